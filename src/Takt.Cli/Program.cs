@@ -1,0 +1,3 @@
+using Takt.Cli;
+
+return await CommandLine.Run(args);

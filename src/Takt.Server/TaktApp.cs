@@ -1,0 +1,39 @@
+using Takt.Models;
+using Takt.Pipelines;
+using Takt.Storage;
+using Takt.Storage.FileSystem;
+using Takt.Storage.Sqlite;
+
+namespace Takt.Server;
+
+/// <summary>
+/// The composition root: one project folder opened, every stage of the line wired to its rows and bytes. The only place that names storage
+/// engines, trainers and runtimes. <c>takt run</c> uses it as it is; <c>takt serve</c> puts a web host around it.
+/// </summary>
+public sealed class TaktApp : IAsyncDisposable
+{
+    TaktApp(TaktFolder folder, Database database, IBlobStore blobs, TimeProvider time)
+    {
+        Folder = folder;
+        Database = database;
+        Blobs = blobs;
+        Time = time;
+        Steps = [];
+    }
+
+    public TaktFolder Folder { get; }
+    public Database Database { get; }
+    public IBlobStore Blobs { get; }
+    public TimeProvider Time { get; }
+
+    /// <summary>Every step kind that <c>uses:</c> can name.</summary>
+    public IReadOnlyList<IStepKind> Steps { get; }
+
+    public static TaktApp Open(TaktFolder folder, TimeProvider? time = null)
+    {
+        var database = SqliteFile.Open(folder.Database);
+        return new TaktApp(folder, database, new FolderBlobStore(folder.Store), time ?? TimeProvider.System);
+    }
+
+    public async ValueTask DisposeAsync() => await Database.DisposeAsync();
+}

@@ -1,0 +1,32 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Takt.Server.Api;
+
+namespace Takt.Server;
+
+/// <summary>The web host around a <see cref="TaktApp"/>: every façade is mapped here, one line each.</summary>
+public static class TaktHost
+{
+    /// <param name="configure">Chooses where to listen: Kestrel's addresses, or a test server.</param>
+    public static WebApplication Build(TaktApp app, Action<WebApplicationBuilder> configure)
+    {
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        builder.Services.AddSingleton(app);
+        builder.Services.AddRouting();
+        configure(builder);
+        var web = builder.Build();
+        web.UseTaktErrors();
+        Map(web, app);
+        return web;
+    }
+
+    static void Map(IEndpointRouteBuilder routes, TaktApp app)
+    {
+        routes.MapGet("/health", () => "OK");
+    }
+}

@@ -1,0 +1,86 @@
+using System.Buffers;
+using System.Security.Cryptography;
+
+namespace Takt.Storage.FileSystem;
+
+/// <summary>Blobs as read-only files <c>loose/ab/cd/SHA256</c> in a folder.</summary>
+public sealed class FolderBlobStore : IBlobStore
+{
+    readonly string _loose;
+    readonly string _tmp;
+
+    public FolderBlobStore(string folder)
+    {
+        _loose = Path.Combine(folder, "loose");
+        _tmp = Path.Combine(folder, "tmp");
+        Directory.CreateDirectory(_loose);
+        Directory.CreateDirectory(_tmp);
+    }
+
+    public async Task<Blob> Put(Stream content, CancellationToken cancel = default)
+    {
+        var tmp = Path.Combine(_tmp, Guid.NewGuid().ToString("N"));
+        var buffer = ArrayPool<byte>.Shared.Rent(1 << 17);
+        try
+        {
+            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            long length = 0;
+            await using (var file = new FileStream(tmp, FileMode.CreateNew, FileAccess.Write, FileShare.None, 0, useAsync: false))
+            {
+                for (int read; (read = await content.ReadAsync(buffer, cancel)) > 0; length += read)
+                {
+                    hash.AppendData(buffer, 0, read);
+                    file.Write(buffer, 0, read);
+                }
+                file.Flush(flushToDisk: true);
+            }
+            var blob = new Blob(Digest.FromHash(hash.GetHashAndReset()), length);
+            var path = PathOf(blob.Id);
+            if (File.Exists(path)) return blob;
+            if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(tmp, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+            var folder = Path.GetDirectoryName(path)!;
+            Directory.CreateDirectory(folder);
+            File.Move(tmp, path, overwrite: true);
+            Files.SyncFolder(folder);
+            return blob;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+            File.Delete(tmp);
+        }
+    }
+
+    public async Task<Stream> Open(Digest id, CancellationToken cancel = default) =>
+        new FileStream(await LocalFile(id, cancel), FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, 1 << 16, useAsync: false);
+
+    public Task<long?> Length(Digest id, CancellationToken cancel = default)
+    {
+        var file = new FileInfo(PathOf(id));
+        return Task.FromResult(file.Exists ? file.Length : (long?)null);
+    }
+
+    public Task Delete(Digest id, CancellationToken cancel = default)
+    {
+        if (File.Exists(PathOf(id))) File.Delete(PathOf(id));
+        return Task.CompletedTask;
+    }
+
+    public async IAsyncEnumerable<Blob> List([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel = default)
+    {
+        await Task.CompletedTask;
+        foreach (var path in Directory.EnumerateFiles(_loose, "*", SearchOption.AllDirectories))
+        {
+            cancel.ThrowIfCancellationRequested();
+            if (Digest.TryParse(Path.GetFileName(path), out var id)) yield return new Blob(id, new FileInfo(path).Length);
+        }
+    }
+
+    public Task<string> LocalFile(Digest id, CancellationToken cancel = default)
+    {
+        var path = PathOf(id);
+        return File.Exists(path) ? Task.FromResult(path) : throw TaktException.NotFound($"the store has no blob {id}");
+    }
+
+    string PathOf(Digest id) => Path.Combine(_loose, id.Hex[..2], id.Hex[2..4], id.Hex);
+}

@@ -1,0 +1,4 @@
+namespace Takt.Models;
+
+/// <summary>The type of a model's input or output; MLflow's names, since the package is MLflow's format.</summary>
+public enum FieldType { Boolean, Integer, Long, Float, Double, String, Binary, Datetime }

@@ -1,0 +1,14 @@
+using Takt.Data;
+
+namespace Takt.Models;
+
+/// <summary>A model in memory that answers. Safe for concurrent use; disposed once nobody uses it any more.</summary>
+public interface ILoadedModel : IDisposable
+{
+    Signature Signature { get; }
+
+    /// <summary>One row of output per row of input, columns as the signature's outputs.</summary>
+    /// <param name="inputs">Has at least the signature's input columns, in any order.</param>
+    /// <exception cref="TaktException">Invalid: a column is missing or of a type that can't be read as the signature's.</exception>
+    Table Predict(Table inputs);
+}

@@ -1,0 +1,32 @@
+namespace Takt;
+
+/// <summary>
+/// The one error type that a user may see. The message says what, which one, and what to do next.
+/// Anything else that is thrown is a bug.
+/// </summary>
+public sealed class TaktException : Exception
+{
+    public TaktException(TaktError error, string message, Exception? inner = null) : base(message, inner)
+    {
+        Error = error;
+        Faults = [message];
+    }
+
+    /// <summary>Several faults of one input, all found at once; the message joins them by line.</summary>
+    public TaktException(TaktError error, IReadOnlyList<string> faults) : base(string.Join('\n', faults))
+    {
+        Error = error;
+        Faults = faults;
+    }
+
+    public TaktError Error { get; }
+
+    /// <summary>Each fault as one line; one entry unless the input had several.</summary>
+    public IReadOnlyList<string> Faults { get; }
+
+    public static TaktException Invalid(string message) => new(TaktError.Invalid, message);
+
+    public static TaktException NotFound(string message) => new(TaktError.NotFound, message);
+
+    public static TaktException Conflict(string message) => new(TaktError.Conflict, message);
+}

@@ -1,0 +1,1 @@
+namespace Takt.Protocols.Tests;
