@@ -15,12 +15,8 @@ public static partial class Files
         try
         {
             using (var file = new FileStream(tmp, FileMode.CreateNew, FileAccess.Write, FileShare.None, 0))
-            {
                 file.Write(content);
-                file.Flush(flushToDisk: true);
-            }
-            File.Move(tmp, path, overwrite: true);
-            SyncFolder(folder);
+            Publish(tmp, path);
         }
         catch
         {
@@ -30,6 +26,14 @@ public static partial class Files
     }
 
     public static void WriteAtomically(string path, string content) => WriteAtomically(path, Encoding.UTF8.GetBytes(content));
+
+    /// <summary>Gives a finished file its name: fsync + rename + fsync of the folder. <paramref name="tmp"/> must lie on the same file system.</summary>
+    public static void Publish(string tmp, string path)
+    {
+        using (var file = File.OpenHandle(tmp, FileMode.Open, FileAccess.ReadWrite)) RandomAccess.FlushToDisk(file);
+        File.Move(tmp, path, overwrite: true);
+        SyncFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
+    }
 
     /// <summary>Makes renames and deletions in a folder durable. .NET opens no folder, so this asks the C library; nothing on Windows.</summary>
     public static void SyncFolder(string folder)

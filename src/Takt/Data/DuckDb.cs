@@ -1,0 +1,114 @@
+using DuckDB.NET.Data;
+
+namespace Takt.Data;
+
+/// <summary>The one door to DuckDB, the SQL engine over files and tables: no network, bounded memory, times in UTC.</summary>
+public static class DuckDb
+{
+    /// <summary>An empty database in memory, gone with the connection. One connection is for one thread at a time.</summary>
+    /// <param name="threads">0: one per core.</param>
+    /// <param name="memory">Bytes of working memory before it spills to the temporary folder; 0: a quarter of what the process may use, 256 MiB at least.</param>
+    /// <remarks>
+    /// Extensions are never fetched or loaded on demand (DuckDB would download them); Parquet, JSON and ICU are built in.
+    /// Opening takes about 10 ms, the first in a process 60 ms more.
+    /// </remarks>
+    public static DuckDBConnection Open(int threads = 0, long memory = 0)
+    {
+        if (threads <= 0) threads = Environment.ProcessorCount;
+        if (memory <= 0) memory = Math.Max(256L << 20, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4);
+        var connection = new DuckDBConnection("DataSource=:memory:");
+        connection.Open();
+        var spill = Path.Combine(Path.GetTempPath(), $"takt-duckdb-{Environment.ProcessId}-{Guid.NewGuid():N}");
+        Execute(connection, $"""
+            set autoinstall_known_extensions = false;
+            set autoload_known_extensions = false;
+            set threads = {threads};
+            set memory_limit = '{memory >> 20}MiB';
+            set temp_directory = {Text(spill)};
+            set TimeZone = 'UTC';
+            """);
+        return connection;
+    }
+
+    public static void Execute(DuckDBConnection connection, string sql)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        command.ExecuteNonQuery();
+    }
+
+    /// <summary>A name as SQL reads it, quoted: <c>"my column"</c>.</summary>
+    public static string Name(string name) => '"' + name.Replace("\"", "\"\"") + '"';
+
+    /// <summary>A text literal: <c>'it''s'</c>.</summary>
+    public static string Text(string value) => '\'' + value.Replace("'", "''") + '\'';
+
+    /// <summary>
+    /// SQL for <c>from</c> that reads data files as one table: columns are matched by name, one that a file does not have is NULL there.
+    /// By ending: <c>.parquet</c>, <c>.csv</c>, <c>.tsv</c>, <c>.jsonl</c>/<c>.ndjson</c>/<c>.json</c>, the text formats also with <c>.gz</c>.
+    /// CSV must have a header line and the same number of fields in every line; <c>,</c>, <c>;</c>, tab or <c>|</c> parts them.
+    /// </summary>
+    /// <exception cref="TaktException">Invalid: no files, or one of another ending.</exception>
+    public static string Scan(IEnumerable<string> files)
+    {
+        var scans = new List<string>();
+        foreach (var group in files.GroupBy(file => (Format: FormatOf(file), Delimiter: FormatOf(file) == "csv" ? CsvDelimiter.Of(file) : ' ')))
+        {
+            var list = string.Join(", ", group.Select(Text));
+            scans.Add(group.Key.Format switch
+            {
+                "parquet" => $"read_parquet([{list}], union_by_name = true)",
+                // everything but the types is told: DuckDB's own guess takes a ragged file for one of another delimiter or with lines to skip
+                "csv" => $"read_csv([{list}], union_by_name = true, header = true, skip = 0, delim = {Text(group.Key.Delimiter.ToString())}, quote = '\"', escape = '\"', strict_mode = true)",
+                "json" => $"read_json([{list}], union_by_name = true, format = 'auto')",
+                _ => $"read_json([{list}], union_by_name = true, format = 'newline_delimited')",
+            });
+        }
+        return scans.Count switch
+        {
+            0 => throw TaktException.Invalid("no data files to read"),
+            1 => scans[0],
+            _ => $"({string.Join(" union all by name ", scans.Select(scan => $"select * from {scan}"))})",
+        };
+    }
+
+    /// <summary>Whether <see cref="Scan"/> can read the file, by its ending.</summary>
+    public static bool CanRead(string file) => Format(file) is not null;
+
+    /// <summary>Runs work on data files and turns DuckDB's error into one line that names them.</summary>
+    /// <param name="what">What was being read or run, for the message: a path or the name of a query.</param>
+    /// <exception cref="TaktException">Invalid: a file can't be read as what its ending says, or the SQL is wrong. Unavailable: out of memory or disk.</exception>
+    public static T Guard<T>(string what, Func<T> work)
+    {
+        try
+        {
+            return work();
+        }
+        catch (DuckDBException e)
+        {
+            var full = e.Message.Contains("No space left", StringComparison.Ordinal);
+            var memory = e.Message.StartsWith("Out of Memory", StringComparison.OrdinalIgnoreCase);
+            throw new TaktException(full || memory ? TaktError.Unavailable : TaktError.Invalid, $"{what}: {OneLine(e.Message)}", e);
+        }
+    }
+
+    // the lines after the first two explain every option of the reader; the fault itself is in front
+    static string OneLine(string message) =>
+        string.Join(' ', message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Take(3)).TrimEnd('.', ' ');
+
+    static string FormatOf(string file) => Format(file)
+        ?? throw TaktException.Invalid($"{file}: not a data file that Takt reads; use .parquet, .csv, .tsv, .jsonl, .ndjson or .json");
+
+    static string? Format(string file)
+    {
+        var name = file.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) ? file[..^3] : file;
+        return Path.GetExtension(name).ToLowerInvariant() switch
+        {
+            ".parquet" when name.Length == file.Length => "parquet",
+            ".csv" or ".tsv" => "csv",
+            ".jsonl" or ".ndjson" => "jsonl",
+            ".json" => "json",
+            _ => null,
+        };
+    }
+}

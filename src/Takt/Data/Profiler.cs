@@ -1,0 +1,143 @@
+using System.Globalization;
+using DuckDB.NET.Data;
+
+namespace Takt.Data;
+
+/// <summary>Makes a <see cref="TableProfile"/>: one scan for the statistics, one for the bins, one more per column whose values are counted.</summary>
+public static class Profiler
+{
+    /// <summary>Profiles data files as one table; folders stand for the data files in them.</summary>
+    /// <exception cref="TaktException">NotFound or Invalid, as in <see cref="Tables.Read(IEnumerable{string}, IReadOnlyList{string}?)"/>.</exception>
+    public static TableProfile Profile(IEnumerable<string> files)
+    {
+        var all = Tables.Expand(files);
+        using var connection = DuckDb.Open();
+        return DuckDb.Guard(Tables.Named(all), () => Profile(connection, DuckDb.Scan(all)));
+    }
+
+    public static TableProfile Profile(Table table)
+    {
+        using var connection = DuckDb.Open();
+        Tables.Load(connection, "t", table);
+        return Profile(connection, "t");
+    }
+
+    /// <param name="source">What stands behind <c>from</c>: a table, a view, a scan.</param>
+    public static TableProfile Profile(DuckDBConnection connection, string source)
+    {
+        var columns = Tables.Schema(connection, source);
+        if (columns.Count == 0) return new TableProfile(0, []);
+        var first = Row(connection, $"select count(*), {string.Join(", ", columns.SelectMany(Statistics))} from {source}");
+        var rows = Convert.ToInt64(first[0]);
+        var profiles = new List<ColumnProfile>(columns.Count);
+        var at = 1;
+        foreach (var column in columns)
+        {
+            var profile = new ColumnProfile
+            {
+                Name = column.Name,
+                Type = column.Type,
+                Count = Convert.ToInt64(first[at]),
+                Missing = rows - Convert.ToInt64(first[at]),
+                Distinct = Convert.ToInt64(first[at + 1]),
+            };
+            at += 2;
+            if (IsNumeric(column))
+            {
+                var quantiles = first[at + 4] is IEnumerable<double> list ? list.ToArray() : [];
+                profile = profile with
+                {
+                    Min = Real(first[at]), Max = Real(first[at + 1]), Mean = Real(first[at + 2]), Std = Real(first[at + 3]),
+                    Quantiles = quantiles,
+                    Cuts = quantiles.Distinct().ToArray(),
+                };
+                at += 5;
+            }
+            profiles.Add(profile);
+        }
+        CountBins(connection, source, columns, profiles);
+        for (var i = 0; i < profiles.Count; i++) profiles[i] = CountValues(connection, source, columns[i], profiles[i]);
+        return new TableProfile(rows, profiles);
+    }
+
+    static IEnumerable<string> Statistics(ColumnSchema column)
+    {
+        var value = Value(column);
+        yield return $"count({value})";
+        yield return $"count(distinct {value})";
+        if (!IsNumeric(column)) yield break;
+        yield return $"min({value})";
+        yield return $"max({value})";
+        yield return $"avg({value})";
+        yield return $"stddev_samp({value})";
+        yield return $"quantile_disc({value}, [{string.Join(", ", TableProfile.Probabilities.Select(Literal))}])";
+    }
+
+    // counts at or below each cut in one scan; a bin is the difference of two neighbours
+    static void CountBins(DuckDBConnection connection, string source, IReadOnlyList<ColumnSchema> columns, List<ColumnProfile> profiles)
+    {
+        var counts = profiles.SelectMany((profile, i) => profile.Cuts.Select(cut => $"count(*) filter ({Value(columns[i])} <= {Literal(cut)})")).ToList();
+        if (counts.Count == 0) return;
+        var row = Row(connection, $"select {string.Join(", ", counts)} from {source}");
+        var at = 0;
+        for (var i = 0; i < profiles.Count; i++)
+        {
+            if (profiles[i].Cuts.Count == 0) continue;
+            var bins = new long[profiles[i].Cuts.Count + 1];
+            long below = 0;
+            for (var bin = 0; bin < bins.Length - 1; bin++)
+            {
+                var upTo = Convert.ToInt64(row[at++]);
+                bins[bin] = upTo - below;
+                below = upTo;
+            }
+            bins[^1] = profiles[i].Count - below;
+            profiles[i] = profiles[i] with { BinCounts = bins };
+        }
+    }
+
+    static ColumnProfile CountValues(DuckDBConnection connection, string source, ColumnSchema column, ColumnProfile profile)
+    {
+        var wanted = column.Type is ColumnType.Text or ColumnType.Boolean
+            || (column.Type is ColumnType.Integer or ColumnType.Number && profile.Distinct <= TableProfile.FewValues);
+        if (!wanted || profile.Count == 0) return profile;
+        var name = DuckDb.Name(column.Name);
+        // whole numbers and booleans in their own words ("3", "true"), never as "3.0"
+        var present = column.Type == ColumnType.Number ? $"{Value(column)} is not null" : $"{name} is not null";
+        using var command = connection.CreateCommand();
+        command.CommandText = $"select {name}::varchar as v, count(*) as n from {source} where {present} group by v order by n desc, v limit {TableProfile.MostTop}";
+        using var reader = command.ExecuteReader();
+        var top = new List<ValueCount>();
+        while (reader.Read()) top.Add(new ValueCount(reader.GetString(0), reader.GetInt64(1)));
+        return profile with { Top = top };
+    }
+
+    static bool IsNumeric(ColumnSchema column) => column.Type != ColumnType.Text;
+
+    static string Value(ColumnSchema column)
+    {
+        var name = DuckDb.Name(column.Name);
+        return column.Type switch
+        {
+            ColumnType.Text => name,
+            ColumnType.Time => $"epoch_us({name})::double",
+            ColumnType.Number => $"case when isfinite({name}::double) then {name}::double end",
+            _ => $"{name}::double",
+        };
+    }
+
+    static string Literal(double value) => value.ToString("R", CultureInfo.InvariantCulture) + "::double";
+
+    static double? Real(object? value) => value is null or DBNull ? null : Convert.ToDouble(value, CultureInfo.InvariantCulture);
+
+    static object?[] Row(DuckDBConnection connection, string sql)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        using var reader = command.ExecuteReader();
+        reader.Read();
+        var values = new object?[reader.FieldCount];
+        for (var i = 0; i < values.Length; i++) values[i] = reader.IsDBNull(i) ? null : reader.GetValue(i);
+        return values;
+    }
+}

@@ -1,0 +1,63 @@
+using Takt.Data;
+
+namespace Takt.Tests.Data;
+
+public sealed class ProfilerTests
+{
+    static TableProfile Profile(params Column[] columns) => Profiler.Profile(new Table(columns));
+
+    [Fact]
+    public void Numbers_have_moments_quantiles_and_bins_that_add_up()
+    {
+        var column = Profile(Column.Of("x", Enumerable.Range(1, 1000).Select(i => (double)i).Append(double.NaN).Append(double.PositiveInfinity).ToArray())).Columns[0];
+        Assert.Equal((1000, 2, 1000), (column.Count, column.Missing, column.Distinct));
+        Assert.Equal((1, 1000, 500.5), (column.Min, column.Max, column.Mean));
+        Assert.Equal(288.8194360957494, column.Std!.Value, 1e-9); // numpy.std(ddof=1)
+        Assert.Equal([10, 100, 200, 300, 400, 500, 600, 700, 800, 900, 990], column.Quantiles);
+        Assert.Equal([10, 90, 100, 100, 100, 100, 100, 100, 100, 100, 90, 10], column.BinCounts);
+        Assert.Empty(column.Top);
+    }
+
+    [Fact]
+    public void A_value_falls_in_the_bin_that_was_counted()
+    {
+        var values = new double[] { 1, 1, 1, 2, 3, 3, 7, 7, 7, 9, 100 };
+        var column = Profile(Column.Of("x", values)).Columns[0];
+        var counted = new long[column.BinCounts.Count];
+        foreach (var value in values) counted[column.BinOf(value)]++;
+        Assert.Equal(column.BinCounts, counted);
+        Assert.Equal(-1, column.BinOf(double.NaN));
+    }
+
+    [Fact]
+    public void Texts_booleans_and_few_numbers_have_their_values_counted()
+    {
+        var profile = Profile(
+            Column.Of("day", new long[] { 1, 2, 2, 7 }),
+            Column.Of("late", [true, false, false, false]),
+            Column.Of("origin", new[] { "SEA", "JFK", "JFK", null }));
+        Assert.Equal([new("2", 2), new("1", 1), new("7", 1)], profile.Find("day")!.Top);
+        Assert.Equal([new("false", 3), new("true", 1)], profile.Find("late")!.Top);
+        Assert.Equal(0.25, profile.Find("late")!.Mean);
+        Assert.Equal([new("JFK", 2), new("SEA", 1)], profile.Find("origin")!.Top);
+        Assert.True(profile.Find("origin")!.TopIsAll);
+        Assert.Null(profile.Find("origin")!.Mean);
+    }
+
+    [Fact]
+    public void A_profile_survives_its_json()
+    {
+        var profile = Profile(Column.Of("x", new double[] { 1, 2, 3 }), Column.Of("empty", new double[] { double.NaN, double.NaN, double.NaN }), Column.OfTimes("at", [1, 2, 3]));
+        Assert.Equal(profile.ToJson(), TableProfile.Parse(profile.ToJson()).ToJson());
+        Assert.Equal(3, profile.Find("empty")!.Missing);
+        Assert.Empty(profile.Find("empty")!.Cuts);
+    }
+
+    [Fact]
+    public void An_empty_table_has_a_profile_of_no_rows()
+    {
+        var profile = Profile(Column.Of("x", Array.Empty<long>()), Column.Of("t", Array.Empty<string>()));
+        Assert.Equal(0, profile.Rows);
+        Assert.All(profile.Columns, column => Assert.Equal(0, column.Count));
+    }
+}
