@@ -1,3 +1,4 @@
+using Takt.Data;
 using Takt.Models;
 using Takt.Pipelines;
 using Takt.Storage;
@@ -18,13 +19,18 @@ public sealed class TaktApp : IAsyncDisposable
         Database = database;
         Blobs = blobs;
         Time = time;
-        Steps = [];
+        Datasets = new Datasets(database, blobs, time, Path.Combine(folder.Store, "tmp"));
+        Steps =
+        [
+            new CollectStep(Datasets), new SqlStep(), new ValidateDataStep(),
+        ];
     }
 
     public TaktFolder Folder { get; }
     public Database Database { get; }
     public IBlobStore Blobs { get; }
     public TimeProvider Time { get; }
+    public Datasets Datasets { get; }
 
     /// <summary>Every step kind that <c>uses:</c> can name.</summary>
     public IReadOnlyList<IStepKind> Steps { get; }

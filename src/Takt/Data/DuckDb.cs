@@ -48,20 +48,22 @@ public static class DuckDb
     /// By ending: <c>.parquet</c>, <c>.csv</c>, <c>.tsv</c>, <c>.jsonl</c>/<c>.ndjson</c>/<c>.json</c>, the text formats also with <c>.gz</c>.
     /// CSV must have a header line and the same number of fields in every line; <c>,</c>, <c>;</c>, tab or <c>|</c> parts them.
     /// </summary>
+    /// <param name="fileColumn">Adds a column of this name with the path of each row's file.</param>
     /// <exception cref="TaktException">Invalid: no files, or one of another ending.</exception>
-    public static string Scan(IEnumerable<string> files)
+    public static string Scan(IEnumerable<string> files, string? fileColumn = null)
     {
+        var options = "union_by_name = true" + (fileColumn is null ? "" : $", filename = {Text(fileColumn)}");
         var scans = new List<string>();
         foreach (var group in files.GroupBy(file => (Format: FormatOf(file), Delimiter: FormatOf(file) == "csv" ? CsvDelimiter.Of(file) : ' ')))
         {
             var list = string.Join(", ", group.Select(Text));
             scans.Add(group.Key.Format switch
             {
-                "parquet" => $"read_parquet([{list}], union_by_name = true)",
+                "parquet" => $"read_parquet([{list}], {options})",
                 // everything but the types is told: DuckDB's own guess takes a ragged file for one of another delimiter or with lines to skip
-                "csv" => $"read_csv([{list}], union_by_name = true, header = true, skip = 0, delim = {Text(group.Key.Delimiter.ToString())}, quote = '\"', escape = '\"', strict_mode = true)",
-                "json" => $"read_json([{list}], union_by_name = true, format = 'auto')",
-                _ => $"read_json([{list}], union_by_name = true, format = 'newline_delimited')",
+                "csv" => $"read_csv([{list}], {options}, header = true, skip = 0, delim = {Text(group.Key.Delimiter.ToString())}, quote = '\"', escape = '\"', strict_mode = true)",
+                "json" => $"read_json([{list}], {options}, format = 'auto')",
+                _ => $"read_json([{list}], {options}, format = 'newline_delimited')",
             });
         }
         return scans.Count switch

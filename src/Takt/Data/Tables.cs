@@ -92,15 +92,17 @@ public static class Tables
 
     /// <summary>The result of a query as a Parquet file (zstd), atomically: the file is whole or not there.</summary>
     /// <returns>How many rows.</returns>
-    public static long WriteParquet(DuckDBConnection connection, string sql, string path)
+    /// <param name="tmp">The file to write first, beside <paramref name="path"/>; null: a name is made.</param>
+    public static long WriteParquet(DuckDBConnection connection, string sql, string path, string? tmp = null, CancellationToken cancel = default)
     {
         path = Path.GetFullPath(path);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        var tmp = $"{path}.{Guid.NewGuid():N}.tmp";
+        tmp ??= $"{path}.{Guid.NewGuid():N}.tmp";
         try
         {
             using var command = connection.CreateCommand();
             command.CommandText = $"copy ({sql}) to {DuckDb.Text(tmp)} (format parquet, compression zstd)";
+            using var interrupt = cancel.Register(command.Cancel);
             var rows = Convert.ToInt64(command.ExecuteNonQuery());
             Files.Publish(tmp, path);
             return rows;

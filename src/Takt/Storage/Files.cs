@@ -46,6 +46,17 @@ public static partial class Files
         _ = close(fd);
     }
 
+    /// <summary>Two existing folders (or files) of one file system trade names, in one step where the system can do that.</summary>
+    public static void Exchange(string one, string other)
+    {
+        const int CurrentFolder = -100, Exchanging = 2; // AT_FDCWD, RENAME_EXCHANGE
+        if (OperatingSystem.IsLinux() && renameat2(CurrentFolder, one, CurrentFolder, other, Exchanging) == 0) return;
+        var aside = $"{other}.{Guid.NewGuid():N}.tmp";
+        Directory.Move(other, aside);
+        Directory.Move(one, other);
+        Directory.Move(aside, one);
+    }
+
     /// <summary>A second name for the same bytes; copies where the file system can't link.</summary>
     public static void LinkOrCopy(string from, string to)
     {
@@ -55,6 +66,9 @@ public static partial class Files
 
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int open(string path, int flags);
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int renameat2(int fromFolder, string from, int toFolder, string to, uint flags);
 
     [LibraryImport("libc")]
     private static partial int fsync(int fd);

@@ -1,0 +1,53 @@
+using System.Text.Json;
+using Takt.Storage;
+
+namespace Takt.Data;
+
+/// <summary>The rows of datasets.</summary>
+static class DatasetTable
+{
+    const string Columns = "dataset, tree, parents, author, time, message, source, files, bytes, \"rows\", profile";
+
+    public static Digest? Tip(SqlSession session, string dataset, string name) =>
+        session.Text($"select target from dataset_ref where dataset = {dataset} and name = {name}") is { } target ? Digest.Parse(target) : null;
+
+    /// <exception cref="TaktException">Conflict: the ref no longer points to <paramref name="before"/>.</exception>
+    public static void Add(SqlSession session, DatasetCommit commit, string name, Digest? before, DateTimeOffset now, string reason)
+    {
+        var tip = Tip(session, commit.Dataset, name);
+        if (tip != before)
+            throw TaktException.Conflict($"somebody else moved {commit.Dataset}@{name} to {tip?.ToString() ?? "nothing"} meanwhile; collect again");
+        session.Execute($"insert into dataset(name, created_at) values({commit.Dataset}, {now}) on conflict do nothing");
+        session.Execute($"""
+            insert into dataset_commit(dataset, id, tree, parents, author, time, message, source, files, bytes, "rows", profile)
+            values({commit.Dataset}, {commit.Id}, {commit.Tree}, {JsonSerializer.Serialize(commit.Parents.Select(p => p.ToString()).ToList(), DataJson.Default.ListString)},
+                {commit.Author}, {commit.Time}, {commit.Message}, {commit.Source}, {commit.Files}, {commit.Bytes}, {commit.Rows}, {commit.Profile?.ToString()})
+            on conflict do nothing
+            """);
+        session.Execute($"""
+            insert into dataset_ref(dataset, name, target, moved_at) values({commit.Dataset}, {name}, {commit.Id}, {now})
+            on conflict (dataset, name) do update set target = excluded.target, moved_at = excluded.moved_at
+            """);
+        session.Execute($"""
+            insert into dataset_reflog(dataset, ref, step, before, after, at, reason)
+            select {commit.Dataset}, {name}, coalesce(max(step), 0) + 1, {before?.ToString()}, {commit.Id}, {now}, {reason}
+            from dataset_reflog where dataset = {commit.Dataset} and ref = {name}
+            """);
+    }
+
+    public static DatasetCommit? Find(SqlSession session, string dataset, Digest id) => session.First(
+        $"select {Sql.Raw(Columns)} from dataset_commit where dataset = {dataset} and id = {id}", Commit);
+
+    /// <param name="prefix"><c>sha256:</c> and hex digits only.</param>
+    public static List<DatasetCommit> StartingWith(SqlSession session, string dataset, string prefix) => session.Query(
+        $"select {Sql.Raw(Columns)} from dataset_commit where dataset = {dataset} and id like {prefix + "%"} limit 2", Commit);
+
+    public static List<string> Names(SqlSession session) => session.Query($"select name from dataset order by name", row => row.Text(0));
+
+    public static List<DatasetRef> Refs(SqlSession session, string dataset) => session.Query(
+        $"select name, target, moved_at from dataset_ref where dataset = {dataset} order by name", row => new DatasetRef(row.Text(0), row.Digest(1), row.Time(2)));
+
+    static DatasetCommit Commit(SqlRow row) => new(
+        row.Text(0), row.Digest(1), JsonSerializer.Deserialize(row.Text(2), DataJson.Default.ListString)!.Select(Digest.Parse).ToList(),
+        row.Text(3), row.Time(4), row.Text(5), row.Text(6), row.Number(7), row.Number(8), row.NumberOrNull(9), row.IsNull(10) ? null : row.Digest(10));
+}
