@@ -13,13 +13,13 @@ namespace Takt.Server;
 /// </summary>
 public sealed class TaktApp : IAsyncDisposable
 {
-    TaktApp(TaktFolder folder, Database database, IBlobStore blobs, TimeProvider time)
+    TaktApp(TaktFolder folder, Database database, FolderBlobStore blobs, TimeProvider time)
     {
         Folder = folder;
         Database = database;
         Blobs = blobs;
         Time = time;
-        Datasets = new Datasets(database, blobs, time, Path.Combine(folder.Store, "tmp"));
+        Datasets = new Datasets(database, blobs, time, blobs.Scratch);
         Steps =
         [
             new CollectStep(Datasets), new SqlStep(), new ValidateDataStep(),
@@ -38,8 +38,12 @@ public sealed class TaktApp : IAsyncDisposable
     public static TaktApp Open(TaktFolder folder, TimeProvider? time = null)
     {
         var database = SqliteFile.Open(folder.Database);
-        return new TaktApp(folder, database, new FolderBlobStore(folder.Store), time ?? TimeProvider.System);
+        return new TaktApp(folder, database, new FolderBlobStore(folder.Store, time), time ?? TimeProvider.System);
     }
 
-    public async ValueTask DisposeAsync() => await Database.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await Database.DisposeAsync();
+        (Blobs as IDisposable)?.Dispose();
+    }
 }

@@ -4,22 +4,34 @@ using System.Security.Cryptography;
 namespace Takt.Storage.FileSystem;
 
 /// <summary>Blobs as read-only files <c>loose/ab/cd/SHA256</c> in a folder.</summary>
-public sealed class FolderBlobStore : IBlobStore
+/// <remarks>A blob is written to this process's folder under <c>tmp/</c> and renamed: one that can be seen is whole.</remarks>
+public sealed class FolderBlobStore : IBlobStore, IDisposable
 {
     readonly string _loose;
-    readonly string _tmp;
+    readonly StoreSession _session;
 
-    public FolderBlobStore(string folder)
+    /// <summary>Opens the store, makes it when it is not there, and removes what processes that died have left in flight.</summary>
+    /// <exception cref="TaktException">Denied or Unavailable: the folder can't be written.</exception>
+    public FolderBlobStore(string folder, TimeProvider? time = null)
     {
         _loose = Path.Combine(folder, "loose");
-        _tmp = Path.Combine(folder, "tmp");
-        Directory.CreateDirectory(_loose);
-        Directory.CreateDirectory(_tmp);
+        try
+        {
+            Directory.CreateDirectory(_loose);
+            _session = new StoreSession(Path.Combine(folder, "tmp"), time ?? TimeProvider.System);
+        }
+        catch (Exception e) when (StorageFaults.Of(e, folder) is { } known)
+        {
+            throw known;
+        }
     }
+
+    /// <summary>A folder for work in flight on the store's file system; it is gone after the process, however that ends.</summary>
+    public string Scratch => _session.Folder;
 
     public async Task<Blob> Put(Stream content, CancellationToken cancel = default)
     {
-        var tmp = Path.Combine(_tmp, Guid.NewGuid().ToString("N"));
+        var tmp = Path.Combine(_session.Folder, Guid.NewGuid().ToString("N"));
         var buffer = ArrayPool<byte>.Shared.Rent(1 << 17);
         try
         {
@@ -43,6 +55,10 @@ public sealed class FolderBlobStore : IBlobStore
             File.Move(tmp, path, overwrite: true);
             Files.SyncFolder(folder);
             return blob;
+        }
+        catch (Exception e) when (StorageFaults.Of(e, _loose) is { } known)
+        {
+            throw known;
         }
         finally
         {
@@ -81,6 +97,8 @@ public sealed class FolderBlobStore : IBlobStore
         var path = PathOf(id);
         return File.Exists(path) ? Task.FromResult(path) : throw TaktException.NotFound($"the store has no blob {id}");
     }
+
+    public void Dispose() => _session.Dispose();
 
     string PathOf(Digest id) => Path.Combine(_loose, id.Hex[..2], id.Hex[2..4], id.Hex);
 }

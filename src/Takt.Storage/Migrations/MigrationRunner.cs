@@ -1,53 +1,43 @@
-using System.Reflection;
-
 namespace Takt.Storage.Migrations;
 
-/// <summary>Runs the embedded <c>NNN_name.sql</c> files in order, each once, all of them in one transaction.</summary>
-/// <remarks>Lines between <c>--sqlite</c> or <c>--postgresql</c> and <c>--end</c> are for that engine only.</remarks>
-public static class MigrationRunner
+/// <summary>Brings a database to this version of Takt: in order, each migration once, all of them in one transaction.</summary>
+/// <remarks>Safe for several processes that start at once: what is left to do is decided again under the write lock.</remarks>
+static class MigrationRunner
 {
-    public static void Run(Database database)
+    /// <param name="place">The file or server, for messages.</param>
+    /// <exception cref="TaktException">Invalid: the database belongs to a newer Takt or to another program; it was not touched.</exception>
+    public static void Run(Database database, IReadOnlyList<Migration> all, string place)
     {
-        var all = Assembly.GetExecutingAssembly().GetManifestResourceNames()
-            .Where(name => name.EndsWith(".sql", StringComparison.Ordinal)).Order(StringComparer.Ordinal).ToList();
-        if (IsCurrent(database, all)) return;
+        var done = database.Read(session => Done(session, place));
+        RefuseNewer(done, all, place);
+        if (done.Count == all.Count) return;
         database.Write(session =>
         {
+            var before = Done(session, place);
+            RefuseNewer(before, all, place);
             session.Execute($"create table if not exists migration(name text primary key)");
-            var done = session.Query($"select name from migration", row => row.Text(0)).ToHashSet();
-            foreach (var name in all.Where(name => !done.Contains(name)))
+            foreach (var migration in all.Where(migration => !before.Contains(migration.Name)))
             {
-                session.Execute(Sql.Raw(ForEngine(Text(name), database.Dialect)));
-                session.Execute($"insert into migration(name) values({name})");
+                session.Execute(Sql.Raw(migration.For(database.Dialect)));
+                session.Execute($"insert into migration(name) values({migration.Name})");
             }
         }).GetAwaiter().GetResult();
     }
 
-    static bool IsCurrent(Database database, List<string> all) => database.Read(session =>
+    static HashSet<string> Done(SqlSession session, string place)
     {
-        var exists = session.Dialect == SqlDialect.Sqlite
-            ? session.Number($"select count(*) from sqlite_master where name = 'migration'")
-            : session.Number($"select count(*) from information_schema.tables where table_name = 'migration' and table_schema = current_schema()");
-        return exists > 0 && session.Query($"select name from migration", row => row.Text(0)).ToHashSet().IsSupersetOf(all);
-    });
-
-    static string Text(string name)
-    {
-        using var reader = new StreamReader(Assembly.GetExecutingAssembly().GetManifestResourceStream(name)!);
-        return reader.ReadToEnd();
+        var tables = session.Dialect == SqlDialect.Sqlite
+            ? session.Query($"select name from sqlite_master where type = 'table' and name not like 'sqlite_%'", row => row.Text(0))
+            : session.Query($"select table_name::text from information_schema.tables where table_schema = current_schema()", row => row.Text(0));
+        if (tables.Contains("migration")) return [.. session.Query($"select name from migration", row => row.Text(0))];
+        return tables.Count == 0 ? []
+            : throw TaktException.Invalid($"'{place}' is the database of another program (it has the table '{tables[0]}'); set TAKT_HOME to another folder");
     }
 
-    static string ForEngine(string text, SqlDialect dialect)
+    static void RefuseNewer(HashSet<string> done, IReadOnlyList<Migration> all, string place)
     {
-        var kept = new List<string>();
-        string? only = null;
-        foreach (var line in text.Split('\n'))
-        {
-            if (line.StartsWith("--end", StringComparison.Ordinal)) only = null;
-            else if (line.StartsWith("--sqlite", StringComparison.Ordinal)) only = nameof(SqlDialect.Sqlite);
-            else if (line.StartsWith("--postgresql", StringComparison.Ordinal)) only = nameof(SqlDialect.PostgreSql);
-            else if (only is null || only == dialect.ToString()) kept.Add(line);
-        }
-        return string.Join('\n', kept);
+        var unknown = done.Except(all.Select(migration => migration.Name)).Order(StringComparer.Ordinal).ToList();
+        if (unknown.Count > 0)
+            throw TaktException.Invalid($"'{place}' was made by a newer Takt (it has {string.Join(", ", unknown)}); use that version, or set TAKT_HOME to another folder");
     }
 }

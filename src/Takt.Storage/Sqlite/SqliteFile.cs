@@ -7,14 +7,34 @@ namespace Takt.Storage.Sqlite;
 /// <summary>The rows of an embedded Takt: one SQLite file in WAL mode.</summary>
 public static class SqliteFile
 {
+    /// <summary>How long a commit waits for another process that writes.</summary>
+    internal const int BusySeconds = 30;
+
     /// <summary>Opens the file, makes it when it is not there, and brings its tables to this version.</summary>
-    /// <exception cref="TaktException">Denied or Unavailable: the file can't be written. Invalid: it is damaged or of a newer version.</exception>
-    public static Database Open(string path)
+    /// <exception cref="TaktException">Denied or Unavailable: the file can't be written. Invalid: it is damaged, foreign, or of a newer version.</exception>
+    public static Database Open(string path) => Open(path, Migration.Embedded);
+
+    internal static Database Open(string path, IReadOnlyList<Migration> migrations)
     {
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        var database = new Database(new Source(path), SqlDialect.Sqlite);
-        MigrationRunner.Run(database);
-        return database;
+        try
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        }
+        catch (Exception e) when (StorageFaults.Of(e, path) is { } known)
+        {
+            throw known;
+        }
+        var database = new Database(new Source(path), SqlDialect.Sqlite, error => SqliteFaults.Explain(path, error));
+        try
+        {
+            MigrationRunner.Run(database, migrations, path);
+            return database;
+        }
+        catch
+        {
+            database.DisposeAsync().AsTask().GetAwaiter().GetResult();
+            throw;
+        }
     }
 
     sealed class Source(string path) : DbDataSource
@@ -24,7 +44,7 @@ public static class SqliteFile
             DataSource = path,
             Pooling = true,
             ForeignKeys = true,
-            DefaultTimeout = 30,
+            DefaultTimeout = BusySeconds,
         }.ToString();
 
         protected override DbConnection CreateDbConnection() => new SqliteConnection(ConnectionString);
@@ -32,19 +52,39 @@ public static class SqliteFile
         protected override DbConnection OpenDbConnection()
         {
             var connection = (SqliteConnection)base.OpenDbConnection();
-            using var command = connection.CreateCommand();
-            // WAL: readers never wait for the writer. FULL: a commit that was answered survives power loss.
-            command.CommandText = "pragma journal_mode=wal; pragma synchronous=full; pragma busy_timeout=30000; pragma temp_store=memory;";
-            command.ExecuteNonQuery();
-            return connection;
+            try
+            {
+                using var command = connection.CreateCommand();
+                // WAL: readers never wait for the writer. FULL: a commit that was answered survives power loss.
+                command.CommandText = $"pragma busy_timeout={BusySeconds * 1000}; pragma journal_mode=wal; pragma synchronous=full; pragma temp_store=memory;";
+                command.ExecuteNonQuery();
+                return connection;
+            }
+            catch
+            {
+                connection.Dispose();
+                throw;
+            }
         }
 
         protected override void Dispose(bool disposing)
         {
-            if (disposing)
-                using (var connection = new SqliteConnection(ConnectionString))
-                    SqliteConnection.ClearPool(connection);
+            if (disposing) CloseIdle();
             base.Dispose(disposing);
+        }
+
+        // the base's does not come by Dispose(true)
+        protected override ValueTask DisposeAsyncCore()
+        {
+            CloseIdle();
+            return base.DisposeAsyncCore();
+        }
+
+        // the last connection to close writes the WAL back and removes it
+        void CloseIdle()
+        {
+            using var connection = new SqliteConnection(ConnectionString);
+            SqliteConnection.ClearPool(connection);
         }
     }
 }

@@ -1,5 +1,5 @@
+using System.Data;
 using System.Data.Common;
-using System.Threading.Channels;
 
 namespace Takt.Storage;
 
@@ -7,124 +7,94 @@ namespace Takt.Storage;
 /// The rows. Reads run side by side; on SQLite writes pass through one writer that commits many callers' work with one fsync,
 /// on PostgreSQL each write is a transaction of its own.
 /// </summary>
-/// <remarks>
-/// A write that has returned survives kill -9 and power loss (SQLite: WAL, synchronous=FULL). Measured on 2 cores: one writer
-/// with group commit 13k single-row commits/s, against 1.8k/s when each caller commits alone.
-/// Work passed to <see cref="Write{T}(Func{SqlSession,T})"/> must be short and must not wait for anything: everybody else queues behind it.
-/// </remarks>
+/// <remarks>A write that has returned survives kill -9 and power loss (SQLite: WAL, synchronous=FULL).</remarks>
 public sealed class Database : IAsyncDisposable
 {
-    /// <summary>How many callers' work one commit may carry; bounds what a failed commit takes with it.</summary>
-    const int LargestGroup = 256;
-
     readonly DbDataSource _source;
-    readonly Channel<Work>? _queue;
-    readonly Task? _writer;
+    readonly Func<DbException, TaktException?> _explain;
+    readonly GroupWriter? _writer;
 
-    public Database(DbDataSource source, SqlDialect dialect)
+    /// <param name="explain">Turns an engine's error that the user can do something about (disk full, file damaged) into words; null for a bug.</param>
+    public Database(DbDataSource source, SqlDialect dialect, Func<DbException, TaktException?>? explain = null)
     {
         _source = source;
+        _explain = explain ?? (_ => null);
         Dialect = dialect;
-        if (dialect == SqlDialect.Sqlite)
-        {
-            _queue = Channel.CreateBounded<Work>(new BoundedChannelOptions(4096) { SingleReader = true });
-            _writer = Task.Factory.StartNew(WriteInGroups, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap();
-        }
+        if (dialect == SqlDialect.Sqlite) _writer = new GroupWriter(source, dialect);
     }
 
     public SqlDialect Dialect { get; }
 
-    /// <summary>Runs queries on a connection of their own; they see what was committed when the first of them began.</summary>
+    /// <summary>Runs queries on a connection of their own; all of them see what was committed when the first of them began.</summary>
+    /// <exception cref="TaktException">Unavailable, Denied or Invalid: the database can't be used; the message says what to do.</exception>
     public T Read<T>(Func<SqlSession, T> work)
     {
-        using var connection = _source.OpenConnection();
-        return work(new SqlSession(connection, null, Dialect));
+        try
+        {
+            using var connection = _source.OpenConnection();
+            if (Dialect == SqlDialect.Sqlite) return ReadSnapshot(connection, work);
+            using var snapshot = connection.BeginTransaction(IsolationLevel.RepeatableRead);
+            return work(new SqlSession(connection, snapshot, Dialect));
+        }
+        catch (DbException e) when (_explain(e) is { } known)
+        {
+            throw known;
+        }
     }
 
-    /// <summary>Runs the work in a transaction and returns once it is durable. Throws what the work throws; then nothing of it was written.</summary>
+    /// <summary>
+    /// Runs the work in a transaction and returns once it is durable. Throws what the work throws; then nothing of it was written.
+    /// The work must be short and must not wait for anything: on SQLite everybody else queues behind it, first come, first served.
+    /// </summary>
+    /// <remarks>
+    /// It can't be cancelled: it takes milliseconds, and a caller that gave up would not know whether it was written.
+    /// Measured on 2 cores, ext4, durable single-row inserts: 1 caller 6,700/s, 64 callers 105,000/s, 512 callers 183,000/s.
+    /// </remarks>
+    /// <exception cref="TaktException">As <see cref="Read{T}"/>; Unavailable also when the database is being closed.</exception>
     public async Task<T> Write<T>(Func<SqlSession, T> work)
     {
-        if (_queue is null)
+        try
         {
+            if (_writer is not null) return await _writer.Write(work);
             await using var connection = await _source.OpenConnectionAsync();
             await using var transaction = await connection.BeginTransactionAsync();
             var result = work(new SqlSession(connection, transaction, Dialect));
             await transaction.CommitAsync();
             return result;
         }
-        var item = new Work<T>(work);
-        await _queue.Writer.WriteAsync(item);
-        return await item.Done.Task;
+        catch (DbException e) when (_explain(e) is { } known)
+        {
+            throw known;
+        }
     }
 
     public Task Write(Action<SqlSession> work) => Write(session => { work(session); return true; });
 
-    async Task WriteInGroups()
-    {
-        var group = new List<Work>(LargestGroup);
-        while (await _queue!.Reader.WaitToReadAsync())
-        {
-            group.Clear();
-            while (group.Count < LargestGroup && _queue.Reader.TryRead(out var work)) group.Add(work);
-            WriteGroup(group);
-        }
-    }
-
-    void WriteGroup(List<Work> group)
-    {
-        try
-        {
-            using var connection = _source.OpenConnection();
-            using var transaction = connection.BeginTransaction(); // Microsoft.Data.Sqlite: BEGIN IMMEDIATE
-            var session = new SqlSession(connection, transaction, Dialect);
-            foreach (var work in group)
-            {
-                // a savepoint each: one caller's failure rolls back its own rows only
-                if (group.Count > 1) transaction.Save("work");
-                try
-                {
-                    work.Run(session);
-                    if (group.Count > 1) transaction.Release("work");
-                }
-                catch (Exception e)
-                {
-                    work.Failed = e;
-                    if (group.Count > 1) transaction.Rollback("work");
-                    else throw;
-                }
-            }
-            transaction.Commit();
-        }
-        catch (Exception e)
-        {
-            foreach (var work in group) work.Failed ??= e;
-        }
-        foreach (var work in group) work.Complete();
-    }
-
+    /// <summary>Finishes what is queued, then closes every connection.</summary>
     public async ValueTask DisposeAsync()
     {
-        _queue?.Writer.TryComplete();
-        if (_writer is not null) await _writer;
+        if (_writer is not null) await _writer.DisposeAsync();
         await _source.DisposeAsync();
     }
 
-    abstract class Work
+    // the BCL's BeginTransaction would take SQLite's write lock; a plain BEGIN takes a snapshot with the first query
+    T ReadSnapshot<T>(DbConnection connection, Func<SqlSession, T> work)
     {
-        public Exception? Failed;
-        public abstract void Run(SqlSession session);
-        public abstract void Complete();
-    }
-
-    sealed class Work<T>(Func<SqlSession, T> run) : Work
-    {
-        T _result = default!;
-        public readonly TaskCompletionSource<T> Done = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        public override void Run(SqlSession session) => _result = run(session);
-        public override void Complete()
+        Execute("begin");
+        try
         {
-            if (Failed is null) Done.SetResult(_result);
-            else Done.SetException(Failed);
+            return work(new SqlSession(connection, null, Dialect));
+        }
+        finally
+        {
+            Execute("rollback");
+        }
+
+        void Execute(string sql)
+        {
+            using var command = connection.CreateCommand();
+            command.CommandText = sql;
+            command.ExecuteNonQuery();
         }
     }
 }

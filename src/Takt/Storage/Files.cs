@@ -7,6 +7,7 @@ namespace Takt.Storage;
 public static partial class Files
 {
     /// <summary>tmp + fsync + rename + fsync of the folder. On return the new content survives power loss.</summary>
+    /// <exception cref="TaktException">Unavailable: the disk is full. Denied: the folder can't be written. The old content is still there.</exception>
     public static void WriteAtomically(string path, ReadOnlySpan<byte> content)
     {
         var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
@@ -18,9 +19,10 @@ public static partial class Files
                 file.Write(content);
             Publish(tmp, path);
         }
-        catch
+        catch (Exception e)
         {
             File.Delete(tmp);
+            if (StorageFaults.Of(e, path) is { } known) throw known;
             throw;
         }
     }

@@ -67,30 +67,39 @@ public sealed class Sql
         _values.Add(value);
     }
 
-    internal DbCommand Command(DbConnection connection, DbTransaction? transaction)
+    internal DbCommand Command(DbConnection connection, DbTransaction? transaction, PreparedCommands? prepared = null)
     {
+        var text = _text.ToString();
+        if (prepared?.Take(text) is { } known)
+        {
+            known.Transaction = transaction;
+            for (var i = 0; i < _values.Count; i++) known.Parameters[i].Value = Stored(_values[i]);
+            return known;
+        }
         var command = connection.CreateCommand();
-        command.CommandText = _text.ToString();
+        command.CommandText = text;
         command.Transaction = transaction;
         for (var i = 0; i < _values.Count; i++)
         {
             var parameter = command.CreateParameter();
             parameter.ParameterName = "@p" + i;
-            parameter.Value = _values[i] switch
-            {
-                null => DBNull.Value,
-                Digest id => id.ToString(),
-                RunId id => id.Value,
-                DateTimeOffset time => time.ToUnixTimeMilliseconds(),
-                Enum e => e.ToString(),
-                bool b => b ? 1L : 0L,
-                int n => (long)n,
-                var v => v,
-            };
+            parameter.Value = Stored(_values[i]);
             command.Parameters.Add(parameter);
         }
         return command;
     }
+
+    static object Stored(object? value) => value switch
+    {
+        null => DBNull.Value,
+        Digest id => id.ToString(),
+        RunId id => id.Value,
+        DateTimeOffset time => time.ToUnixTimeMilliseconds(),
+        Enum e => e.ToString(),
+        bool b => b ? 1L : 0L,
+        int n => (long)n,
+        var v => v,
+    };
 
     public override string ToString() => _text.ToString();
 }

@@ -3,51 +3,66 @@ using System.Data.Common;
 namespace Takt.Storage;
 
 /// <summary>One connection, in one transaction when it writes. Not safe for concurrent use; lives as long as the delegate it was handed to.</summary>
-public sealed class SqlSession(DbConnection connection, DbTransaction? transaction, SqlDialect dialect)
+public sealed class SqlSession
 {
-    public SqlDialect Dialect { get; } = dialect;
+    readonly PreparedCommands? _prepared;
 
-    /// <summary>The BCL's own connection, for prepared commands on a hot path.</summary>
-    public DbConnection Connection { get; } = connection;
+    public SqlSession(DbConnection connection, DbTransaction? transaction, SqlDialect dialect) : this(connection, transaction, dialect, null) { }
 
-    public DbTransaction? Transaction { get; } = transaction;
-
-    /// <returns>How many rows changed.</returns>
-    public int Execute(Sql sql)
+    internal SqlSession(DbConnection connection, DbTransaction? transaction, SqlDialect dialect, PreparedCommands? prepared)
     {
-        using var command = sql.Command(Connection, Transaction);
-        return command.ExecuteNonQuery();
+        Connection = connection;
+        Transaction = transaction;
+        Dialect = dialect;
+        _prepared = prepared;
     }
 
-    public List<T> Query<T>(Sql sql, Func<SqlRow, T> read)
+    public SqlDialect Dialect { get; }
+
+    /// <summary>The BCL's own connection, for prepared commands on a hot path.</summary>
+    public DbConnection Connection { get; }
+
+    public DbTransaction? Transaction { get; }
+
+    /// <returns>How many rows changed.</returns>
+    public int Execute(Sql sql) => Run(sql, static command => command.ExecuteNonQuery());
+
+    public List<T> Query<T>(Sql sql, Func<SqlRow, T> read) => Run(sql, command =>
     {
-        using var command = sql.Command(Connection, Transaction);
         using var reader = command.ExecuteReader();
         var rows = new List<T>();
         var row = new SqlRow(reader);
         while (reader.Read()) rows.Add(read(row));
         return rows;
-    }
+    });
 
     /// <summary>The first row, or null when there is none.</summary>
-    public T? First<T>(Sql sql, Func<SqlRow, T> read) where T : class
+    public T? First<T>(Sql sql, Func<SqlRow, T> read) where T : class => Run(sql, command =>
     {
-        using var command = sql.Command(Connection, Transaction);
         using var reader = command.ExecuteReader();
         return reader.Read() ? read(new SqlRow(reader)) : null;
-    }
+    });
 
     /// <summary>The first column of the first row; null when there is no row or the value is NULL.</summary>
-    public long? Number(Sql sql)
-    {
-        using var command = sql.Command(Connection, Transaction);
-        return command.ExecuteScalar() is { } value and not DBNull ? Convert.ToInt64(value) : null;
-    }
+    public long? Number(Sql sql) => Run(sql, static command => command.ExecuteScalar() is { } value and not DBNull ? Convert.ToInt64(value) : (long?)null);
 
     /// <inheritdoc cref="Number"/>
-    public string? Text(Sql sql)
+    public string? Text(Sql sql) => Run(sql, static command => command.ExecuteScalar() is { } value and not DBNull ? (string)value : null);
+
+    T Run<T>(Sql sql, Func<DbCommand, T> work)
     {
-        using var command = sql.Command(Connection, Transaction);
-        return command.ExecuteScalar() is { } value and not DBNull ? (string)value : null;
+        var command = sql.Command(Connection, Transaction, _prepared);
+        var done = false;
+        try
+        {
+            var result = work(command);
+            done = true;
+            return result;
+        }
+        finally
+        {
+            if (done && _prepared is not null) _prepared.GiveBack(command);
+            else command.Dispose();
+        }
     }
 }

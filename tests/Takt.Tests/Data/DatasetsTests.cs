@@ -16,7 +16,7 @@ public sealed class DatasetsTests : IAsyncDisposable
     {
         _database = SqliteFile.Open(PathOf("takt.db"));
         _blobs = new FolderBlobStore(PathOf("store"));
-        _datasets = new Datasets(_database, _blobs, TimeProvider.System, PathOf("store/tmp"));
+        _datasets = new Datasets(_database, _blobs, TimeProvider.System, _blobs.Scratch);
     }
 
     public async ValueTask DisposeAsync()
