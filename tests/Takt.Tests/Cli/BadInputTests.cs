@@ -1,0 +1,166 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Takt.Tests.Cli;
+
+/// <summary>What goes wrong on a user's desk: each is one line that names what, which one and what to do, with the documented exit code.</summary>
+public sealed class BadInputTests : IDisposable
+{
+    readonly string _folder = Directory.CreateTempSubdirectory("takt-cli").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task Broken_YAML_is_named_by_line_and_column()
+    {
+        Write("takt.yaml", "takt: 1\nproject: p\nstages:\n  a: { run: 'echo\n");
+        Expect(await TaktProcess.Run(_folder, "run"), 2, "takt.yaml:");
+    }
+
+    [Fact]
+    public async Task Every_fault_of_the_project_file_is_told_at_once_with_a_suggestion()
+    {
+        Write("takt.yaml", "takt: 1\nproject: p\nstages:\n  a:\n    rnu: echo hi\n    out: [a.txt]\n  b:\n    run: echo hi\n    timeuot: 5m\n");
+        var ended = await TaktProcess.Run(_folder, "run");
+        Expect(ended, 2, "takt.yaml:5:5", "did you mean 'run'", "takt.yaml:9:5", "did you mean 'timeout'");
+    }
+
+    [Fact]
+    public async Task A_cycle_is_named_as_a_path()
+    {
+        Write("takt.yaml", "takt: 1\nproject: p\nstages:\n  a: { run: cp y x, in: [y], out: [x] }\n  b: { run: cp x y, in: [x], out: [y] }\n");
+        Expect(await TaktProcess.Run(_folder, "run"), 2, "a", "b", "→");
+    }
+
+    [Fact]
+    public async Task A_missing_input_file_is_named_with_its_stage()
+    {
+        Write("takt.yaml", "takt: 1\nproject: p\nstages:\n  a: { run: cp raw.csv x, in: [raw.csv], out: [x] }\n");
+        var ended = await TaktProcess.Run(_folder, "run");
+        Assert.NotEqual(0, ended.ExitCode);
+        Contains(ended, "raw.csv", "a");
+    }
+
+    [Fact]
+    public async Task An_empty_table_stops_the_pipeline()
+    {
+        Table("id,amount\n");
+        var ended = await TaktProcess.Run(_folder, "run");
+        Assert.Equal(1, ended.ExitCode);
+        Contains(ended, "rows");
+    }
+
+    [Fact]
+    public async Task A_column_that_vanished_is_named()
+    {
+        Table("id\n1\n2\n");
+        var ended = await TaktProcess.Run(_folder, "run");
+        Assert.Equal(1, ended.ExitCode);
+        Contains(ended, "amount");
+    }
+
+    [Fact]
+    public async Task Text_in_a_numeric_column_is_named()
+    {
+        Table("id,amount\n1,5\n2,six\n");
+        var ended = await TaktProcess.Run(_folder, "run");
+        Assert.Equal(1, ended.ExitCode);
+        Contains(ended, "amount");
+    }
+
+    [Fact]
+    public async Task A_failing_expectation_names_the_column_the_rule_the_count_and_rows()
+    {
+        Table("id,amount\n1,5\n2,-7\n3,-8\n");
+        var ended = await TaktProcess.Run(_folder, "run");
+        Assert.Equal(1, ended.ExitCode);
+        Contains(ended, "amount", "min", "2", "-7", "-8");
+    }
+
+    [Fact]
+    public async Task A_port_in_use_is_named()
+    {
+        Write("takt.yaml", "takt: 1\nproject: p\n");
+        using var taken = new TcpListener(IPAddress.Loopback, 0);
+        taken.Start();
+        var port = ((IPEndPoint)taken.LocalEndpoint).Port;
+        var ended = await TaktProcess.Run(_folder, "serve", "--port", port.ToString());
+        Assert.NotEqual(0, ended.ExitCode);
+        Contains(ended, port.ToString());
+    }
+
+    [Fact]
+    public async Task A_second_server_on_one_folder_is_refused()
+    {
+        Write("takt.yaml", "takt: 1\nproject: p\n");
+        using var first = TaktProcess.Start(_folder, "serve", "--port", "0");
+        try
+        {
+            Assert.Contains("http://127.0.0.1:", await FirstLine(first));
+            var ended = await TaktProcess.Run(_folder, "serve", "--port", "0");
+            Expect(ended, 6, "serve", first.Id.ToString());
+        }
+        finally
+        {
+            first.Kill(entireProcessTree: true);
+            await first.WaitForExitAsync();
+        }
+    }
+
+    [Fact]
+    public async Task An_unknown_command_says_what_was_meant()
+    {
+        var ended = await TaktProcess.Run(_folder, "rnu");
+        Expect(ended, 2, "rnu", "did you mean", "run");
+        Assert.True(ended.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length <= 3, ended.Error);
+    }
+
+    [Fact]
+    public async Task Outside_a_project_the_way_in_is_told()
+    {
+        Expect(await TaktProcess.Run(_folder, "run"), 4, "takt.yaml", "takt init");
+    }
+
+    /// <summary>A project whose one dataset is this CSV, with expectations on its numbers.</summary>
+    void Table(string csv)
+    {
+        Directory.CreateDirectory(Path.Combine(_folder, "incoming"));
+        Write("incoming/t.csv", csv);
+        Write("takt.yaml", """
+            takt: 1
+            project: p
+            data:
+              t:
+                source: incoming/*.csv
+                path: data/t/
+                expect:
+                  rows: { min: 1 }
+                  columns:
+                    id: { type: integer, nulls: 0 }
+                    amount: { type: integer, min: 0 }
+            """);
+    }
+
+    void Write(string path, string text) => File.WriteAllText(Path.Combine(_folder, path), text);
+
+    static void Expect(TaktProcess.Ended ended, int code, params string[] parts)
+    {
+        Assert.True(code == ended.ExitCode, $"exit code {ended.ExitCode}, not {code}\n{ended.Out}{ended.Error}");
+        Contains(ended, parts);
+    }
+
+    static void Contains(TaktProcess.Ended ended, params string[] parts)
+    {
+        var said = ended.Out + ended.Error;
+        foreach (var part in parts) Assert.Contains(part, said);
+        Assert.DoesNotContain("   at Takt.", said); // no stack trace
+    }
+
+    /// <summary>The first line that the server says on either stream.</summary>
+    static async Task<string> FirstLine(System.Diagnostics.Process process)
+    {
+        var output = process.StandardOutput.ReadLineAsync();
+        var error = process.StandardError.ReadLineAsync();
+        return await (await Task.WhenAny(output, error)) ?? "";
+    }
+}
