@@ -48,7 +48,7 @@ public sealed class FlightWeek
             json.WriteEndObject();
             json.WriteStartArray("inputs");
             Input(json, "hour", "INT64", from, to, row => json.WriteNumberValue(Time(times[row]).Hour));
-            Input(json, "weekday", "INT64", from, to, row => json.WriteNumberValue((int)Time(times[row]).DayOfWeek));
+            Input(json, "weekday", "INT64", from, to, row => json.WriteNumberValue(IsoWeekday(Time(times[row]))));
             Input(json, "distance", "INT64", from, to, row => json.WriteNumberValue((long)_table["distance"].NumberAt(row)));
             Input(json, "origin", "BYTES", from, to, row => json.WriteStringValue(_table["origin"].TextAt(row)));
             Input(json, "destination", "BYTES", from, to, row => json.WriteStringValue(_table["destination"].TextAt(row)));
@@ -100,6 +100,9 @@ public sealed class FlightWeek
         json.WriteEndArray();
         json.WriteEndObject();
     }
+
+    /// <summary>1 Monday … 7 Sunday, as <c>isodow</c> in the features' SQL.</summary>
+    static int IsoWeekday(DateTimeOffset time) => time.DayOfWeek == DayOfWeek.Sunday ? 7 : (int)time.DayOfWeek;
 
     static DateTimeOffset Time(long microseconds) => DateTimeOffset.UnixEpoch.AddTicks(microseconds * 10);
 }
