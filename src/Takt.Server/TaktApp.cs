@@ -1,6 +1,7 @@
 using Takt.Data;
 using Takt.Models;
 using Takt.Pipelines;
+using Takt.Runs;
 using Takt.Storage;
 using Takt.Storage.FileSystem;
 using Takt.Storage.Sqlite;
@@ -20,6 +21,7 @@ public sealed class TaktApp : IAsyncDisposable
         Blobs = blobs;
         Time = time;
         Datasets = new Datasets(database, blobs, time, blobs.Scratch);
+        Runs = new RunTracker(database, blobs, time, folder.Cache);
         Steps =
         [
             new CollectStep(Datasets), new SqlStep(), new ValidateDataStep(),
@@ -31,6 +33,7 @@ public sealed class TaktApp : IAsyncDisposable
     public IBlobStore Blobs { get; }
     public TimeProvider Time { get; }
     public Datasets Datasets { get; }
+    public RunTracker Runs { get; }
 
     /// <summary>Every step kind that <c>uses:</c> can name.</summary>
     public IReadOnlyList<IStepKind> Steps { get; }

@@ -1,0 +1,93 @@
+using Takt.Storage;
+
+namespace Takt.Runs;
+
+/// <summary>The SQL of runs, in the dialect that both engines share.</summary>
+static class RunTable
+{
+    /// <summary>The one workspace until a client names another.</summary>
+    public const string Workspace = "default";
+
+    public const string ParentTag = "mlflow.parentRunId";
+    public const string NameTag = "mlflow.runName";
+
+    /// <summary>The experiment of this name, made when there is none.</summary>
+    public static long Experiment(SqlSession session, string name, DateTimeOffset now)
+    {
+        if (session.Number($"select id from experiment where workspace = {Workspace} and name = {name}") is { } id) return id;
+        // 0 is MLflow's Default
+        id = name == "Default" ? 0 : Math.Max(1, (session.Number($"select max(id) from experiment") ?? 0) + 1);
+        session.Execute($"""
+            insert into experiment(id, workspace, name, artifact_location, lifecycle, created, updated)
+            values({id}, {Workspace}, {name}, {"mlflow-artifacts:/" + id}, {"active"}, {now}, {now})
+            """);
+        return id;
+    }
+
+    public static void Insert(SqlSession session, RunId id, StartRun start, DateTimeOffset now)
+    {
+        var experiment = Experiment(session, start.Experiment, now);
+        session.Execute($"""
+            insert into run(id, seq, experiment, name, user_id, status, lifecycle, started, parent, artifact_uri)
+            values({id}, {(session.Number($"select max(seq) from run") ?? 0) + 1}, {experiment}, {start.Name}, {""}, {RunStatus.RUNNING}, {"active"},
+                   {now}, {start.Parent?.Value}, {$"mlflow-artifacts:/{experiment}/{id}/artifacts"})
+            """);
+        SetTag(session, id, NameTag, start.Name);
+        if (start.Parent is { } parent) SetTag(session, id, ParentTag, parent.Value);
+        foreach (var (key, value) in start.Tags ?? new Dictionary<string, string>()) SetTag(session, id, key, value);
+    }
+
+    public static void SetTag(SqlSession session, RunId run, string key, string value) => session.Execute($"""
+        insert into run_tag(run, key, value) values({run}, {key}, {value}) on conflict(run, key) do update set value = excluded.value
+        """);
+
+    public static void SetParam(SqlSession session, RunId run, string key, string value) => session.Execute($"""
+        insert into run_param(run, key, value) values({run}, {key}, {value}) on conflict(run, key) do nothing
+        """);
+
+    public static void AddPoint(SqlSession session, RunId run, MetricValue point)
+    {
+        var nan = double.IsNaN(point.Value);
+        var value = nan ? 0 : Math.Clamp(point.Value, double.MinValue, double.MaxValue);
+        session.Execute($"""
+            insert into metric_point(run, key, step, time, value, is_nan) values({run}, {point.Key}, {point.Step}, {point.Time}, {value}, {nan})
+            on conflict do nothing
+            """);
+        session.Execute($"""
+            insert into run_metric(run, key, value, is_nan, step, time) values({run}, {point.Key}, {value}, {nan}, {point.Step}, {point.Time})
+            on conflict(run, key) do update set value = excluded.value, is_nan = excluded.is_nan, step = excluded.step, time = excluded.time
+            where (excluded.step, excluded.time, excluded.value) >= (run_metric.step, run_metric.time, run_metric.value)
+            """);
+    }
+
+    const string Columns = "r.id, e.name, r.name, r.status, r.started, r.ended, r.parent";
+
+    /// <summary>Runs without their params, metrics, tags and artifacts.</summary>
+    public static List<RunDetail> Select(SqlSession session, Sql where) =>
+        session.Query($"select {Sql.Raw(Columns)} from run r join experiment e on e.id = r.experiment {where}", row => new RunDetail
+        {
+            Id = new RunId(row.Text(0)),
+            Experiment = row.Text(1),
+            Name = row.Text(2),
+            Status = row.Enum<RunStatus>(3),
+            StartedAt = row.Time(4),
+            EndedAt = row.TimeOrNull(5),
+            Parent = row.TextOrNull(6) is { } parent ? new RunId(parent) : null,
+            Params = new Dictionary<string, string>(),
+            Metrics = new Dictionary<string, MetricValue>(),
+            Tags = new Dictionary<string, string>(),
+            Artifacts = [],
+        });
+
+    public static RunDetail Fill(SqlSession session, RunDetail run) => run with
+    {
+        Params = session.Query($"select key, value from run_param where run = {run.Id} order by key", Pair).ToDictionary(),
+        Tags = session.Query($"select key, value from run_tag where run = {run.Id} order by key", Pair).ToDictionary(),
+        Metrics = session.Query($"select key, value, is_nan, step, time from run_metric where run = {run.Id} order by key",
+            row => new MetricValue(row.Text(0), row.Flag(2) ? double.NaN : row.Real(1), row.Number(3), row.Time(4))).ToDictionary(m => m.Key),
+        Artifacts = session.Query($"select path, digest, size from artifact where run = {run.Id} order by path",
+            row => new Artifact(row.Text(0), row.Digest(1), row.Number(2))),
+    };
+
+    static KeyValuePair<string, string> Pair(SqlRow row) => new(row.Text(0), row.Text(1));
+}
