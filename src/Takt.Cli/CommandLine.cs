@@ -15,6 +15,7 @@ public static class CommandLine
             Json, Folder,
         };
         root.Subcommands.Add(VersionCommand.Create());
+        root.Subcommands.Add(DataCommands.Create());
 
         var parsed = root.Parse(args);
         try

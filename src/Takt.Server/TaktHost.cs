@@ -28,5 +28,6 @@ public static class TaktHost
     static void Map(IEndpointRouteBuilder routes, TaktApp app)
     {
         routes.MapGet("/health", () => "OK");
+        routes.MapDatasets(app);
     }
 }

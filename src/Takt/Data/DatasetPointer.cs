@@ -13,6 +13,13 @@ public sealed record DatasetPointer(string Dataset, Digest Commit, Digest Tree, 
     /// <summary>The pointer's place for a folder or file that is checked out.</summary>
     public static string PathFor(string checkout) => Path.TrimEndingDirectorySeparator(checkout) + ".takt";
 
+    /// <summary>What the pointer at <paramref name="path"/> stands for: <c>data/flights/</c>, or <c>data/raw.csv</c> when the name it points from has an ending.</summary>
+    public string Checkout(string path)
+    {
+        var target = path[..^".takt".Length];
+        return Path.HasExtension(target) ? target : target + "/";
+    }
+
     public void Write(string path) => Takt.Storage.Files.WriteAtomically(path,
         $"takt: 1\ndataset: {Dataset}\ncommit: {Commit}\ntree: {Tree}\nfiles: {Files}\nbytes: {Bytes}\n");
 

@@ -44,6 +44,8 @@ static class DatasetTable
 
     public static List<string> Names(SqlSession session) => session.Query($"select name from dataset order by name", row => row.Text(0));
 
+    public static int Commits(SqlSession session, string dataset) => (int)session.Number($"select count(*) from dataset_commit where dataset = {dataset}")!.Value;
+
     public static List<DatasetRef> Refs(SqlSession session, string dataset) => session.Query(
         $"select name, target, moved_at from dataset_ref where dataset = {dataset} order by name", row => new DatasetRef(row.Text(0), row.Digest(1), row.Time(2)));
 

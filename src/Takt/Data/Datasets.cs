@@ -70,8 +70,7 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
     {
         var refs = DatasetTable.Refs(session, name);
         var tip = refs.FirstOrDefault(r => r.Name == DatasetReference.Main) ?? refs[0];
-        var log = History(session, DatasetTable.Find(session, name, tip.Target)!);
-        return new DatasetSummary(name, log[0], refs, log.Count);
+        return new DatasetSummary(name, DatasetTable.Find(session, name, tip.Target)!, refs, DatasetTable.Commits(session, name));
     }).ToList());
 
     /// <summary>The commit that a reference means.</summary>
@@ -82,11 +81,11 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
         return database.Read(session => Resolve(session, wanted));
     }
 
-    /// <summary>The commit and those before it, newest first, along first parents.</summary>
-    public IReadOnlyList<DatasetCommit> Log(string reference)
+    /// <summary>The commit and those before it, newest first, along first parents; at most <paramref name="most"/>.</summary>
+    public IReadOnlyList<DatasetCommit> Log(string reference, int most = int.MaxValue)
     {
         var wanted = DatasetReference.Parse(reference);
-        return database.Read(session => History(session, Resolve(session, wanted)));
+        return database.Read(session => History(session, Resolve(session, wanted), most));
     }
 
     /// <summary>The tip of a ref, or null when the dataset or the ref is not there.</summary>
@@ -117,6 +116,27 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
         if (Path.EndsInDirectorySeparator(path)) await Checkouts.Folder(blobs, tree, path, cancel);
         else await Checkouts.SingleFile(blobs, tree, path, cancel);
         DatasetPointer.Of(commit).Write(DatasetPointer.PathFor(path));
+    }
+
+    /// <summary>One SELECT over the newest versions: each dataset that holds tables is a table of its name.</summary>
+    /// <exception cref="TaktException">Invalid: the SQL is wrong, not a single SELECT, or reads something else.</exception>
+    public async Task<Table> Query(string sql, int limit, CancellationToken cancel = default)
+    {
+        var folder = Path.Combine(scratch, Guid.NewGuid().ToString("N"));
+        try
+        {
+            var tables = new Dictionary<string, string>();
+            foreach (var dataset in List().Where(dataset => dataset.Tip.Profile is not null))
+            {
+                tables[dataset.Name] = Path.Combine(folder, dataset.Name);
+                await Checkouts.Fill(blobs, await Tree(dataset.Tip, cancel), tables[dataset.Name], cancel);
+            }
+            return SqlQuery.ToTable("query", sql, tables, limit, cancel);
+        }
+        finally
+        {
+            if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
+        }
     }
 
     async Task<Committed> Commit(NewVersion version, IReadOnlyList<TreeFile> files, DatasetCommit? tip, CancellationToken cancel)
@@ -225,10 +245,10 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
         return bytes;
     }
 
-    static List<DatasetCommit> History(SqlSession session, DatasetCommit commit)
+    static List<DatasetCommit> History(SqlSession session, DatasetCommit commit, int most)
     {
         var log = new List<DatasetCommit> { commit };
-        while (log[^1].Parents.Count > 0 && DatasetTable.Find(session, commit.Dataset, log[^1].Parents[0]) is { } parent) log.Add(parent);
+        while (log.Count < most && log[^1].Parents.Count > 0 && DatasetTable.Find(session, commit.Dataset, log[^1].Parents[0]) is { } parent) log.Add(parent);
         return log;
     }
 

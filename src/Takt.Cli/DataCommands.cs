@@ -1,0 +1,165 @@
+using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Takt.Data;
+using Takt.Server;
+using Takt.Server.Api;
+
+namespace Takt.Cli;
+
+/// <summary><c>takt data</c>: datasets of the project in the work tree, in-process.</summary>
+static class DataCommands
+{
+    public static Command Create() => new("data", "Versions of data: collect, look at, check out, query")
+    {
+        List(), Log(), Show(), Collect(), Checkout(), Profile(), Query(),
+    };
+
+    static Command List()
+    {
+        var command = new Command("list", "All datasets");
+        command.SetAction(async (parsed, cancel) =>
+        {
+            await using var app = Open(parsed);
+            var list = app.Datasets.List();
+            if (Json(parsed, new DatasetList(list.Select(DatasetView.Of).ToList()), DatasetsJson.Default.DatasetList)) return ExitCode.Ok;
+            if (list.Count == 0) Console.Error.WriteLine("no datasets yet; 'takt run' or 'takt data collect NAME FILES' makes one");
+            else DataText.Rows(["NAME", "VERSION", "FILES", "ROWS", "SIZE", "COMMITS", "COLLECTED"],
+                list.Select(d => new[] { d.Name, DataText.Short(d.Tip.Id), $"{d.Tip.Files:N0}", DataText.Count(d.Tip.Rows), DataText.Size(d.Tip.Bytes), $"{d.Commits}", DataText.Time(d.Tip.Time) }));
+            return ExitCode.Ok;
+        });
+        return command;
+    }
+
+    static Command Log()
+    {
+        var reference = Reference();
+        var command = new Command("log", "The versions of a dataset, newest first") { reference };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            await using var app = Open(parsed);
+            var log = app.Datasets.Log(parsed.GetRequiredValue(reference));
+            if (Json(parsed, new CommitList(log.Select(CommitView.Of).ToList()), DatasetsJson.Default.CommitList)) return ExitCode.Ok;
+            DataText.Rows(["VERSION", "COLLECTED", "FILES", "ROWS", "SIZE", "MESSAGE"],
+                log.Select(c => new[] { DataText.Short(c.Id), DataText.Time(c.Time), $"{c.Files:N0}", DataText.Count(c.Rows), DataText.Size(c.Bytes), c.Message }));
+            return ExitCode.Ok;
+        });
+        return command;
+    }
+
+    static Command Show()
+    {
+        var reference = Reference();
+        var command = new Command("show", "One version: where it came from and its files") { reference };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            await using var app = Open(parsed);
+            var commit = app.Datasets.Show(parsed.GetRequiredValue(reference));
+            if (Json(parsed, await VersionView.Of(app.Datasets, commit, cancel), DatasetsJson.Default.VersionView)) return ExitCode.Ok;
+            Console.WriteLine($"dataset   {commit.Dataset}\ncommit    {commit.Id}\ntree      {commit.Tree}");
+            foreach (var parent in commit.Parents) Console.WriteLine($"parent    {parent}");
+            Console.WriteLine($"author    {commit.Author}\ntime      {DataText.Time(commit.Time)}\nmessage   {commit.Message}\nsource    {commit.Source}");
+            Console.WriteLine($"rows      {DataText.Count(commit.Rows)}\nsize      {DataText.Size(commit.Bytes)} in {commit.Files:N0} files\n");
+            DataText.Rows(["FILE", "SIZE", "SHA-256"], (await app.Datasets.Tree(commit, cancel)).Files.Select(f => new[] { f.Path, DataText.Size(f.Size), f.Digest.Hex[..12] }));
+            return ExitCode.Ok;
+        });
+        return command;
+    }
+
+    static Command Collect()
+    {
+        var name = new Argument<string>("name") { Description = "The dataset; made when it does not exist" };
+        var sources = new Argument<string[]>("source") { Description = "Files, folders or globs", Arity = ArgumentArity.OneOrMore };
+        var message = new Option<string>("--message", "-m") { Description = "Why, for the log", DefaultValueFactory = _ => "" };
+        var path = new Option<string?>("--path") { Description = "Check the version out here; a folder ends with /" };
+        var command = new Command("collect", "Bring files into a new version: takt data collect flights 'incoming/*.parquet'") { name, sources, message, path };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            await using var app = Open(parsed);
+            var collected = await app.Datasets.Collect(parsed.GetRequiredValue(name), app.Folder.Root, parsed.GetRequiredValue(sources), null, parsed.GetValue(message)!, cancel);
+            var commit = collected.Commit;
+            if (parsed.GetValue(path) is { } target) await app.Datasets.Checkout(commit, Path.Combine(app.Folder.Root, target), cancel);
+            var view = new CollectedView(commit.Dataset, CommitView.Of(commit), collected.IsNew, collected.Added, collected.Changed);
+            if (Json(parsed, view, DatasetsJson.Default.CollectedView)) return ExitCode.Ok;
+            Console.WriteLine(collected.IsNew
+                ? $"{commit.Dataset}@{DataText.Short(commit.Id)}: {collected.Added} new and {collected.Changed} changed files, {commit.Files:N0} in all, {DataText.Count(commit.Rows)} rows"
+                : $"{commit.Dataset}@{DataText.Short(commit.Id)}: nothing new");
+            return ExitCode.Ok;
+        });
+        return command;
+    }
+
+    static Command Checkout()
+    {
+        var reference = new Argument<string>("version") { Description = "NAME, NAME@REF, NAME@sha256:…, or a pointer such as data/flights.takt" };
+        var path = new Argument<string?>("path") { Description = "Where to; a folder ends with /. Not needed with a pointer", Arity = ArgumentArity.ZeroOrOne };
+        var command = new Command("checkout", "Put a version's files into the work tree: takt data checkout data/flights.takt") { reference, path };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            await using var app = Open(parsed);
+            var (wanted, target) = (parsed.GetRequiredValue(reference), parsed.GetValue(path));
+            if (wanted.EndsWith(".takt", StringComparison.Ordinal))
+            {
+                var pointer = DatasetPointer.Read(Path.Combine(app.Folder.Root, wanted));
+                target ??= pointer.Checkout(wanted);
+                wanted = $"{pointer.Dataset}@{pointer.Commit}";
+            }
+            if (target is null) throw TaktException.Invalid("say where to, such as data/flights/");
+            var commit = app.Datasets.Show(wanted);
+            await app.Datasets.Checkout(commit, Path.Combine(app.Folder.Root, target), cancel);
+            Console.Error.WriteLine($"{target} holds {commit.Dataset}@{DataText.Short(commit.Id)}: {commit.Files:N0} files, {DataText.Size(commit.Bytes)}");
+            return ExitCode.Ok;
+        });
+        return command;
+    }
+
+    static Command Profile()
+    {
+        var what = new Argument<string>("what") { Description = "A dataset (NAME, NAME@REF), or a file or folder of tables" };
+        var command = new Command("profile", "Statistics of every column") { what };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            await using var app = Open(parsed);
+            var wanted = parsed.GetRequiredValue(what);
+            var path = Path.Combine(app.Folder.Root, wanted);
+            var profile = File.Exists(path) || Directory.Exists(path) ? Profiler.Profile([path])
+                : await app.Datasets.Profile(app.Datasets.Show(wanted), cancel) ?? throw TaktException.Invalid($"'{wanted}' holds no tables");
+            if (Json(parsed, profile, ProfileJson.Default.TableProfile)) return ExitCode.Ok;
+            Console.WriteLine($"{profile.Rows:N0} rows");
+            DataText.Rows(["COLUMN", "TYPE", "MISSING", "DISTINCT", "MIN", "MEDIAN", "MAX", "MEAN", "STD", "MOST FREQUENT"], profile.Columns.Select(DataText.Column));
+            return ExitCode.Ok;
+        });
+        return command;
+    }
+
+    static Command Query()
+    {
+        var sql = new Argument<string>("query") { Description = "One SELECT; every dataset is a table of its name" };
+        var limit = new Option<int>("--limit") { Description = "Rows at most", DefaultValueFactory = _ => 50 };
+        var command = new Command("sql", "Query the newest versions: takt data sql 'select count(*) from flights'") { sql, limit };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            await using var app = Open(parsed);
+            var table = await app.Datasets.Query(parsed.GetRequiredValue(sql), parsed.GetValue(limit), cancel);
+            if (parsed.GetValue(CommandLine.Json)) DataText.Lines(table);
+            else DataText.Rows(table.Columns.Select(c => c.Name).ToArray(), Enumerable.Range(0, table.Rows).Select(row => table.Columns.Select(c => c.TextAt(row) ?? "").ToArray()));
+            return ExitCode.Ok;
+        });
+        return command;
+    }
+
+    static Argument<string> Reference() => new("dataset") { Description = "NAME, NAME@REF or NAME@sha256:…" };
+
+    static TaktApp Open(ParseResult parsed)
+    {
+        var start = parsed.GetValue(CommandLine.Folder) ?? Directory.GetCurrentDirectory();
+        return TaktApp.Open(TaktFolder.Find(start) ?? TaktFolder.At(start));
+    }
+
+    static bool Json<T>(ParseResult parsed, T value, JsonTypeInfo<T> type)
+    {
+        if (!parsed.GetValue(CommandLine.Json)) return false;
+        Console.WriteLine(JsonSerializer.Serialize(value, type));
+        return true;
+    }
+}
