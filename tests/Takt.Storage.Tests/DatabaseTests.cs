@@ -71,6 +71,24 @@ public sealed class DatabaseTests : IDisposable
     }
 
     [Fact]
+    public async Task A_read_that_writes_is_refused_rather_than_undone()
+    {
+        await using var database = await OpenWithTable();
+        Assert.Throws<InvalidOperationException>(() => database.Read(s => s.Execute($"insert into n(v) values({1})")));
+    }
+
+    [Fact]
+    public async Task One_statement_takes_values_of_every_kind_in_turn()
+    {
+        await using var database = Open();
+        await database.Write(s => { s.Execute($"create table any_value(v)"); });
+        foreach (var value in new object?[] { 1L, "text", null, 2.5, new byte[] { 1, 2 }, true, TaktError.Denied })
+            await database.Write(s => { s.Execute($"insert into any_value(v) values({value})"); });
+        Assert.Equal(["integer", "text", "null", "real", "blob", "integer", "text"],
+            database.Read(s => s.Query($"select typeof(v) from any_value order by rowid", row => row.Text(0))));
+    }
+
+    [Fact]
     public async Task Equal_SQL_with_other_values_reads_other_rows_even_while_it_is_being_read()
     {
         await using var database = await OpenWithTable();

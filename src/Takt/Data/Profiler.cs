@@ -70,8 +70,16 @@ public static class Profiler
         yield return $"max({value})";
         yield return $"avg({value})";
         yield return $"stddev_samp({value})";
-        yield return $"quantile_disc({value}, [{string.Join(", ", TableProfile.Probabilities.Select(Literal))}])";
+        yield return $"quantile_disc({Ordered(column)}, [{string.Join(", ", TableProfile.Probabilities.Select(Literal))}])::double[]";
     }
+
+    // sorting whole numbers takes DuckDB a quarter of the time that sorting doubles takes
+    static string Ordered(ColumnSchema column) => column.Type switch
+    {
+        ColumnType.Integer => DuckDb.Name(column.Name),
+        ColumnType.Time => $"epoch_us({DuckDb.Name(column.Name)})",
+        _ => Value(column),
+    };
 
     // counts at or below each cut in one scan; a bin is the difference of two neighbours
     static void CountBins(DuckDBConnection connection, string source, IReadOnlyList<ColumnSchema> columns, List<ColumnProfile> profiles)

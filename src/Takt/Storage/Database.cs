@@ -34,7 +34,7 @@ public sealed class Database : IAsyncDisposable
             using var connection = _source.OpenConnection();
             if (Dialect == SqlDialect.Sqlite) return ReadSnapshot(connection, work);
             using var snapshot = connection.BeginTransaction(IsolationLevel.RepeatableRead);
-            return work(new SqlSession(connection, snapshot, Dialect));
+            return work(new SqlSession(connection, snapshot, Dialect, readOnly: true));
         }
         catch (DbException e) when (_explain(e) is { } known)
         {
@@ -83,7 +83,7 @@ public sealed class Database : IAsyncDisposable
         Execute("begin");
         try
         {
-            return work(new SqlSession(connection, null, Dialect));
+            return work(new SqlSession(connection, null, Dialect, readOnly: true));
         }
         finally
         {

@@ -6,11 +6,11 @@ namespace Takt.Storage;
 public sealed class SqlSession
 {
     readonly PreparedCommands? _prepared;
+    readonly bool _readOnly;
 
-    public SqlSession(DbConnection connection, DbTransaction? transaction, SqlDialect dialect) : this(connection, transaction, dialect, null) { }
-
-    internal SqlSession(DbConnection connection, DbTransaction? transaction, SqlDialect dialect, PreparedCommands? prepared)
+    internal SqlSession(DbConnection connection, DbTransaction? transaction, SqlDialect dialect, PreparedCommands? prepared = null, bool readOnly = false)
     {
+        _readOnly = readOnly;
         Connection = connection;
         Transaction = transaction;
         Dialect = dialect;
@@ -25,7 +25,10 @@ public sealed class SqlSession
     public DbTransaction? Transaction { get; }
 
     /// <returns>How many rows changed.</returns>
-    public int Execute(Sql sql) => Run(sql, static command => command.ExecuteNonQuery());
+    /// <exception cref="InvalidOperationException">Called in <see cref="Database.Read{T}"/>, whose end would undo it without a word.</exception>
+    public int Execute(Sql sql) => _readOnly
+        ? throw new InvalidOperationException($"rows are changed in Database.Write, not in Read: {sql}")
+        : Run(sql, static command => command.ExecuteNonQuery());
 
     public List<T> Query<T>(Sql sql, Func<SqlRow, T> read) => Run(sql, command =>
     {
