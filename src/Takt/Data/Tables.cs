@@ -83,11 +83,12 @@ public static class Tables
     }
 
     /// <summary>Writes a Parquet file (zstd), atomically; equal tables give equal bytes.</summary>
+    /// <exception cref="TaktException">Unavailable: the disk is full.</exception>
     public static void Write(Table table, string path)
     {
         using var connection = DuckDb.Open(threads: 1);
         Load(connection, "t", table);
-        WriteParquet(connection, "select * from t", path);
+        DuckDb.Guard(path, () => WriteParquet(connection, "select * from t", path));
     }
 
     /// <summary>The result of a query as a Parquet file (zstd), atomically: the file is whole or not there.</summary>
@@ -101,7 +102,7 @@ public static class Tables
         try
         {
             using var command = connection.CreateCommand();
-            command.CommandText = $"copy ({sql}) to {DuckDb.Text(tmp)} (format parquet, compression zstd)";
+            command.CommandText = $"copy ({sql}) to {DuckDb.Text(tmp)} (format parquet, compression zstd, use_tmp_file false)";
             using var interrupt = cancel.Register(command.Cancel);
             var rows = Convert.ToInt64(command.ExecuteNonQuery());
             Files.Publish(tmp, path);

@@ -60,10 +60,18 @@ public static partial class Files
     }
 
     /// <summary>A second name for the same bytes; copies where the file system can't link.</summary>
+    /// <exception cref="TaktException">Unavailable: the disk is full. Denied: the folder can't be written.</exception>
     public static void LinkOrCopy(string from, string to)
     {
         if (!OperatingSystem.IsWindows() && link(from, to) == 0) return;
-        File.Copy(from, to, overwrite: true);
+        try
+        {
+            File.Copy(from, to, overwrite: true);
+        }
+        catch (Exception e) when (StorageFaults.Of(e, to) is { } known)
+        {
+            throw known;
+        }
     }
 
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
