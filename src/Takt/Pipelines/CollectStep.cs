@@ -49,8 +49,8 @@ public sealed class CollectStep(Datasets datasets) : IStepKind
             var sources = with.Texts("source");
             if (sources.Count == 0) with.Fault("source", "source is missing: a file, a folder or a glob such as incoming/*.csv");
             var path = with.Text("path");
-            // an entry of data: has its own name; a stage's with: has none
-            var dataset = with.TextOrNull("dataset") ?? (with.Name is "" or "with" ? System.IO.Path.GetFileNameWithoutExtension(System.IO.Path.TrimEndingDirectorySeparator(path)) : with.Name);
+            var last = System.IO.Path.GetFileNameWithoutExtension(System.IO.Path.TrimEndingDirectorySeparator(path));
+            var dataset = with.TextOrNull("dataset") ?? (with.Name is "with" or "" ? last : with.Name); // under data: its entry's name
             return new(dataset, sources, path, ExpectationReader.Read(with));
         }
     }
