@@ -63,7 +63,7 @@ static class ExpectationReader
             column.Fault(key, $"'{text}' is not a time; write 2001-01-31 or 2001-01-31T12:00:00Z");
             return null;
         }
-        return time.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.ffffff", CultureInfo.InvariantCulture);
+        return time.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.FFFFFF", CultureInfo.InvariantCulture);
     }
 
     static string? Pattern(StepArguments column)
