@@ -40,6 +40,15 @@ public abstract class StepArguments
 
     public abstract bool Has(string key);
 
+    /// <summary>As <see cref="Has"/>, for a key of the language that this version does not do yet: it is not offered as a suggestion.</summary>
+    public abstract bool HasToCome(string key);
+
+    /// <summary>Where this section begins, line and column from 1.</summary>
+    public abstract (long Line, long Column) At { get; }
+
+    /// <summary>Notes a fault at another place of the same file.</summary>
+    public abstract void FaultAt((long Line, long Column) at, string message);
+
     /// <summary>Notes a fault of the step's own at the place of the key's value: a rule among several arguments, say.</summary>
     public abstract void Fault(string key, string message);
 }
