@@ -46,6 +46,9 @@ public abstract class StepArguments
     /// <summary>Where this section begins, line and column from 1.</summary>
     public abstract (long Line, long Column) At { get; }
 
+    /// <summary>All that stands here as text of one form: members sorted, comments and layout gone.</summary>
+    public abstract string Canonical();
+
     /// <summary>Notes a fault at another place of the same file.</summary>
     public abstract void FaultAt((long Line, long Column) at, string message);
 

@@ -122,6 +122,42 @@ sealed class YamlArguments(YamlMappingNode node, string name, string path, Fault
         return node.Children.ContainsKey(new YamlScalarNode(key));
     }
 
+    public override string Canonical()
+    {
+        var text = new System.Text.StringBuilder();
+        Write(node);
+        return text.ToString();
+
+        void Write(YamlNode at)
+        {
+            switch (at)
+            {
+                case YamlMappingNode mapping:
+                    text.Append('{');
+                    foreach (var (key, value) in mapping.Children.OrderBy(c => ((YamlScalarNode)c.Key).Value, StringComparer.Ordinal))
+                    {
+                        text.Append(((YamlScalarNode)key).Value).Append(':');
+                        Write(value);
+                        text.Append(',');
+                    }
+                    text.Append('}');
+                    break;
+                case YamlSequenceNode list:
+                    text.Append('[');
+                    foreach (var item in list.Children)
+                    {
+                        Write(item);
+                        text.Append(',');
+                    }
+                    text.Append(']');
+                    break;
+                case YamlScalarNode scalar:
+                    text.Append('"').Append(Value(scalar).Replace("\\", "\\\\").Replace("\"", "\\\"")).Append('"');
+                    break;
+            }
+        }
+    }
+
     public override void FaultAt((long Line, long Column) at, string message) => faults.Add(at.Line, at.Column, message);
 
     public override void Fault(string key, string message)
