@@ -1,0 +1,10 @@
+namespace Takt.Runs;
+
+/// <summary>How a pipeline run ended, stage by stage in the order of the plan.</summary>
+public sealed record PipelineResult(RunId Run, IReadOnlyList<StageRun> Stages)
+{
+    public bool Succeeded => Stages.All(s => s.Succeeded);
+
+    /// <summary>Nothing broke, but a gate said no.</summary>
+    public bool StoppedByGate => Stages.Any(s => s.State == StageState.NotPassed) && Stages.All(s => s.State is not (StageState.Failed or StageState.Cancelled));
+}
