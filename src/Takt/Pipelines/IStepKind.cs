@@ -24,6 +24,13 @@ public interface IStepKind
     /// </summary>
     ValueTask<IReadOnlyDictionary<string, string>> Facts(StepContext context, CancellationToken cancel) => new(Nothing);
 
+    /// <summary>
+    /// Does what the step once did still stand? A step that changes something beside its output files (an alias, a deployment) looks there, since
+    /// somebody else may have changed it since.
+    /// </summary>
+    /// <param name="tags">As the step told them when it ran.</param>
+    ValueTask<bool> StillHolds(StepContext context, IReadOnlyDictionary<string, string> tags, CancellationToken cancel) => new(true);
+
     /// <exception cref="TaktException">The stage fails with this message.</exception>
     /// <exception cref="GateNotPassedException">The stage is stopped by a rule, not by a fault (exit code 3).</exception>
     Task<StepOutcome> Run(StepContext context, CancellationToken cancel);

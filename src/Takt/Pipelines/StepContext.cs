@@ -14,6 +14,9 @@ public sealed record StepContext
 
     public required StepArguments With { get; init; }
 
+    /// <summary>All inputs of the stage, as declared; a gate finds the metrics files of the stage before it here.</summary>
+    public required IReadOnlyList<string> In { get; init; }
+
     /// <summary>The run of this stage; its params, metrics and artifacts go here.</summary>
     public required RunId Run { get; init; }
 

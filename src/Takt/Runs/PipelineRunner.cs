@@ -1,0 +1,126 @@
+using System.Collections.Concurrent;
+using Takt.Pipelines;
+using Takt.Storage;
+
+namespace Takt.Runs;
+
+/// <summary>Runs a project's stages: in order, side by side, and only where something that they depend on has changed.</summary>
+/// <remarks>One pipeline runs at a time in a folder; a second call waits for the first, in this process or another.</remarks>
+public sealed class PipelineRunner(
+    TaktFolder folder, Database database, IBlobStore blobs, RunTracker tracker, IReadOnlyList<IStepKind> kinds, IExecutor executor, TimeProvider time)
+{
+    public const string KindTag = "takt.kind";
+    public const string TriggerTag = "takt.trigger";
+    public const string CodeTag = "mlflow.source.git.commit";
+
+    readonly StageTable _table = new(database, time);
+
+    public StageTable Stages => _table;
+
+    public Project LoadProject() => Project.Load(folder, kinds);
+
+    /// <param name="listen">Told each change and each log line; called from several threads, one call at a time.</param>
+    /// <param name="waiting">Told who holds the folder, when it has to be waited for.</param>
+    /// <exception cref="TaktException">Invalid or NotFound: the project file has faults, or an input is missing; nothing has run.</exception>
+    public async Task<PipelineResult> Run(PipelineRequest request, Action<StageNews>? listen = null, Action<string>? waiting = null, CancellationToken cancel = default)
+    {
+        using var turn = await TakeTurn(waiting, cancel);
+        await Recover();
+        var project = LoadProject();
+        var graph = StageGraph.Of(project).For(request.Stages);
+        graph.RequireInputs(project);
+
+        var code = await GitCommit.Of(folder.Root, cancel);
+        var tags = new Dictionary<string, string> { [KindTag] = "pipeline", [TriggerTag] = request.Trigger };
+        if (code is not null) tags[CodeTag] = code;
+        var run = await tracker.Start(new StartRun(project.Name, request.Stages.Count == 0 ? "pipeline" : string.Join(' ', request.Stages), Tags: tags));
+
+        var digests = new FileDigests(database, time);
+        var runner = new StageRunner(project, run, code, folder, blobs, tracker, _table, digests, executor, time);
+        var stages = await RunGraph(graph, runner, run, request, listen ?? (_ => { }), cancel);
+        await digests.Save();
+
+        var result = new PipelineResult(run, stages);
+        if (!cancel.IsCancellationRequested && request.Stages.Count == 0 && result.Succeeded) LockFile.Write(folder, graph, _table, stages);
+        await tracker.End(run, cancel.IsCancellationRequested ? RunStatus.KILLED : result.Succeeded ? RunStatus.FINISHED : RunStatus.FAILED);
+        cancel.ThrowIfCancellationRequested();
+        return result;
+    }
+
+    async Task<IReadOnlyList<StageRun>> RunGraph(
+        StageGraph graph, StageRunner runner, RunId run, PipelineRequest request, Action<StageNews> listen, CancellationToken cancel)
+    {
+        var telling = new Lock();
+        void Tell(StageNews news) { lock (telling) listen(news); }
+
+        using var slots = new SemaphoreSlim(request.Jobs > 0 ? request.Jobs : Environment.ProcessorCount);
+        var done = new ConcurrentDictionary<string, Task<StageRun>>();
+        var unwritten = new ConcurrentQueue<(StageRun, StageKey?)>();
+        foreach (var stage in graph.Order)
+        {
+            var upstream = graph.Upstream[stage.Name].Select(name => done[name]).ToList();
+            done[stage.Name] = Task.Run(() => One(stage, upstream), CancellationToken.None);
+        }
+        var ended = await Task.WhenAll(graph.Order.Select(stage => done[stage.Name]));
+        await _table.Put([.. unwritten]);
+        return ended;
+
+        async Task<StageRun> One(Stage stage, List<Task<StageRun>> upstream)
+        {
+            StageRun end;
+            StageKey? key = null;
+            var needed = await Task.WhenAll(upstream);
+            var failed = Array.Find(needed, s => !s.Succeeded);
+            if (failed is not null || cancel.IsCancellationRequested)
+            {
+                end = new StageRun(run, stage.Name, failed is null ? StageState.Cancelled : StageState.Skipped, null, null, null, null,
+                    failed is null ? "cancelled" : failed.State is StageState.Skipped ? failed.Summary : $"{failed.Stage} {Words(failed.State)}");
+            }
+            else
+            {
+                await slots.WaitAsync(CancellationToken.None);
+                try
+                {
+                    (end, key) = await runner.Run(stage, request.Force, Tell, cancel);
+                }
+                finally
+                {
+                    slots.Release();
+                }
+            }
+            if (end.State != StageState.Ran) unwritten.Enqueue((end, key)); // what ran has been written, with its result
+            Tell(new StageNews(end, null));
+            return end;
+        }
+    }
+
+    static string Words(StageState state) => state switch
+    {
+        StageState.NotPassed => "was not passed",
+        StageState.Cancelled => "was cancelled",
+        _ => "failed",
+    };
+
+    /// <summary>Ends runs whose process was killed, and takes away what they may have half written.</summary>
+    async Task Recover()
+    {
+        foreach (var run in tracker.Unfinished().Where(r => r.Tags.GetValueOrDefault(KindTag) is "pipeline" or "stage"))
+        {
+            foreach (var output in await _table.Interrupt(run.Id)) Outputs.Remove(folder.Root, output);
+            await tracker.End(run.Id, RunStatus.KILLED);
+        }
+    }
+
+    async Task<FolderLock> TakeTurn(Action<string>? waiting, CancellationToken cancel)
+    {
+        var path = Path.Combine(folder.State, "run.lock");
+        var told = false;
+        while (true)
+        {
+            if (FolderLock.TryTake(path, $"process {Environment.ProcessId}", out var holder) is { } turn) return turn;
+            if (!told) waiting?.Invoke(holder);
+            told = true;
+            await Task.Delay(TimeSpan.FromMilliseconds(100), cancel);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+using Takt.Pipelines;
+using Takt.Storage;
+
+namespace Takt.Runs;
+
+/// <summary>One stage: make its key, and skip, restore or run it.</summary>
+sealed class StageRunner(
+    Project project, RunId pipelineRun, string? code, TaktFolder folder, IBlobStore blobs, RunTracker tracker, StageTable table,
+    FileDigests digests, IExecutor executor, TimeProvider time)
+{
+    public async Task<(StageRun End, StageKey? Key)> Run(Stage stage, bool force, Action<StageNews> tell, CancellationToken cancel)
+    {
+        var start = time.GetUtcNow();
+        StageRun State(StageState state, StageKey? key, string summary, RunId? run = null) =>
+            new(pipelineRun, stage.Name, state, key?.Id.ToString(), run, start, state == StageState.Running ? null : time.GetUtcNow(), summary);
+
+        StageKey? key = null;
+        RunId? run = null;
+        try
+        {
+            key = await Key(stage, cancel);
+            var known = force ? null : table.Find(key.Id);
+            if (known is not null && stage.Kind is { } kind && !await kind.StillHolds(Context(stage, default, TextWriter.Null), known.Tags, cancel)) known = null;
+            if (known is not null)
+            {
+                if (Outputs.InPlace(folder.Root, stage, known, digests)) return (State(StageState.Cached, key, known.Summary), key);
+                if (await Outputs.Restore(folder.Root, stage, known, blobs, cancel)) return (State(StageState.Restored, key, known.Summary), key);
+            }
+            run = await tracker.Start(new StartRun(project.Name, stage.Name, pipelineRun, StageTags(stage)));
+            var running = State(StageState.Running, key, "", run);
+            await table.Begin(running, stage.AllOutputs);
+            tell(new StageNews(running, null));
+            var result = await Execute(stage, key, run.Value, line => tell(new StageNews(running, line)), cancel);
+            var end = State(StageState.Ran, key, result.Summary, run);
+            await table.Finish(result, key, end);
+            await tracker.End(run.Value, RunStatus.FINISHED);
+            return (end, key);
+        }
+        catch (Exception e) when (e is TaktException or GateNotPassedException or IOException or UnauthorizedAccessException or OperationCanceledException)
+        {
+            var cancelled = cancel.IsCancellationRequested;
+            if (run is { } begun) await tracker.End(begun, cancelled ? RunStatus.KILLED : RunStatus.FAILED);
+            var state = cancelled ? StageState.Cancelled : e is GateNotPassedException ? StageState.NotPassed : StageState.Failed;
+            return (State(state, key, cancelled ? "cancelled" : e.Message, run), null);
+        }
+    }
+
+    /// <summary>Reads every input; also for <c>takt why</c>.</summary>
+    public async Task<StageKey> Key(Stage stage, CancellationToken cancel)
+    {
+        var inputs = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        foreach (var path in stage.In)
+        {
+            var files = PathPattern.Files(folder.Root, path);
+            if (files.Count == 0) throw TaktException.NotFound($"{stage.Name} reads {path}, which is not there");
+            foreach (var file in files)
+                inputs[file] = digests.Of(Path.Combine(folder.Root, file)) ?? throw TaktException.NotFound($"{file} vanished while it was read");
+        }
+        var facts = stage.Kind is { } kind ? await kind.Facts(Context(stage, default, TextWriter.Null), cancel) : new Dictionary<string, string>();
+        return StageKey.Of(stage, inputs, facts);
+    }
+
+    async Task<StageResult> Execute(Stage stage, StageKey key, RunId run, Action<string> line, CancellationToken cancel)
+    {
+        foreach (var output in stage.AllOutputs)
+        {
+            Outputs.Remove(folder.Root, output);
+            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(Path.Combine(folder.Root, output.TrimEnd('/'))))!);
+        }
+        if (stage.Params.Count > 0) await tracker.LogParams(run, stage.Params);
+        var outcome = stage.Kind is { } kind ? await RunStep(kind, stage, run, line, cancel) : await RunCommand(stage, run, line, cancel);
+        var files = await Outputs.Keep(folder.Root, stage, blobs, digests, cancel);
+        var metrics = new Dictionary<string, double>(outcome.Metrics);
+        foreach (var path in stage.Metrics) MetricsFile.Read(Path.Combine(folder.Root, path), path, metrics);
+        if (metrics.Count > 0) await tracker.LogMetrics(run, metrics);
+        if (outcome.Tags.Count > 0) await tracker.SetTags(run, outcome.Tags);
+        return new StageResult(key.Id, stage.Name, files, metrics, outcome.Tags, outcome.Summary);
+    }
+
+    async Task<StepOutcome> RunStep(IStepKind kind, Stage stage, RunId run, Action<string> line, CancellationToken cancel)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        if (stage.Timeout is { } most) limit.CancelAfter(most);
+        await using var log = new StageLog(LogOf(stage), line);
+        try
+        {
+            return await kind.Run(Context(stage, run, log), limit.Token);
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            throw new TaktException(TaktError.Cancelled, $"it ran over its timeout of {stage.Timeout}");
+        }
+        catch (Exception e)
+        {
+            await log.WriteLineAsync(e.Message);
+            throw;
+        }
+    }
+
+    async Task<StepOutcome> RunCommand(Stage stage, RunId run, Action<string> line, CancellationToken cancel)
+    {
+        var env = new Dictionary<string, string>(stage.Env)
+        {
+            ["TAKT_STAGE"] = stage.Name,
+            ["TAKT_RUN_ID"] = run.Value,
+            ["MLFLOW_RUN_ID"] = run.Value,
+        };
+        var command = stage.Command!;
+        var secrets = new List<string>();
+        foreach (var name in stage.Secrets)
+        {
+            var value = Environment.GetEnvironmentVariable("TAKT_SECRET_" + name);
+            if (string.IsNullOrEmpty(value)) throw TaktException.Invalid($"the secret {name} has no value: set TAKT_SECRET_{name}");
+            env["TAKT_SECRET_" + name] = value;
+            secrets.Add(value);
+            // the shell puts it in: argv, which any process can read, holds the name only
+            command = command.Replace($"${{secrets.{name}}}", $"${{TAKT_SECRET_{name}}}", StringComparison.Ordinal);
+        }
+        var log = LogOf(stage);
+        await using var tail = new LogTail(log, secrets, line);
+        var exit = await executor.Run(new CommandRun(command, folder.Root, env, log, stage.Timeout), cancel);
+        await tail.Finish();
+        if (exit != 0)
+        {
+            var last = tail.Last.Length > 0 ? $": {tail.Last}" : "";
+            throw new TaktException(TaktError.Invalid, $"exit code {exit}{last} (log: {Path.GetRelativePath(folder.Root, log)})");
+        }
+        return new StepOutcome(stage.Out.Count > 0 ? string.Join(", ", stage.Out) : "done");
+    }
+
+    StepContext Context(Stage stage, RunId run, TextWriter log) => new()
+    {
+        Stage = stage.Name,
+        Folder = folder.Root,
+        Project = project.Name,
+        With = stage.With!,
+        In = stage.In,
+        Run = run,
+        PipelineRun = pipelineRun,
+        CodeCommit = code,
+        Log = log,
+    };
+
+    string LogOf(Stage stage)
+    {
+        var path = Path.Combine(folder.Runs, pipelineRun.Value, stage.Name + ".log");
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        return path;
+    }
+
+    static Dictionary<string, string> StageTags(Stage stage) => new()
+    {
+        [PipelineRunner.KindTag] = "stage",
+        ["takt.stage"] = stage.Name,
+        ["takt.uses"] = stage.Kind is { } kind ? $"takt/{kind.Name}@{kind.Version}" : "run",
+    };
+}
