@@ -1,0 +1,129 @@
+using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace Takt.ML.LightGbm;
+
+/// <summary>A boosted ensemble in LightGBM's memory. Predicting is safe from many threads; freed when the last of them is done.</summary>
+sealed unsafe class Booster : SafeHandle
+{
+    readonly ConcurrentBag<nint> _fast = [];
+
+    Booster(nint handle) : base(0, ownsHandle: true) => SetHandle(handle);
+
+    public override bool IsInvalid => handle == 0;
+
+    public int Features
+    {
+        get
+        {
+            int count;
+            Native.Check(Native.LGBM_BoosterGetNumFeature(handle, &count));
+            return count;
+        }
+    }
+
+    /// <param name="matrix">Row after row.</param>
+    /// <param name="step">Called before each tree with its number from 0; throws to stop.</param>
+    public static Booster Train(double[] matrix, float[] label, IReadOnlyList<string> features, string parameters, int trees, Action<int> step)
+    {
+        var names = features.Select(f => Marshal.StringToCoTaskMemUTF8(f)).ToArray();
+        nint dataset = 0, booster = 0;
+        try
+        {
+            fixed (double* data = matrix)
+            fixed (float* target = label)
+            fixed (nint* first = names)
+            {
+                Native.Check(Native.LGBM_DatasetCreateFromMat(data, Native.Float64, label.Length, features.Count, Native.RowMajor, parameters, 0, &dataset));
+                Native.Check(Native.LGBM_DatasetSetField(dataset, "label", target, label.Length, Native.Float32));
+                Native.Check(Native.LGBM_DatasetSetFeatureNames(dataset, (byte**)first, names.Length));
+            }
+            Native.Check(Native.LGBM_BoosterCreate(dataset, parameters, &booster));
+            for (var tree = 0; tree < trees; tree++)
+            {
+                step(tree);
+                int finished;
+                Native.Check(Native.LGBM_BoosterUpdateOneIter(booster, &finished));
+                if (finished != 0) break; // no split improves any more
+            }
+            // the trained one keeps the data; the loaded one only the trees, as after every later load
+            using var trained = new Booster(booster);
+            booster = 0;
+            return Load(trained.Text());
+        }
+        finally
+        {
+            if (booster != 0) Native.LGBM_BoosterFree(booster);
+            if (dataset != 0) Native.LGBM_DatasetFree(dataset);
+            foreach (var name in names) Marshal.FreeCoTaskMem(name);
+        }
+    }
+
+    /// <exception cref="TaktException">Invalid: not a LightGBM model.</exception>
+    public static Booster Load(string text)
+    {
+        int iterations;
+        nint booster;
+        Native.Check(Native.LGBM_BoosterLoadModelFromString(text, &iterations, &booster));
+        return new Booster(booster);
+    }
+
+    /// <summary>The model as text, which every LightGBM opens.</summary>
+    public string Text()
+    {
+        long length;
+        Native.Check(Native.LGBM_BoosterSaveModelToString(handle, 0, -1, 0, 0, &length, null));
+        var bytes = new byte[length];
+        fixed (byte* text = bytes)
+            Native.Check(Native.LGBM_BoosterSaveModelToString(handle, 0, -1, 0, length, &length, text));
+        return Encoding.UTF8.GetString(bytes, 0, (int)length - 1);
+    }
+
+    /// <summary>One output per row. A single row takes LightGBM's fast path (3 µs for 100 trees instead of 8).</summary>
+    public void Predict(ReadOnlySpan<double> matrix, int rows, int columns, Span<double> result)
+    {
+        var held = false;
+        try
+        {
+            DangerousAddRef(ref held);
+            fixed (double* data = matrix)
+            fixed (double* output = result)
+            {
+                long length;
+                if (rows == 1)
+                {
+                    var config = Fast(columns);
+                    try
+                    {
+                        Native.Check(Native.LGBM_BoosterPredictForMatSingleRowFast(config, data, &length, output));
+                    }
+                    finally
+                    {
+                        _fast.Add(config);
+                    }
+                    return;
+                }
+                Native.Check(Native.LGBM_BoosterPredictForMat(
+                    handle, data, Native.Float64, rows, columns, Native.RowMajor, Native.PredictNormal, 0, -1, "num_threads=1", &length, output));
+            }
+        }
+        finally
+        {
+            if (held) DangerousRelease();
+        }
+    }
+
+    nint Fast(int columns)
+    {
+        if (_fast.TryTake(out var config)) return config;
+        Native.Check(Native.LGBM_BoosterPredictForMatSingleRowFastInit(handle, Native.PredictNormal, 0, -1, Native.Float64, columns, "num_threads=1", &config));
+        return config;
+    }
+
+    protected override bool ReleaseHandle()
+    {
+        while (_fast.TryTake(out var config)) Native.LGBM_FastConfigFree(config);
+        return Native.LGBM_BoosterFree(handle) == 0;
+    }
+}

@@ -1,0 +1,49 @@
+using System.Buffers;
+using Takt.Data;
+using Takt.Models;
+using Takt.ML.LightGbm;
+using Takt.ML.Trainers;
+
+namespace Takt.ML.Runtimes;
+
+/// <summary>Answers with LightGBM's own library, on the caller's thread.</summary>
+public sealed class LightGbmRuntime : IModelRuntime
+{
+    public string Flavor => "lightgbm";
+
+    public ILoadedModel Load(string folder)
+    {
+        var package = ModelPackage.Open(folder);
+        var path = package.PathOf(LightGbmTrainer.ModelFile);
+        if (!File.Exists(path)) throw TaktException.NotFound($"the model package {folder} has no {LightGbmTrainer.ModelFile}");
+        var booster = Booster.Load(File.ReadAllText(path));
+        if (booster.Features == package.Info.Features.Count) return new Model(booster, package.Info);
+        booster.Dispose();
+        throw TaktException.Invalid($"{path} has {booster.Features} features, {ModelPackage.InfoFile} names {package.Info.Features.Count}: the package is damaged");
+    }
+
+    sealed class Model(Booster booster, PackageInfo info) : ILoadedModel
+    {
+        readonly FeatureMatrix _matrix = new(info.Features);
+
+        public Signature Signature { get; } = info.Signature;
+
+        public Table Predict(Table inputs)
+        {
+            var buffer = ArrayPool<double>.Shared.Rent(Math.Max(1, inputs.Rows * _matrix.Columns));
+            try
+            {
+                _matrix.Fill(inputs, buffer);
+                var score = new double[inputs.Rows];
+                if (score.Length > 0) booster.Predict(buffer.AsSpan(0, inputs.Rows * _matrix.Columns), inputs.Rows, _matrix.Columns, score);
+                return new Table([Column.Of(info.Output, score)]);
+            }
+            finally
+            {
+                ArrayPool<double>.Shared.Return(buffer);
+            }
+        }
+
+        public void Dispose() => booster.Dispose();
+    }
+}

@@ -1,0 +1,23 @@
+using Takt.Data;
+
+namespace Takt.Models;
+
+/// <summary><c>takt.json</c> of a model package: what Takt needs beside MLflow's <c>MLmodel</c>.</summary>
+/// <param name="Task"><c>binary</c> or <c>regression</c>.</param>
+/// <param name="Output">The name of the model's one output: <c>probability</c> or <c>prediction</c>.</param>
+/// <param name="Profile">Of the training table, and of the model's output on it.</param>
+public sealed record PackageInfo(
+    int Format,
+    string Task,
+    string Target,
+    string Output,
+    string Algorithm,
+    IReadOnlyList<Feature> Features,
+    IReadOnlyDictionary<string, double> Parameters,
+    int Seed,
+    TableProfile Profile)
+{
+    public const int CurrentFormat = 1;
+
+    public Signature Signature => new(Features.Select(f => new Field(f.Name, f.Type)).ToList(), [new Field(Output, FieldType.Double)]);
+}
