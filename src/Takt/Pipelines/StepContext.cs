@@ -17,6 +17,9 @@ public sealed record StepContext
     /// <summary>All inputs of the stage, as declared; a gate finds the metrics files of the stage before it here.</summary>
     public required IReadOnlyList<string> In { get; init; }
 
+    /// <summary>What all stages before this one told of themselves, now or when they ran: where its inputs are from.</summary>
+    public required IReadOnlyList<KeyValuePair<string, string>> Lineage { get; init; }
+
     /// <summary>The run of this stage; its params, metrics and artifacts go here.</summary>
     public required RunId Run { get; init; }
 

@@ -36,7 +36,7 @@ public sealed class PipelineRunner(
         var run = await tracker.Start(new StartRun(project.Name, request.Stages.Count == 0 ? "pipeline" : string.Join(' ', request.Stages), Tags: tags));
 
         var digests = new FileDigests(database, time);
-        var runner = new StageRunner(project, run, code, folder, blobs, tracker, _table, digests, executor, time);
+        var runner = new StageRunner(project, graph, run, code, folder, blobs, tracker, _table, digests, executor, time);
         var stages = await RunGraph(graph, runner, run, request, listen ?? (_ => { }), cancel);
         await digests.Save();
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Takt.Pipelines;
 using Takt.Storage;
 
@@ -5,9 +6,11 @@ namespace Takt.Runs;
 
 /// <summary>One stage: make its key, and skip, restore or run it.</summary>
 sealed class StageRunner(
-    Project project, RunId pipelineRun, string? code, TaktFolder folder, IBlobStore blobs, RunTracker tracker, StageTable table,
+    Project project, StageGraph graph, RunId pipelineRun, string? code, TaktFolder folder, IBlobStore blobs, RunTracker tracker, StageTable table,
     FileDigests digests, IExecutor executor, TimeProvider time)
 {
+    readonly ConcurrentDictionary<string, IReadOnlyDictionary<string, string>> _tags = new();
+
     public async Task<(StageRun End, StageKey? Key)> Run(Stage stage, bool force, Action<StageNews> tell, CancellationToken cancel)
     {
         var start = time.GetUtcNow();
@@ -23,6 +26,7 @@ sealed class StageRunner(
             if (known is not null && stage.Kind is { } kind && !await kind.StillHolds(Context(stage, default, TextWriter.Null), known.Tags, cancel)) known = null;
             if (known is not null)
             {
+                _tags[stage.Name] = known.Tags;
                 if (Outputs.InPlace(folder.Root, stage, known, digests)) return (State(StageState.Cached, key, known.Summary), key);
                 if (await Outputs.Restore(folder.Root, stage, known, blobs, cancel)) return (State(StageState.Restored, key, known.Summary), key);
             }
@@ -31,6 +35,7 @@ sealed class StageRunner(
             await table.Begin(running, stage.AllOutputs);
             tell(new StageNews(running, null));
             var result = await Execute(stage, key, run.Value, line => tell(new StageNews(running, line)), cancel);
+            _tags[stage.Name] = result.Tags;
             var end = State(StageState.Ran, key, result.Summary, run);
             await table.Finish(result, key, end);
             await tracker.End(run.Value, RunStatus.FINISHED);
@@ -135,11 +140,23 @@ sealed class StageRunner(
         Project = project.Name,
         With = stage.With!,
         In = stage.In,
+        Lineage = Before(stage.Name).Where(_tags.ContainsKey).SelectMany(name => _tags[name]).ToList(),
         Run = run,
         PipelineRun = pipelineRun,
         CodeCommit = code,
         Log = log,
     };
+
+    /// <summary>All stages that lead to this one.</summary>
+    HashSet<string> Before(string stage)
+    {
+        var found = new HashSet<string>(StringComparer.Ordinal);
+        var queue = new Queue<string>(graph.Upstream[stage]);
+        while (queue.TryDequeue(out var name))
+            if (found.Add(name))
+                foreach (var need in graph.Upstream[name]) queue.Enqueue(need);
+        return found;
+    }
 
     string LogOf(Stage stage)
     {
