@@ -14,8 +14,11 @@ public static class CommandLine
         {
             Json, Folder,
         };
-        root.Subcommands.Add(VersionCommand.Create());
+        root.Subcommands.Add(PipelineCommands.Run());
+        root.Subcommands.Add(PipelineCommands.Status());
+        root.Subcommands.Add(PipelineCommands.Why());
         root.Subcommands.Add(DataCommands.Create());
+        root.Subcommands.Add(VersionCommand.Create());
 
         var parsed = root.Parse(args);
         try
@@ -29,6 +32,17 @@ public static class CommandLine
         catch (OperationCanceledException)
         {
             return ExitCode.Cancelled;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return Terminal.Fail(new TaktException(e is UnauthorizedAccessException ? TaktError.Denied : TaktError.Unavailable, e.Message), parsed.GetValue(Json));
+        }
+        catch (Exception e)
+        {
+            Terminal.Note($"takt: a bug in takt: {e.GetType().Name}: {e.Message}", Terminal.Tone.Bad);
+            if (Environment.GetEnvironmentVariable("TAKT_TRACE") is "1") Terminal.Note(e.ToString(), Terminal.Tone.Dim);
+            else Terminal.Note("takt: set TAKT_TRACE=1 and run it again for the details to report");
+            return ExitCode.Failed;
         }
     }
 }

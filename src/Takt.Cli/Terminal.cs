@@ -1,14 +1,33 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
 namespace Takt.Cli;
 
 /// <summary>Data goes to stdout, talk and progress to stderr; colour only on a terminal and never under NO_COLOR.</summary>
 public static class Terminal
 {
+    public enum Tone { Plain, Good, Bad, Dim }
+
+    static readonly JsonSerializerOptions Readable = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     public static readonly bool Colour = !Console.IsErrorRedirected && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
 
+    public static void Note(string text, Tone tone = Tone.Plain)
+    {
+        var code = tone switch { Tone.Good => "32", Tone.Bad => "31", Tone.Dim => "2", _ => "" };
+        Console.Error.WriteLine(Colour && code.Length > 0 ? $"\e[{code}m{text}\e[0m" : text);
+    }
+
+    public static void Json(JsonNode json) => Console.WriteLine(json.ToJsonString(Readable));
+
+    /// <summary>The error, a line a fault, as JSON under <c>--json</c>.</summary>
+    /// <returns>The exit code.</returns>
     public static int Fail(TaktException e, bool json)
     {
-        _ = json;
-        foreach (var fault in e.Faults) Console.Error.WriteLine($"takt: {fault}");
+        if (json) Json(new JsonObject { ["error"] = new JsonObject { ["code"] = e.Error.ToString(), ["message"] = e.Message } });
+        else
+            foreach (var fault in e.Faults) Note($"takt: {fault}", Tone.Bad);
         return ExitCode.Of(e.Error);
     }
 }

@@ -1,7 +1,11 @@
 using Takt.Data;
+using Takt.Evaluation;
+using Takt.ML.Runtimes;
+using Takt.ML.Trainers;
 using Takt.Models;
 using Takt.Pipelines;
 using Takt.Runs;
+using Takt.Server.Executors.Local;
 using Takt.Storage;
 using Takt.Storage.FileSystem;
 using Takt.Storage.Sqlite;
@@ -22,10 +26,14 @@ public sealed class TaktApp : IAsyncDisposable
         Time = time;
         Datasets = new Datasets(database, blobs, time, blobs.Scratch);
         Runs = new RunTracker(database, blobs, time, folder.Cache);
+        Gates = new GateTable(database, time);
+        Models = new ModelRegistry(database, blobs, [new LightGbmRuntime()], time, folder.Cache);
         Steps =
         [
             new CollectStep(Datasets), new SqlStep(), new ValidateDataStep(),
+            new TrainStep([new LightGbmTrainer()], Runs), new EvaluateStep(Models), new GateStep(Gates), new RegisterStep(Models),
         ];
+        Pipelines = new PipelineRunner(folder, database, blobs, Runs, Steps, new LocalExecutor(), time);
     }
 
     public TaktFolder Folder { get; }
@@ -34,6 +42,9 @@ public sealed class TaktApp : IAsyncDisposable
     public TimeProvider Time { get; }
     public Datasets Datasets { get; }
     public RunTracker Runs { get; }
+    public GateTable Gates { get; }
+    public ModelRegistry Models { get; }
+    public PipelineRunner Pipelines { get; }
 
     /// <summary>Every step kind that <c>uses:</c> can name.</summary>
     public IReadOnlyList<IStepKind> Steps { get; }

@@ -27,10 +27,11 @@ static class ModelTable
             on conflict(workspace, name) do update set updated = excluded.updated
             """);
         var version = (int)(session.Number($"select max(version) from model_version where workspace = {Workspace} and name = {model.Name}") ?? 0) + 1;
+        var source = $"models:/{model.Name}/{version}";
         session.Execute($"""
             insert into model_version(workspace, name, version, run, source, status, stage, description, user_id, package, package_files,
                                       code_commit, dataset_commits, params, metrics, created, updated)
-            values({Workspace}, {model.Name}, {version}, {model.Run?.Value}, {$"models:/{model.Name}/{version}"}, {"READY"}, {"None"}, {""}, {""}, {package},
+            values({Workspace}, {model.Name}, {version}, {model.Run?.Value}, {source}, {"READY"}, {"None"}, {""}, {""}, {package},
                    {JsonSerializer.Serialize(files, ModelsJson.Default.IReadOnlyDictionaryStringString)}, {model.CodeCommit},
                    {JsonSerializer.Serialize(model.DatasetCommits, ModelsJson.Default.IReadOnlyListString)},
                    {JsonSerializer.Serialize(model.Params, ModelsJson.Default.IReadOnlyDictionaryStringString)},

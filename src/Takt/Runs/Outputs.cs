@@ -10,7 +10,7 @@ static class Outputs
     {
         var path = Path.Combine(root, output);
         if (Directory.Exists(path)) Directory.Delete(path, recursive: true);
-        else File.Delete(path);
+        else if (File.Exists(path)) File.Delete(path);
     }
 
     /// <summary>Are all files of the result in the work tree, and nothing else in the output folders?</summary>

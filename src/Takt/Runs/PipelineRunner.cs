@@ -47,6 +47,30 @@ public sealed class PipelineRunner(
         return result;
     }
 
+    /// <summary>What a run would do now; nothing is run or written.</summary>
+    public async Task<IReadOnlyList<StageReason>> Plan(IReadOnlyList<string> stages, CancellationToken cancel = default)
+    {
+        var project = LoadProject();
+        var graph = StageGraph.Of(project).For(stages);
+        graph.RequireInputs(project);
+        var digests = new FileDigests(database, time);
+        var runner = new StageRunner(project, graph, default, null, folder, blobs, tracker, _table, digests, executor, time);
+        var reasons = new List<StageReason>();
+        var stale = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var stage in graph.Order)
+        {
+            var waits = graph.Upstream[stage.Name].FirstOrDefault(stale.Contains);
+            var reason = waits is null ? await runner.Reason(stage, cancel) : new StageReason(stage.Name, false, $"{waits} runs before it", null, []);
+            if (!reason.UpToDate) stale.Add(stage.Name);
+            reasons.Add(reason);
+        }
+        await digests.Save();
+        return reasons;
+    }
+
+    /// <exception cref="TaktException">NotFound: no such stage.</exception>
+    public async Task<StageReason> Why(string stage, CancellationToken cancel = default) => (await Plan([stage], cancel))[^1];
+
     async Task<IReadOnlyList<StageRun>> RunGraph(
         StageGraph graph, StageRunner runner, RunId run, PipelineRequest request, Action<StageNews> listen, CancellationToken cancel)
     {

@@ -27,10 +27,11 @@ static class RunTable
     public static void Insert(SqlSession session, RunId id, StartRun start, DateTimeOffset now)
     {
         var experiment = Experiment(session, start.Experiment, now);
+        var artifacts = $"mlflow-artifacts:/{experiment}/{id}/artifacts"; // a local: a nested $"" would be read as SQL
         session.Execute($"""
             insert into run(id, seq, experiment, name, user_id, status, lifecycle, started, parent, artifact_uri)
             values({id}, {(session.Number($"select max(seq) from run") ?? 0) + 1}, {experiment}, {start.Name}, {""}, {RunStatus.RUNNING}, {"active"},
-                   {now}, {start.Parent?.Value}, {$"mlflow-artifacts:/{experiment}/{id}/artifacts"})
+                   {now}, {start.Parent?.Value}, {artifacts})
             """);
         SetTag(session, id, NameTag, start.Name);
         if (start.Parent is { } parent) SetTag(session, id, ParentTag, parent.Value);

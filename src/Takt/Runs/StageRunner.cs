@@ -65,6 +65,35 @@ sealed class StageRunner(
         return StageKey.Of(stage, inputs, facts);
     }
 
+    /// <summary>Whether the stage is up to date, and if not, what has changed since it last ran.</summary>
+    public async Task<StageReason> Reason(Stage stage, CancellationToken cancel)
+    {
+        StageKey key;
+        try
+        {
+            key = await Key(stage, cancel);
+        }
+        catch (TaktException e)
+        {
+            return new StageReason(stage.Name, false, e.Message, null, []);
+        }
+        var id = key.Id.ToString();
+        if (table.Find(key.Id) is { } known)
+        {
+            if (stage.Kind is { } kind && !await kind.StillHolds(Context(stage, default, TextWriter.Null), known.Tags, cancel))
+                return new StageReason(stage.Name, false, "what it did has been changed since", id, []);
+            return Outputs.InPlace(folder.Root, stage, known, digests)
+                ? new StageReason(stage.Name, true, "nothing that it depends on has changed", id, [])
+                : new StageReason(stage.Name, false, "its outputs are missing or were changed; they will be restored from the store", id, []);
+        }
+        if (table.LastParts(stage.Name) is not { } before) return new StageReason(stage.Name, false, "it has not run yet", id, []);
+        var changes = before.Keys.Union(key.Parts.Keys).Order(StringComparer.Ordinal)
+            .Select(part => new PartChange(part, before.GetValueOrDefault(part), key.Parts.GetValueOrDefault(part)))
+            .Where(c => c.Before != c.Now).ToList();
+        var parts = string.Join(", ", changes.Take(3).Select(c => c.Part.Split(':', 2)[^1] is { Length: > 0 } name ? name : c.Part));
+        return new StageReason(stage.Name, false, changes.Count == 0 ? "it did not finish when it last ran" : $"changed: {parts}{(changes.Count > 3 ? $" and {changes.Count - 3} more" : "")}", id, changes);
+    }
+
     async Task<StageResult> Execute(Stage stage, StageKey key, RunId run, Action<string> line, CancellationToken cancel)
     {
         foreach (var output in stage.AllOutputs)
