@@ -1,0 +1,67 @@
+using System.Buffers.Binary;
+using System.IO.Hashing;
+using Takt.Storage;
+
+namespace Takt.Deployments;
+
+/// <summary>
+/// An append-only file of records: <c>length (u32) | XxHash64 of the payload | payload</c>, little-endian. A torn tail is cut off when it is read:
+/// what was synced before is whole.
+/// </summary>
+/// <remarks>One writer. <see cref="Sync"/> makes all that was appended survive power loss.</remarks>
+sealed class Journal : IDisposable
+{
+    const int HeaderBytes = 12;
+
+    /// <summary>A longer record is damage, not data.</summary>
+    public const int MaxRecord = 64 << 20;
+
+    readonly FileStream _file;
+    readonly string _path;
+
+    public Journal(string path)
+    {
+        _path = path;
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        _file = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read, 1 << 16);
+        Files.SyncFolder(Path.GetDirectoryName(path)!);
+    }
+
+    public long Bytes => _file.Position;
+
+    public void Append(ReadOnlySpan<byte> payload)
+    {
+        Span<byte> header = stackalloc byte[HeaderBytes];
+        BinaryPrimitives.WriteInt32LittleEndian(header, payload.Length);
+        BinaryPrimitives.WriteUInt64LittleEndian(header[4..], XxHash64.HashToUInt64(payload));
+        _file.Write(header);
+        _file.Write(payload);
+    }
+
+    public void Sync() => _file.Flush(flushToDisk: true);
+
+    public void Dispose() => _file.Dispose();
+
+    /// <summary>Closes the journal and removes its file; what it held is elsewhere by now.</summary>
+    public void Discard()
+    {
+        _file.Dispose();
+        File.Delete(_path);
+    }
+
+    /// <summary>The whole records from the start of the file; ends at the first that is torn or damaged.</summary>
+    public static IEnumerable<byte[]> Read(string path)
+    {
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 1 << 16);
+        var header = new byte[HeaderBytes];
+        while (file.ReadAtLeast(header, HeaderBytes, throwOnEndOfStream: false) == HeaderBytes)
+        {
+            var length = BinaryPrimitives.ReadInt32LittleEndian(header);
+            if (length is < 0 or > MaxRecord || length > file.Length - file.Position) yield break;
+            var payload = new byte[length];
+            file.ReadExactly(payload);
+            if (XxHash64.HashToUInt64(payload) != BinaryPrimitives.ReadUInt64LittleEndian(header.AsSpan(4))) yield break;
+            yield return payload;
+        }
+    }
+}
