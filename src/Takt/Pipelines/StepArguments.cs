@@ -40,6 +40,9 @@ public abstract class StepArguments
 
     public abstract bool Has(string key);
 
+    /// <summary>Whether a mapping stands there, where a plain value could as well.</summary>
+    public abstract bool IsSection(string key);
+
     /// <summary>As <see cref="Has"/>, for a key of the language that this version does not do yet: it is not offered as a suggestion.</summary>
     public abstract bool HasToCome(string key);
 

@@ -116,6 +116,8 @@ sealed class YamlArguments(YamlMappingNode node, string name, string path, Fault
 
     public override bool Has(string key) => Find(key) is not null;
 
+    public override bool IsSection(string key) => Find(key) is YamlMappingNode;
+
     public override bool HasToCome(string key)
     {
         _toCome.Add(key);

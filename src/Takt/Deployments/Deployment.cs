@@ -1,0 +1,11 @@
+namespace Takt.Deployments;
+
+/// <summary>An endpoint: which revision is in charge, and the rollout that is under way.</summary>
+/// <param name="Live">The revision in charge; null before the first is ready.</param>
+/// <param name="Rollout">The newest rollout.</param>
+public sealed record Deployment(string Endpoint, Revision? Live, Revision? Challenger, Rollout? Rollout, DateTimeOffset CreatedAt, DateTimeOffset UpdatedAt)
+{
+    /// <summary>The share of the traffic that goes to <see cref="Challenger"/>, 0 to 1.</summary>
+    public double ChallengerShare => Rollout is { State: RolloutState.Rolling or RolloutState.Paused } rollout && Challenger is { } challenger
+        ? challenger.Spec.Canary[Math.Min(rollout.Step, challenger.Spec.Canary.Count - 1)] : 0;
+}

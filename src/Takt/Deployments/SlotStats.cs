@@ -1,0 +1,60 @@
+namespace Takt.Deployments;
+
+/// <summary>Counts of one revision's answers; latency in buckets that grow by a fifth, so that a quantile is right to 10 %.</summary>
+/// <remarks>Lock-free; a reader may see a count of a request whose latency is not in its bucket yet.</remarks>
+public sealed class SlotStats
+{
+    const double Growth = 1.2;
+    const double FirstBucketMs = 0.01;
+    const int Buckets = 96; // 0.01 ms × 1.2^95 ≈ 330 s
+
+    readonly long[] _buckets = new long[Buckets];
+    long _requests;
+    long _errors;
+
+    public long Requests => Volatile.Read(ref _requests);
+
+    public long Errors => Volatile.Read(ref _errors);
+
+    public void Count(TimeSpan latency, bool error)
+    {
+        var bucket = latency.TotalMilliseconds <= FirstBucketMs ? 0 : (int)Math.Ceiling(Math.Log(latency.TotalMilliseconds / FirstBucketMs, Growth));
+        Interlocked.Increment(ref _buckets[Math.Min(bucket, Buckets - 1)]);
+        if (error) Interlocked.Increment(ref _errors);
+        Interlocked.Increment(ref _requests);
+    }
+
+    /// <summary>A copy of the counts, to take a difference from later.</summary>
+    public Snapshot Now() => new(Requests, Errors, (long[])_buckets.Clone());
+
+    public sealed record Snapshot(long Requests, long Errors, long[] Latency)
+    {
+        public static readonly Snapshot Empty = new(0, 0, new long[Buckets]);
+
+        /// <summary>What came since <paramref name="earlier"/>.</summary>
+        public Snapshot Since(Snapshot earlier) =>
+            new(Requests - earlier.Requests, Errors - earlier.Errors, Latency.Zip(earlier.Latency, (now, then) => now - then).ToArray());
+
+        /// <summary>Null without a request.</summary>
+        public double? Value(string name) => name switch
+        {
+            "requests" => Requests,
+            "errors" => Errors,
+            "error_rate" => Requests > 0 ? (double)Errors / Requests : null,
+            "p50_ms" => Quantile(0.5),
+            "p95_ms" => Quantile(0.95),
+            "p99_ms" => Quantile(0.99),
+            _ => null,
+        };
+
+        double? Quantile(double share)
+        {
+            var total = Latency.Sum();
+            if (total == 0) return null;
+            var rank = share * total;
+            for (var (i, seen) = (0, 0L); i < Latency.Length; i++)
+                if ((seen += Latency[i]) >= rank) return FirstBucketMs * Math.Pow(Growth, i - 0.5);
+            return null;
+        }
+    }
+}
