@@ -21,6 +21,7 @@ static class MigrationRunner
                 session.Execute(Sql.Raw(migration.For(database.Dialect)));
                 session.Execute($"insert into migration(name) values({migration.Name})");
             }
+            if (session.Dialect == SqlDialect.PostgreSql) OrderTextAsSqliteDoes(session);
         }).GetAwaiter().GetResult();
     }
 
@@ -32,6 +33,19 @@ static class MigrationRunner
         if (tables.Contains("migration")) return [.. session.Query($"select name from migration", row => row.Text(0))];
         return tables.Count == 0 ? []
             : throw TaktException.Invalid($"'{place}' is the database of another program (it has the table '{tables[0]}'); set TAKT_HOME to another folder");
+    }
+
+    // SQLite compares text byte by byte; PostgreSQL by the language the database was made for, unless a column says otherwise
+    static void OrderTextAsSqliteDoes(SqlSession session)
+    {
+        var alters = session.Query($"""
+            select format('alter table %I %s', c.relname, string_agg(format('alter column %I type text collate "C"', a.attname), ', '))
+            from pg_attribute a join pg_class c on c.oid = a.attrelid
+            where c.relnamespace = current_schema()::regnamespace and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped
+                and a.atttypid = 'text'::regtype and a.attcollation <> '"C"'::regcollation
+            group by c.relname
+            """, row => row.Text(0));
+        foreach (var alter in alters) session.Execute(Sql.Raw(alter));
     }
 
     static void RefuseNewer(HashSet<string> done, IReadOnlyList<Migration> all, string place)

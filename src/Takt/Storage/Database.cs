@@ -5,14 +5,16 @@ namespace Takt.Storage;
 
 /// <summary>
 /// The rows. Reads run side by side; on SQLite writes pass through one writer that commits many callers' work with one fsync,
-/// on PostgreSQL each write is a transaction of its own.
+/// on PostgreSQL each is a serializable transaction of its own. On both, writes have the effect of having been done one after another: a write
+/// may look whether a row is there and then insert it.
 /// </summary>
-/// <remarks>A write that has returned survives kill -9 and power loss (SQLite: WAL, synchronous=FULL).</remarks>
+/// <remarks>A write that has returned survives kill -9 and power loss (SQLite: WAL, synchronous=FULL; PostgreSQL: synchronous_commit, which must be on).</remarks>
 public sealed class Database : IAsyncDisposable
 {
     readonly DbDataSource _source;
     readonly Func<DbException, TaktException?> _explain;
     readonly GroupWriter? _writer;
+    readonly SerializableWriter? _servers;
 
     /// <param name="explain">Turns an engine's error that the user can do something about (disk full, file damaged) into words; null for a bug.</param>
     public Database(DbDataSource source, SqlDialect dialect, Func<DbException, TaktException?>? explain = null)
@@ -21,6 +23,7 @@ public sealed class Database : IAsyncDisposable
         _explain = explain ?? (_ => null);
         Dialect = dialect;
         if (dialect == SqlDialect.Sqlite) _writer = new GroupWriter(source, dialect);
+        else _servers = new SerializableWriter(source, dialect);
     }
 
     public SqlDialect Dialect { get; }
@@ -45,6 +48,7 @@ public sealed class Database : IAsyncDisposable
     /// <summary>
     /// Runs the work in a transaction and returns once it is durable. Throws what the work throws; then nothing of it was written.
     /// The work must be short and must not wait for anything: on SQLite everybody else queues behind it, first come, first served.
+    /// It must change nothing but rows: on PostgreSQL it is run again when another server's write came between.
     /// </summary>
     /// <remarks>
     /// It can't be cancelled: it takes milliseconds, and a caller that gave up would not know whether it was written.
@@ -55,12 +59,7 @@ public sealed class Database : IAsyncDisposable
     {
         try
         {
-            if (_writer is not null) return await _writer.Write(work);
-            await using var connection = await _source.OpenConnectionAsync();
-            await using var transaction = await connection.BeginTransactionAsync();
-            var result = work(new SqlSession(connection, transaction, Dialect));
-            await transaction.CommitAsync();
-            return result;
+            return await (_writer is not null ? _writer.Write(work) : _servers!.Write(work));
         }
         catch (DbException e) when (_explain(e) is { } known)
         {

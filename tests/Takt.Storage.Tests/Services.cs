@@ -1,0 +1,4 @@
+using Takt.Tests.Services;
+
+[assembly: AssemblyFixture(typeof(PostgreSqlServer))]
+[assembly: AssemblyFixture(typeof(S3Gateway))]
