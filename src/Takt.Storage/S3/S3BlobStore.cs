@@ -1,0 +1,158 @@
+using System.Net;
+using System.Runtime.CompilerServices;
+using Amazon.Runtime;
+using Amazon.S3;
+using Amazon.S3.Model;
+using Takt.Storage.FileSystem;
+
+namespace Takt.Storage.S3;
+
+/// <summary>Blobs as objects <c>loose/ab/cd/SHA256</c> of a bucket, with a folder of this machine as cache.</summary>
+/// <remarks>
+/// The id of a blob is its hash, known only at its end: what is put goes into the cache first and from there to the bucket, so the machine needs
+/// room for the largest blob. What is fetched is hashed on its way into the cache, and refused when it is not what the id says. The cache is only
+/// ever added to; it may be removed while no Takt runs.
+/// </remarks>
+public sealed class S3BlobStore : IBlobStore, IDisposable
+{
+    readonly S3Address _place;
+    readonly AmazonS3Client _s3;
+    readonly FolderBlobStore _cache;
+
+    S3BlobStore(S3Address place, AmazonS3Client s3, FolderBlobStore cache) => (_place, _s3, _cache) = (place, s3, cache);
+
+    /// <param name="address"><c>s3://bucket/prefix?endpoint=…&amp;region=…</c>; keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or where else the AWS SDK looks.</param>
+    /// <param name="cache">A folder for local copies; several processes may share it.</param>
+    /// <exception cref="TaktException">Unavailable: not reachable. Denied: keys. NotFound: no such bucket. Invalid: the address.</exception>
+    public static S3BlobStore Open(string address, string cache, TimeProvider? time = null) => Open(address, cache, null, time);
+
+    internal static S3BlobStore Open(string address, string cache, AWSCredentials? keys, TimeProvider? time = null)
+    {
+        var place = S3Address.Parse(address);
+        AmazonS3Client? s3 = null;
+        try
+        {
+            s3 = keys is null ? new AmazonS3Client(place.Settings()) : new AmazonS3Client(keys, place.Settings());
+            s3.ListObjectsV2Async(new ListObjectsV2Request { BucketName = place.Bucket, Prefix = place.Prefix, MaxKeys = 1 }).GetAwaiter().GetResult();
+            return new S3BlobStore(place, s3, new FolderBlobStore(cache, time));
+        }
+        catch (Exception e)
+        {
+            s3?.Dispose();
+            if (S3Faults.Explain(place, e) is { } known) throw known;
+            throw;
+        }
+    }
+
+    /// <inheritdoc cref="FolderBlobStore.Scratch"/>
+    public string Scratch => _cache.Scratch;
+
+    public async Task<Blob> Put(Stream content, CancellationToken cancel = default)
+    {
+        var blob = await _cache.Put(content, cancel);
+        if (await Length(blob.Id, cancel) == blob.Length) return blob;
+        var file = await _cache.LocalFile(blob.Id, cancel);
+        await Ask(blob.Length <= S3Upload.LargestWhole
+            ? S3Upload.Whole(_s3, _place.Bucket, Key(blob.Id), file, cancel)
+            : S3Upload.InParts(_s3, _place.Bucket, Key(blob.Id), file, blob.Length, cancel), cancel);
+        return blob;
+    }
+
+    public async Task<Stream> Open(Digest id, CancellationToken cancel = default)
+    {
+        await LocalFile(id, cancel);
+        return await _cache.Open(id, cancel);
+    }
+
+    public async Task<long?> Length(Digest id, CancellationToken cancel = default)
+    {
+        try
+        {
+            return (await Ask(_s3.GetObjectMetadataAsync(_place.Bucket, Key(id), cancel), cancel)).ContentLength;
+        }
+        catch (AmazonS3Exception e) when (e.StatusCode == HttpStatusCode.NotFound)
+        {
+            return null;
+        }
+    }
+
+    public async Task Delete(Digest id, CancellationToken cancel = default)
+    {
+        await Ask(_s3.DeleteObjectAsync(_place.Bucket, Key(id), cancel), cancel);
+        await _cache.Delete(id, cancel);
+    }
+
+    public async IAsyncEnumerable<Blob> List([EnumeratorCancellation] CancellationToken cancel = default)
+    {
+        var request = new ListObjectsV2Request { BucketName = _place.Bucket, Prefix = _place.Prefix + "loose/" };
+        for (var more = true; more;)
+        {
+            var page = await Ask(_s3.ListObjectsV2Async(request, cancel), cancel);
+            foreach (var item in page.S3Objects ?? [])
+                if (Digest.TryParse(item.Key[(item.Key.LastIndexOf('/') + 1)..], out var id)) yield return new Blob(id, item.Size ?? 0);
+            request.ContinuationToken = page.NextContinuationToken;
+            more = page.IsTruncated == true;
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="TaktException">NotFound. Invalid: the bucket holds other bytes under this id.</exception>
+    public async Task<string> LocalFile(Digest id, CancellationToken cancel = default)
+    {
+        if (await _cache.Length(id, cancel) is null) await Fetch(id, cancel);
+        return await _cache.LocalFile(id, cancel);
+    }
+
+    /// <summary>A URL that anyone may read the blob from, without keys, until it ends; for clients that should not load the server with large downloads.</summary>
+    /// <param name="lifetime">At most 7 days.</param>
+    public async Task<Uri> DownloadUrl(Digest id, TimeSpan lifetime, TimeProvider time) => new(await _s3.GetPreSignedURLAsync(new GetPreSignedUrlRequest
+    {
+        BucketName = _place.Bucket, Key = Key(id), Verb = HttpVerb.GET, Expires = (time.GetUtcNow() + lifetime).UtcDateTime,
+        Protocol = _place.Endpoint?.StartsWith("http:", StringComparison.Ordinal) == true ? Protocol.HTTP : Protocol.HTTPS,
+    }));
+
+    public void Dispose()
+    {
+        _cache.Dispose();
+        _s3.Dispose();
+    }
+
+    async Task Fetch(Digest id, CancellationToken cancel)
+    {
+        try
+        {
+            using var answer = await Ask(_s3.GetObjectAsync(_place.Bucket, Key(id), cancel), cancel);
+            await using var body = answer.ResponseStream;
+            var fetched = await Ask(_cache.Put(body, cancel), cancel);
+            if (fetched.Id == id) return;
+            await _cache.Delete(fetched.Id, cancel);
+            throw TaktException.Invalid($"{_place} holds other bytes than {id} says (SHA-256 {fetched.Id.Hex}); restore {Key(id)} from a backup, or delete it and make it again");
+        }
+        catch (AmazonS3Exception e) when (e.StatusCode == HttpStatusCode.NotFound)
+        {
+            throw TaktException.NotFound($"the store has no blob {id}");
+        }
+    }
+
+    async Task<T> Ask<T>(Task<T> request, CancellationToken cancel)
+    {
+        try
+        {
+            return await request;
+        }
+        catch (Exception e) when (!cancel.IsCancellationRequested && S3Faults.Explain(_place, e) is { } known)
+        {
+            throw known;
+        }
+    }
+
+    Task Ask(Task request, CancellationToken cancel) => Ask(Done(request), cancel);
+
+    static async Task<bool> Done(Task request)
+    {
+        await request;
+        return true;
+    }
+
+    string Key(Digest id) => $"{_place.Prefix}loose/{id.Hex[..2]}/{id.Hex[2..4]}/{id.Hex}";
+}
