@@ -8,16 +8,20 @@ public static class CommandLine
     public static readonly Option<bool> Json = new("--json") { Description = "Print JSON (docs/cli-json.md)", Recursive = true };
     public static readonly Option<string?> Folder = new("--folder", "-C") { Description = "Work as if started in this folder", Recursive = true };
 
+    public static readonly Option<string?> Database = new("--database") { Description = "Rows: postgres://user@host/database, instead of a file in .takt/", Recursive = true };
+    public static readonly Option<string?> Blobs = new("--blobs") { Description = "Bytes: s3://bucket?endpoint=…, or a folder, instead of .takt/store", Recursive = true };
+
     public static async Task<int> Run(string[] args)
     {
         var root = new RootCommand("An assembly line for machine learning: from raw data to monitored production and back.")
         {
-            Json, Folder,
+            Json, Folder, Database, Blobs,
         };
         root.Subcommands.Add(PipelineCommands.Run());
         root.Subcommands.Add(PipelineCommands.Status());
         root.Subcommands.Add(PipelineCommands.Why());
         root.Subcommands.Add(DataCommands.Create());
+        root.Subcommands.Add(ConfigCommand.Create());
         root.Subcommands.Add(VersionCommand.Create());
 
         var parsed = root.Parse(args);

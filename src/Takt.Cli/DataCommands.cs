@@ -153,7 +153,7 @@ static class DataCommands
     static TaktApp Open(ParseResult parsed)
     {
         var start = parsed.GetValue(CommandLine.Folder) ?? Directory.GetCurrentDirectory();
-        return TaktApp.Open(TaktFolder.Find(start) ?? TaktFolder.At(start));
+        return ProjectFolder.Open(parsed, TaktFolder.Find(start) ?? TaktFolder.At(start));
     }
 
     static bool Json<T>(ParseResult parsed, T value, JsonTypeInfo<T> type)

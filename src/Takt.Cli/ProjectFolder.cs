@@ -11,7 +11,16 @@ static class ProjectFolder
     public static TaktFolder Require(ParseResult parsed) => TaktFolder.Find(Start(parsed))
         ?? throw TaktException.NotFound($"no {TaktFolder.ProjectFileName} in {Start(parsed)} or above it; `takt init` makes one");
 
-    public static TaktApp Open(ParseResult parsed) => TaktApp.Open(Require(parsed));
+    public static TaktApp Open(ParseResult parsed) => Open(parsed, Require(parsed));
+
+    public static TaktApp Open(ParseResult parsed, TaktFolder folder) => TaktApp.Open(folder, options: Options(parsed, folder));
+
+    /// <summary>Where rows and bytes are, by flags, environment, <c>takt.config</c> or default.</summary>
+    public static TaktOptions Options(ParseResult parsed, TaktFolder folder) =>
+        TaktOptions.Read(folder, parsed.GetValue(CommandLine.Database), parsed.GetValue(CommandLine.Blobs));
+
+    /// <summary>The nearest project, else the folder itself as one that has no <c>takt.yaml</c> yet.</summary>
+    public static TaktFolder At(ParseResult parsed) => TaktFolder.Find(Start(parsed)) ?? TaktFolder.At(Start(parsed));
 
     public static string Start(ParseResult parsed) => Path.GetFullPath(parsed.GetValue(CommandLine.Folder) ?? Environment.CurrentDirectory);
 }

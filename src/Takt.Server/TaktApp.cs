@@ -8,6 +8,8 @@ using Takt.Runs;
 using Takt.Server.Executors.Local;
 using Takt.Storage;
 using Takt.Storage.FileSystem;
+using Takt.Storage.PostgreSql;
+using Takt.Storage.S3;
 using Takt.Storage.Sqlite;
 
 namespace Takt.Server;
@@ -18,13 +20,13 @@ namespace Takt.Server;
 /// </summary>
 public sealed class TaktApp : IAsyncDisposable
 {
-    TaktApp(TaktFolder folder, Database database, FolderBlobStore blobs, TimeProvider time)
+    TaktApp(TaktFolder folder, Database database, IBlobStore blobs, string scratch, TimeProvider time)
     {
         Folder = folder;
         Database = database;
         Blobs = blobs;
         Time = time;
-        Datasets = new Datasets(database, blobs, time, blobs.Scratch);
+        Datasets = new Datasets(database, blobs, time, scratch);
         Runs = new RunTracker(database, blobs, time, folder.Cache);
         Gates = new GateTable(database, time);
         Models = new ModelRegistry(database, blobs, [new LightGbmRuntime()], time, folder.Cache);
@@ -49,10 +51,33 @@ public sealed class TaktApp : IAsyncDisposable
     /// <summary>Every step kind that <c>uses:</c> can name.</summary>
     public IReadOnlyList<IStepKind> Steps { get; }
 
-    public static TaktApp Open(TaktFolder folder, TimeProvider? time = null)
+    /// <param name="options">Where rows and bytes are; null: as the environment and <c>takt.config</c> say, else in the folder.</param>
+    /// <exception cref="TaktException">The database or the store can't be used; the message says what to do.</exception>
+    public static TaktApp Open(TaktFolder folder, TimeProvider? time = null, TaktOptions? options = null)
     {
-        var database = SqliteFile.Open(folder.Database);
-        return new TaktApp(folder, database, new FolderBlobStore(folder.Store, time), time ?? TimeProvider.System);
+        options ??= TaktOptions.Read(folder);
+        var database = options.Database.Value is { } address ? PostgreSqlDatabase.Open(address) : SqliteFile.Open(folder.Database);
+        try
+        {
+            var (blobs, scratch) = OpenBlobs(folder, options.Blobs.Value, time);
+            return new TaktApp(folder, database, blobs, scratch, time ?? TimeProvider.System);
+        }
+        catch
+        {
+            database.DisposeAsync().AsTask().GetAwaiter().GetResult();
+            throw;
+        }
+    }
+
+    static (IBlobStore Blobs, string Scratch) OpenBlobs(TaktFolder folder, string? address, TimeProvider? time)
+    {
+        if (address is not null && S3Address.IsUrl(address))
+        {
+            var bucket = S3BlobStore.Open(address, Path.Combine(folder.Cache, "blobs"), time);
+            return (bucket, bucket.Scratch);
+        }
+        var files = new FolderBlobStore(address is null ? folder.Store : Path.GetFullPath(address, folder.Root), time);
+        return (files, files.Scratch);
     }
 
     public async ValueTask DisposeAsync()

@@ -14,6 +14,9 @@ public sealed record TaktFolder(string Root, string State)
     public string Runs => Path.Combine(State, "runs");
     public string Predictions => Path.Combine(State, "predictions");
     public string Cache => Path.Combine(State, "cache");
+    /// <summary>Optional: where rows and bytes are when not in <see cref="State"/>; one <c>name = value</c> a line.</summary>
+    public string Settings => Path.Combine(Root, "takt.config");
+
     public string Socket => Path.Combine(State, "takt.sock");
 
     /// <summary>The state of the project in <paramref name="root"/>: <c>$TAKT_HOME</c> when set, else its <c>.takt/</c>.</summary>

@@ -54,7 +54,7 @@ public sealed class ArchitectureTests
     public void Only_the_composition_root_names_storage_engines_and_model_libraries()
     {
         var result = Types.InAssembly(Server).That().DoNotHaveName("TaktApp")
-            .ShouldNot().HaveDependencyOnAny("Takt.Storage.Sqlite", "Takt.Storage.FileSystem", "Takt.ML").GetResult();
+            .ShouldNot().HaveDependencyOnAny("Takt.Storage.Sqlite", "Takt.Storage.FileSystem", "Takt.Storage.PostgreSql", "Takt.Storage.S3", "Takt.ML").GetResult();
         Assert.True(result.IsSuccessful, Names(result));
     }
 

@@ -19,7 +19,7 @@ static class PostgreSqlAddress
         ["pool_size"] = "Maximum Pool Size",
     };
 
-    public static bool IsUrl(string address) =>
+    static bool IsUrl(string address) =>
         address.StartsWith("postgres://", StringComparison.Ordinal) || address.StartsWith("postgresql://", StringComparison.Ordinal);
 
     /// <exception cref="TaktException">Invalid; the message holds no password.</exception>

@@ -40,7 +40,6 @@ public sealed record S3Address(string Bucket, string Prefix, string? Endpoint, s
             // many S3 services know neither the newer checksums nor chunked signatures; a blob's id is a stronger check than both
             RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED,
             ResponseChecksumValidation = ResponseChecksumValidation.WHEN_REQUIRED,
-            MaxErrorRetry = 3,
             ConnectTimeout = TimeSpan.FromSeconds(5),
             Timeout = TimeSpan.FromMinutes(5), // one part of an upload on a slow line
         };

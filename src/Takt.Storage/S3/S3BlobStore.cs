@@ -32,8 +32,10 @@ public sealed class S3BlobStore : IBlobStore, IDisposable
         AmazonS3Client? s3 = null;
         try
         {
-            s3 = keys is null ? new AmazonS3Client(place.Settings()) : new AmazonS3Client(keys, place.Settings());
-            s3.ListObjectsV2Async(new ListObjectsV2Request { BucketName = place.Bucket, Prefix = place.Prefix, MaxKeys = 1 }).GetAwaiter().GetResult();
+            s3 = Client(retries: 3);
+            // one that can't be reached when Takt starts is told soon; the SDK would wait up to 20 s between attempts
+            using (var probe = Client(retries: 1))
+                probe.ListObjectsV2Async(new ListObjectsV2Request { BucketName = place.Bucket, Prefix = place.Prefix, MaxKeys = 1 }).GetAwaiter().GetResult();
             return new S3BlobStore(place, s3, new FolderBlobStore(cache, time));
         }
         catch (Exception e)
@@ -41,6 +43,13 @@ public sealed class S3BlobStore : IBlobStore, IDisposable
             s3?.Dispose();
             if (S3Faults.Explain(place, e) is { } known) throw known;
             throw;
+        }
+
+        AmazonS3Client Client(int retries)
+        {
+            var settings = place.Settings();
+            settings.MaxErrorRetry = retries;
+            return keys is null ? new AmazonS3Client(settings) : new AmazonS3Client(keys, settings);
         }
     }
 

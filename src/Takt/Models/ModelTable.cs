@@ -10,7 +10,7 @@ static class ModelTable
 
     public static List<ModelVersion> Versions(SqlSession session, Sql where) => session.Query($"""
         select v.name, v.version, v.run, v.code_commit, v.dataset_commits, v.params, v.metrics, v.created, v.package, v.package_files, v.source,
-               (select string_agg(alias, ',') from (select alias from model_alias a where a.workspace = v.workspace and a.name = v.name and a.version = v.version order by alias))
+               (select string_agg(alias, ',') from (select alias from model_alias a where a.workspace = v.workspace and a.name = v.name and a.version = v.version order by alias) as names)
         from model_version v where v.workspace = {Workspace} {where}
         """, row => new ModelVersion(
             row.Text(0), (int)row.Number(1), row.TextOrNull(2) is { } run ? new RunId(run) : null, row.TextOrNull(3),

@@ -1,0 +1,49 @@
+using Takt.Storage;
+
+namespace Takt.Server;
+
+/// <summary>Where rows and bytes are. A flag wins over the environment (<c>TAKT__DATABASE</c>), that over the project's <c>takt.config</c>, that over the default.</summary>
+public sealed record TaktOptions
+{
+    /// <summary>A PostgreSQL address; null: SQLite in the project's state.</summary>
+    public required TaktSetting Database { get; init; }
+
+    /// <summary><c>s3://…</c>, or a folder relative to the project; null: a folder in the project's state.</summary>
+    public required TaktSetting Blobs { get; init; }
+
+    /// <exception cref="TaktException">Invalid: <c>takt.config</c>; or a password where others can read it, in a flag or in the file.</exception>
+    public static TaktOptions Read(TaktFolder folder, string? database = null, string? blobs = null)
+    {
+        var file = ReadFile(folder.Settings);
+        return new TaktOptions { Database = Setting("database", database, file), Blobs = Setting("blobs", blobs, file) };
+    }
+
+    static TaktSetting Setting(string name, string? flag, IReadOnlyDictionary<string, string> file)
+    {
+        var variable = "TAKT__" + name.ToUpperInvariant();
+        if (!string.IsNullOrEmpty(flag)) return Open(new(name, flag, "--" + name));
+        if (Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value) return new(name, value, variable);
+        return file.TryGetValue(name, out var written) ? Open(new(name, written, "takt.config")) : new(name, null, "default");
+    }
+
+    // arguments stand in every list of processes, and the file in git
+    static TaktSetting Open(TaktSetting setting) => !AddressPassword.IsIn(setting.Value!) ? setting
+        : throw TaktException.Invalid($"{setting.Name} in {setting.Source} holds a password that others can read; take it out and set PGPASSWORD, or put the whole address into TAKT__DATABASE");
+
+    static Dictionary<string, string> ReadFile(string path)
+    {
+        var settings = new Dictionary<string, string>(StringComparer.Ordinal);
+        if (!File.Exists(path)) return settings;
+        var faults = new List<string>();
+        var number = 0;
+        foreach (var line in File.ReadLines(path).Select(line => line.Trim()))
+        {
+            number++;
+            if (line.Length == 0 || line[0] == '#') continue;
+            var pair = line.Split('=', 2, StringSplitOptions.TrimEntries);
+            if (pair is [var name and ("database" or "blobs"), { Length: > 0 } value]) settings[name] = value;
+            else faults.Add($"takt.config:{number}: not a setting; there are 'database = postgres://…' and 'blobs = s3://…'");
+        }
+        return faults.Count == 0 ? settings : throw new TaktException(TaktError.Invalid, faults);
+    }
+}
