@@ -20,6 +20,7 @@ public static class CommandLine
         root.Subcommands.Add(PipelineCommands.Run());
         root.Subcommands.Add(PipelineCommands.Status());
         root.Subcommands.Add(PipelineCommands.Why());
+        root.Subcommands.Add(ServeCommand.Create());
         root.Subcommands.Add(DataCommands.Create());
         root.Subcommands.Add(ConfigCommand.Create());
         root.Subcommands.Add(VersionCommand.Create());

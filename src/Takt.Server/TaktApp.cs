@@ -1,8 +1,10 @@
 using Takt.Data;
+using Takt.Deployments;
 using Takt.Evaluation;
 using Takt.ML.Runtimes;
 using Takt.ML.Trainers;
 using Takt.Models;
+using Takt.Monitors;
 using Takt.Pipelines;
 using Takt.Runs;
 using Takt.Server.Executors.Local;
@@ -30,12 +32,19 @@ public sealed class TaktApp : IAsyncDisposable
         Runs = new RunTracker(database, blobs, time, folder.Cache);
         Gates = new GateTable(database, time);
         Models = new ModelRegistry(database, blobs, [new LightGbmRuntime()], time, folder.Cache);
+        Predictions = new PredictionLogs(folder, time);
+        Router = new Router(Predictions.Of, time);
+        Deployments = new DeploymentBook(database, time);
+        Rollouts = new Rollouts(Deployments, Models, Router, time);
+        Monitors = new MonitorWatch(new MonitorTable(database, time), Models, Predictions);
         Steps =
         [
             new CollectStep(Datasets), new SqlStep(), new ValidateDataStep(),
             new TrainStep([new LightGbmTrainer()], Runs), new EvaluateStep(Models), new GateStep(Gates), new RegisterStep(Models),
+            new DeployStep(Deployments, Models),
         ];
         Pipelines = new PipelineRunner(folder, database, blobs, Runs, Steps, new LocalExecutor(), time);
+        Loop = new ClosedLoop(Monitors, Pipelines);
     }
 
     public TaktFolder Folder { get; }
@@ -47,6 +56,12 @@ public sealed class TaktApp : IAsyncDisposable
     public GateTable Gates { get; }
     public ModelRegistry Models { get; }
     public PipelineRunner Pipelines { get; }
+    public DeploymentBook Deployments { get; }
+    public Rollouts Rollouts { get; }
+    public Router Router { get; }
+    public PredictionLogs Predictions { get; }
+    public MonitorWatch Monitors { get; }
+    public ClosedLoop Loop { get; }
 
     /// <summary>Every step kind that <c>uses:</c> can name.</summary>
     public IReadOnlyList<IStepKind> Steps { get; }
@@ -82,6 +97,8 @@ public sealed class TaktApp : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        foreach (var endpoint in Router.Endpoints) Router.Remove(endpoint);
+        await Predictions.DisposeAsync();
         await Database.DisposeAsync();
         (Blobs as IDisposable)?.Dispose();
     }

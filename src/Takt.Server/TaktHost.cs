@@ -5,12 +5,16 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Takt.Server.Api;
+using Takt.Server.Protocols.OpenInference;
 
 namespace Takt.Server;
 
 /// <summary>The web host around a <see cref="TaktApp"/>: every façade is mapped here, one line each.</summary>
 public static class TaktHost
 {
+    /// <summary>Takt's own version.</summary>
+    public static string Version { get; } = typeof(TaktHost).Assembly.GetName().Version!.ToString(3);
+
     /// <param name="configure">Chooses where to listen: Kestrel's addresses, or a test server.</param>
     public static WebApplication Build(TaktApp app, Action<WebApplicationBuilder> configure)
     {
@@ -29,5 +33,8 @@ public static class TaktHost
     {
         routes.MapGet("/health", () => "OK");
         routes.MapDatasets(app);
+        routes.MapDeployments(app);
+        routes.MapMonitors(app);
+        routes.MapOpenInference(app);
     }
 }

@@ -6,4 +6,6 @@ namespace Takt.Pipelines;
 /// <param name="Threshold">PSI of a column, of the score or of the label, from which on it is drift.</param>
 /// <param name="Metric">Performance metric by labels, such as <c>log_loss</c> or <c>auc</c>; null: none.</param>
 /// <param name="Drop">How much worse than the reference the metric may be (absolute).</param>
-public sealed record MonitorSpec(string Name, string Endpoint, TimeSpan Window, long MinRows, double Threshold, string? Metric, double Drop);
+/// <param name="Calibration">How far the mean prediction may be from what happened, 0 to 1; null: not watched.</param>
+public sealed record MonitorSpec(
+    string Name, string Endpoint, TimeSpan Window, long MinRows, double Threshold, string? Metric, double Drop, double? Calibration);

@@ -196,7 +196,8 @@ sealed partial class ProjectReader(IReadOnlyList<IStepKind> kinds, IReadOnlyDict
             drift?.Integer("min-rows", 1000) ?? 1000,
             drift?.Number("threshold", 0.2) ?? double.PositiveInfinity,
             performance?.Choice("metric", "log_loss", "auc", "brier", "accuracy", "rmse", "mae"),
-            performance?.Number("drop", 0.03) ?? 0);
+            performance?.Number("drop", 0.03) ?? 0,
+            performance?.NumberOrNull("calibration"));
     }
 
     static List<DriftTrigger> ReadTriggers(StepArguments root, List<MonitorSpec> monitors)

@@ -1,0 +1,158 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Takt.Data;
+using Takt.Deployments;
+
+namespace Takt.Server.Api;
+
+/// <summary>Endpoints, their rollouts, their predictions, and the labels that come later.</summary>
+public static class DeploymentsApi
+{
+    const int MostLabels = 100_000;
+    const int MostPredictions = 1000;
+
+    public static void MapDeployments(this IEndpointRouteBuilder routes, TaktApp app)
+    {
+        var api = routes.MapGroup("/api/v1/deployments");
+        api.MapGet("/", () => Json(new JsonObject { ["deployments"] = new JsonArray([.. app.Deployments.List().Select(d => View(app, d))]) }));
+        api.MapGet("/{endpoint}", (string endpoint) => Json(View(app, app.Deployments.Get(endpoint))));
+        api.MapGet("/{endpoint}/history", (string endpoint) =>
+        {
+            _ = app.Deployments.Get(endpoint);
+            return Json(new JsonObject { ["events"] = new JsonArray([.. app.Deployments.History(endpoint).Select(e => new JsonObject
+            {
+                ["rollout"] = e.Rollout, ["kind"] = e.Kind, ["detail"] = e.Detail, ["time"] = e.Time,
+            })]) });
+        });
+        api.MapPost("/{endpoint}/rollback", async (string endpoint) => Json(View(await app.Deployments.RollBack(endpoint))));
+        api.MapPost("/{endpoint}/pause", async (string endpoint) => Json(View(await app.Deployments.Command(endpoint, RolloutState.Paused))));
+        api.MapPost("/{endpoint}/resume", async (string endpoint) => Json(View(await app.Deployments.Command(endpoint, RolloutState.Rolling))));
+        api.MapPost("/{endpoint}/abort", async (string endpoint) => Json(View(await app.Deployments.Command(endpoint, RolloutState.Aborted))));
+        api.MapPost("/{endpoint}/labels", async (HttpContext http, string endpoint) => await Labels(http, app, endpoint));
+        api.MapGet("/{endpoint}/predictions", async (string endpoint, int? limit) => await Predictions(app, endpoint, limit ?? 50));
+    }
+
+    static async Task<IResult> Labels(HttpContext http, TaktApp app, string endpoint)
+    {
+        _ = app.Deployments.Get(endpoint);
+        JsonDocument body;
+        try
+        {
+            body = await JsonDocument.ParseAsync(http.Request.Body, cancellationToken: http.RequestAborted);
+        }
+        catch (JsonException e)
+        {
+            throw new TaktException(TaktError.Invalid, $"the body is not JSON: {e.Message}", e);
+        }
+        using (body)
+        {
+            if (body.RootElement.ValueKind != JsonValueKind.Object || !body.RootElement.TryGetProperty("labels", out var list) || list.ValueKind != JsonValueKind.Array)
+                throw TaktException.Invalid("labels is missing: a list of {\"id\": \"p-…:0\", \"label\": 1}");
+            if (list.GetArrayLength() > MostLabels) throw new TaktException(TaktError.TooLarge, $"{list.GetArrayLength()} labels in one call; {MostLabels} are allowed");
+            var now = app.Time.GetUtcNow();
+            var labels = new List<Label>(list.GetArrayLength());
+            var faults = new List<string>();
+            foreach (var item in list.EnumerateArray())
+            {
+                if (Read(item, now) is { } label) labels.Add(label);
+                else if (faults.Count < 10) faults.Add($"labels[{labels.Count + faults.Count}]: needs an id (text) and a label (number or true/false)");
+            }
+            if (faults.Count > 0) throw new TaktException(TaktError.Invalid, faults);
+            await app.Predictions.Of(endpoint).Append(labels, http.RequestAborted);
+            return Json(new JsonObject { ["accepted"] = labels.Count });
+        }
+    }
+
+    /// <summary>An id without a row is the request's only row.</summary>
+    static Label? Read(JsonElement item, DateTimeOffset now)
+    {
+        if (item.ValueKind != JsonValueKind.Object || !item.TryGetProperty("id", out var id) || id.ValueKind != JsonValueKind.String || !item.TryGetProperty("label", out var label)) return null;
+        double? value = label.ValueKind switch
+        {
+            JsonValueKind.Number => label.GetDouble(),
+            JsonValueKind.True => 1,
+            JsonValueKind.False => 0,
+            _ => null,
+        };
+        if (value is null || !double.IsFinite(value.Value)) return null;
+        var time = item.TryGetProperty("time", out var t) && t.ValueKind == JsonValueKind.String && t.TryGetDateTimeOffset(out var given) ? given : now;
+        var text = id.GetString()!;
+        return new Label(text.Contains(':', StringComparison.Ordinal) ? text : text + ":0", value.Value, time);
+    }
+
+    static async Task<IResult> Predictions(TaktApp app, string endpoint, int limit)
+    {
+        _ = app.Deployments.Get(endpoint);
+        var log = app.Predictions.Of(endpoint);
+        await log.Flush();
+        var rows = new JsonArray();
+        using var connection = log.Open();
+        if (connection is not null)
+        {
+            var table = Tables.Query(connection, $"select p.*, l.label from predictions p left join labels l using (id) order by received desc, id limit {Math.Clamp(limit, 1, MostPredictions)}");
+            for (var row = 0; row < table.Rows; row++)
+            {
+                var json = new JsonObject();
+                foreach (var column in table.Columns)
+                    json[column.Name] = column.IsMissing(row) ? null : column.Type switch
+                    {
+                        ColumnType.Number => column.Numbers[row],
+                        ColumnType.Integer => column.Integers[row],
+                        ColumnType.Boolean => column.Booleans[row],
+                        _ => column.TextAt(row),
+                    };
+                rows.Add(json);
+            }
+        }
+        return Json(new JsonObject { ["predictions"] = rows, ["dropped"] = log.Dropped });
+    }
+
+    static JsonObject View(TaktApp app, Deployment deployment)
+    {
+        var route = app.Router.Find(deployment.Endpoint);
+        return new JsonObject
+        {
+            ["endpoint"] = deployment.Endpoint,
+            ["live"] = View(deployment.Live, route?.Champion),
+            ["challenger"] = View(deployment.Challenger, route?.Challenger),
+            ["challengerShare"] = deployment.ChallengerShare,
+            ["rollout"] = deployment.Rollout is { } rollout ? View(rollout) : null,
+            ["updatedAt"] = deployment.UpdatedAt,
+        };
+    }
+
+    static JsonObject? View(Revision? revision, Slot? slot)
+    {
+        if (revision is null) return null;
+        var stats = slot?.Revision.Number == revision.Number ? slot.Stats.Now() : null;
+        return new JsonObject
+        {
+            ["revision"] = revision.Number,
+            ["model"] = revision.Model ?? revision.Spec.Upstream?.Model,
+            ["createdAt"] = revision.CreatedAt,
+            ["loaded"] = stats is not null,
+            ["requests"] = stats?.Requests,
+            ["errors"] = stats?.Errors,
+            ["p50Ms"] = Rounded(stats?.Value("p50_ms")),
+            ["p95Ms"] = Rounded(stats?.Value("p95_ms")),
+        };
+    }
+
+    static JsonObject View(Rollout rollout) => new()
+    {
+        ["rollout"] = rollout.Number,
+        ["revision"] = rollout.Revision,
+        ["state"] = rollout.State.ToString(),
+        ["step"] = rollout.Step,
+        ["evidence"] = rollout.Evidence,
+        ["createdAt"] = rollout.CreatedAt,
+        ["updatedAt"] = rollout.UpdatedAt,
+    };
+
+    static double? Rounded(double? value) => value is { } v ? Math.Round(v, 3) : null;
+
+    static IResult Json(JsonObject json) => Results.Text(json.ToJsonString(), "application/json");
+}

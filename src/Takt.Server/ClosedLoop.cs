@@ -1,0 +1,46 @@
+using Takt.Monitors;
+using Takt.Pipelines;
+using Takt.Runs;
+
+namespace Takt.Server;
+
+/// <summary>Where the line becomes a loop: monitors are looked at, and what their alerts trigger is run, one pipeline at a time.</summary>
+public sealed class ClosedLoop(MonitorWatch monitors, PipelineRunner pipelines)
+{
+    readonly SemaphoreSlim _ticking = new(1);
+
+    /// <summary>Judges the windows that are ready, of one monitor or of all.</summary>
+    public async Task<int> Tick(string? monitor = null, CancellationToken cancel = default)
+    {
+        await _ticking.WaitAsync(cancel);
+        try
+        {
+            var project = pipelines.LoadProject();
+            var judged = 0;
+            foreach (var spec in project.Monitors.Where(m => monitor is null || m.Name == monitor))
+                judged += await monitors.Tick(spec, project.DriftTriggers.FirstOrDefault(t => t.Monitor == spec.Name));
+            return judged;
+        }
+        finally
+        {
+            _ticking.Release();
+        }
+    }
+
+    /// <summary>Runs the pipeline for the oldest trigger that waits.</summary>
+    /// <returns>False when none waits.</returns>
+    public async Task<bool> RunNext(CancellationToken cancel)
+    {
+        if (await monitors.Table.Take() is not { } trigger) return false;
+        try
+        {
+            var result = await pipelines.Run(new PipelineRequest([], Trigger: trigger.Kind), cancel: cancel);
+            await monitors.Table.End(trigger, result.Run.Value, result.Succeeded ? "succeeded" : result.StoppedByGate ? "gate not passed" : "failed");
+        }
+        catch (TaktException e)
+        {
+            await monitors.Table.End(trigger, null, e.Message);
+        }
+        return true;
+    }
+}

@@ -1,0 +1,224 @@
+using System.Globalization;
+using System.Text.Json;
+using Takt.Data;
+using Takt.Models;
+using Takt.Pipelines;
+
+namespace Takt.Server.Protocols.OpenInference;
+
+/// <summary>An infer request of the Open Inference Protocol v2, read from JSON straight into columns.</summary>
+/// <remarks>One pass over the bytes finds the tensors, a second reads each one's data, since <c>data</c> may stand before <c>datatype</c>.</remarks>
+sealed class InferRequest
+{
+    /// <summary>More rows in one request are refused: a batch of this size belongs into batch scoring.</summary>
+    public const int MostRows = 100_000;
+
+    readonly List<Tensor> _inputs = [];
+
+    public string? Id { get; private set; }
+
+    public DateTimeOffset? EventTime { get; private set; }
+
+    /// <summary>Outputs that are asked for; empty: all.</summary>
+    public List<string> Outputs { get; } = [];
+
+    /// <exception cref="TaktException">Invalid: not JSON of this form.</exception>
+    public static InferRequest Parse(ReadOnlySpan<byte> body)
+    {
+        var request = new InferRequest();
+        try
+        {
+            var json = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = 16 });
+            if (!json.Read() || json.TokenType != JsonTokenType.StartObject) throw TaktException.Invalid("the request must be a JSON object");
+            while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+            {
+                if (json.ValueTextEquals("id"u8)) request.Id = Text(ref json, "id");
+                else if (json.ValueTextEquals("parameters"u8)) request.ReadParameters(ref json);
+                else if (json.ValueTextEquals("inputs"u8)) request.ReadInputs(ref json);
+                else if (json.ValueTextEquals("outputs"u8)) request.ReadOutputs(ref json);
+                else json.Skip();
+            }
+            if (json.Read()) throw TaktException.Invalid("something follows the JSON object");
+        }
+        catch (JsonException e)
+        {
+            throw new TaktException(TaktError.Invalid, $"the request is not JSON: {e.Message}", e);
+        }
+        if (request._inputs.Count == 0) throw TaktException.Invalid("inputs is missing: a list of tensors with name, shape, datatype and data");
+        return request;
+    }
+
+    /// <summary>The tensors as the columns of the signature.</summary>
+    /// <exception cref="TaktException">Invalid, with every fault: a wrong name, datatype, shape or value.</exception>
+    public Table ToTable(ReadOnlySpan<byte> body, Signature signature)
+    {
+        var faults = new List<string>();
+        foreach (var twice in _inputs.GroupBy(i => i.Name).Where(g => g.Count() > 1)) faults.Add($"input '{twice.Key}' is given {twice.Count()} times");
+        if (_inputs is [{ Shape: [_, > 1] } matrix] && signature.Inputs.All(f => f.Name != matrix.Name)) return Matrix(body, matrix, signature);
+
+        var names = signature.Inputs.Select(f => f.Name).ToList();
+        foreach (var input in _inputs.Where(i => !names.Contains(i.Name))) faults.Add($"unknown input '{input.Name}'{Nearest.Hint(input.Name, names)}");
+        var columns = new List<Column>(names.Count);
+        var rows = -1L;
+        foreach (var field in signature.Inputs)
+        {
+            var at = _inputs.FindIndex(i => i.Name == field.Name);
+            if (at < 0)
+            {
+                faults.Add($"input '{field.Name}' ({DataType(field.Type)}) is missing");
+                continue;
+            }
+            var input = _inputs[at];
+            if (input.Shape is not ([_] or [_, 1]))
+            {
+                faults.Add($"input '{field.Name}' has shape [{string.Join(',', input.Shape)}]; it must be [rows] or [rows,1]");
+                continue;
+            }
+            if (rows < 0) rows = input.Shape[0];
+            if (input.Shape[0] != rows) faults.Add($"input '{field.Name}' has {input.Shape[0]} rows, others have {rows}");
+            else if (rows is < 1 or > MostRows) faults.Add($"input '{field.Name}' has {rows} rows; 1 to {MostRows} are allowed");
+            else if (!Fits(input.DataType, field.Type)) faults.Add($"input '{field.Name}' has datatype {input.DataType}; the model takes {DataType(field.Type)}");
+            else if (TensorReader.Read(body, input, field, (int)rows, faults) is { } column) columns.Add(column);
+        }
+        if (faults.Count > 0) throw new TaktException(TaktError.Invalid, faults.Distinct().ToList());
+        return new Table(columns);
+    }
+
+    /// <summary>The datatype that a field has on the wire.</summary>
+    public static string DataType(FieldType type) => type switch
+    {
+        FieldType.Boolean => "BOOL",
+        FieldType.Integer => "INT32",
+        FieldType.Long or FieldType.Datetime => "INT64",
+        FieldType.Float => "FP32",
+        FieldType.Double => "FP64",
+        _ => "BYTES",
+    };
+
+    static bool Fits(string dataType, FieldType type) => type switch
+    {
+        FieldType.String or FieldType.Binary => dataType == "BYTES",
+        FieldType.Boolean => dataType is "BOOL" or "UINT8" or "INT8" or "INT32" or "INT64",
+        FieldType.Integer or FieldType.Long or FieldType.Datetime => dataType is "INT64" or "INT32" or "INT16" or "INT8" or "UINT64" or "UINT32" or "UINT16" or "UINT8",
+        _ => dataType is "FP64" or "FP32" or "INT64" or "INT32" or "INT16" or "INT8" or "UINT64" or "UINT32" or "UINT16" or "UINT8",
+    };
+
+    /// <summary>One tensor of rows × features, where all features are numbers.</summary>
+    static Table Matrix(ReadOnlySpan<byte> body, Tensor input, Signature signature)
+    {
+        if (signature.Inputs.Any(f => f.Type is FieldType.String or FieldType.Binary))
+            throw TaktException.Invalid($"input '{input.Name}' is a matrix, but the model takes text: send one input a feature ({string.Join(", ", signature.Inputs.Select(f => f.Name))})");
+        var (rows, features) = (input.Shape[0], input.Shape[1]);
+        if (features != signature.Inputs.Count) throw TaktException.Invalid($"input '{input.Name}' has {features} columns; the model takes {signature.Inputs.Count}: {string.Join(", ", signature.Inputs.Select(f => f.Name))}");
+        if (rows is < 1 or > MostRows) throw TaktException.Invalid($"input '{input.Name}' has {rows} rows; 1 to {MostRows} are allowed");
+        if (!Fits(input.DataType, FieldType.Double)) throw TaktException.Invalid($"input '{input.Name}' has datatype {input.DataType}; a matrix holds numbers");
+        var faults = new List<string>();
+        var flat = TensorReader.Read(body, input, new Field(input.Name, FieldType.Double), checked((int)(rows * features)), faults);
+        if (flat is null) throw new TaktException(TaktError.Invalid, faults);
+        return new Table(signature.Inputs.Select((field, f) =>
+        {
+            var values = new double[rows];
+            for (var row = 0; row < rows; row++) values[row] = flat.Numbers[(row * (int)features) + f];
+            return Column.Of(field.Name, values);
+        }).ToList());
+    }
+
+    void ReadParameters(ref Utf8JsonReader json)
+    {
+        if (!Into(ref json, JsonTokenType.StartObject, "parameters")) return;
+        while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+        {
+            if (json.ValueTextEquals("event_time"u8))
+            {
+                json.Read();
+                EventTime = Time(ref json);
+            }
+            else if (json.ValueTextEquals("binary_data_output"u8))
+            {
+                json.Read();
+                if (json.TokenType == JsonTokenType.True) throw TaktException.Invalid("binary tensors are not supported yet: leave binary_data_output out");
+            }
+            else json.Skip();
+        }
+    }
+
+    static DateTimeOffset Time(ref Utf8JsonReader json)
+    {
+        const long Latest = 253402300799999; // 9999-12-31
+        if (json.TokenType == JsonTokenType.Number && json.TryGetInt64(out var milliseconds) && milliseconds is >= 0 and <= Latest) return DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
+        if (json.TokenType == JsonTokenType.String && DateTimeOffset.TryParse(json.GetString(), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time)) return time;
+        throw TaktException.Invalid("parameters.event_time must be a time such as 2001-01-22T10:00:00Z, or milliseconds since 1970");
+    }
+
+    void ReadInputs(ref Utf8JsonReader json)
+    {
+        if (!Into(ref json, JsonTokenType.StartArray, "inputs")) return;
+        while (json.Read() && json.TokenType == JsonTokenType.StartObject)
+        {
+            string name = "", dataType = "";
+            long[] shape = [];
+            long from = -1;
+            while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+            {
+                if (json.ValueTextEquals("name"u8)) name = Text(ref json, "name");
+                else if (json.ValueTextEquals("datatype"u8)) dataType = Text(ref json, "datatype");
+                else if (json.ValueTextEquals("shape"u8)) shape = Shape(ref json);
+                else if (json.ValueTextEquals("data"u8))
+                {
+                    json.Read();
+                    if (json.TokenType != JsonTokenType.StartArray) throw TaktException.Invalid($"data of input '{name}' must be a list");
+                    from = json.TokenStartIndex;
+                    json.Skip();
+                }
+                else json.Skip();
+            }
+            if (name.Length == 0) throw TaktException.Invalid($"input {_inputs.Count + 1} has no name");
+            if (from < 0) throw TaktException.Invalid($"input '{name}' has no data");
+            if (shape.Length == 0) throw TaktException.Invalid($"input '{name}' has no shape");
+            _inputs.Add(new Tensor(name, dataType, shape, (int)from));
+        }
+        if (json.TokenType != JsonTokenType.EndArray) throw TaktException.Invalid("inputs must hold objects");
+    }
+
+    void ReadOutputs(ref Utf8JsonReader json)
+    {
+        if (!Into(ref json, JsonTokenType.StartArray, "outputs")) return;
+        while (json.Read() && json.TokenType == JsonTokenType.StartObject)
+            while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+                if (json.ValueTextEquals("name"u8)) Outputs.Add(Text(ref json, "name"));
+                else json.Skip();
+    }
+
+    static long[] Shape(ref Utf8JsonReader json)
+    {
+        const int MostDimensions = 8;
+        json.Read();
+        if (json.TokenType != JsonTokenType.StartArray) throw TaktException.Invalid("shape must be a list of numbers");
+        var shape = new List<long>(2);
+        while (json.Read() && json.TokenType == JsonTokenType.Number)
+        {
+            if (!json.TryGetInt64(out var n) || n < 0) throw TaktException.Invalid($"shape holds {System.Text.Encoding.UTF8.GetString(json.ValueSpan)}; whole numbers from 0 on are allowed");
+            shape.Add(n);
+            if (shape.Count > MostDimensions) throw TaktException.Invalid($"shape has over {MostDimensions} dimensions");
+        }
+        if (json.TokenType != JsonTokenType.EndArray) throw TaktException.Invalid("shape must be a list of numbers");
+        return [.. shape];
+    }
+
+    static string Text(ref Utf8JsonReader json, string name)
+    {
+        json.Read();
+        return json.TokenType == JsonTokenType.String ? json.GetString()! : throw TaktException.Invalid($"{name} must be a text");
+    }
+
+    static bool Into(ref Utf8JsonReader json, JsonTokenType token, string name)
+    {
+        json.Read();
+        if (json.TokenType == token) return true;
+        if (json.TokenType == JsonTokenType.Null) return false;
+        throw TaktException.Invalid($"{name} must be {(token == JsonTokenType.StartArray ? "a list" : "an object")}");
+    }
+
+    /// <param name="From">Where its data begins in the body.</param>
+    internal readonly record struct Tensor(string Name, string DataType, long[] Shape, int From);
+}

@@ -1,0 +1,38 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Takt.Server;
+
+/// <summary>Moves deployments to what is desired: often while a rollout is under way, now and then otherwise.</summary>
+sealed partial class RolloutWorker(TaktApp app, ILogger<RolloutWorker> log) : BackgroundService
+{
+    static readonly TimeSpan WhileRolling = TimeSpan.FromMilliseconds(100);
+    static readonly TimeSpan AtRest = TimeSpan.FromMilliseconds(500);
+
+    protected override async Task ExecuteAsync(CancellationToken stop)
+    {
+        while (!stop.IsCancellationRequested)
+        {
+            var busy = false;
+            try
+            {
+                busy = await app.Rollouts.Tick(stop);
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                Failed(log, e);
+            }
+            try
+            {
+                await Task.Delay(busy ? WhileRolling : AtRest, app.Time, stop);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
+    }
+
+    [LoggerMessage(EventId = 1, Level = LogLevel.Error, Message = "A rollout could not be moved; it is tried again")]
+    private static partial void Failed(ILogger log, Exception e);
+}

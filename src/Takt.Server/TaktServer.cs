@@ -1,0 +1,94 @@
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.DependencyInjection;
+using Takt.Runs;
+
+namespace Takt.Server;
+
+/// <summary>A running server of one folder: the web host on a port and on the folder's Unix socket, and the workers that turn the loop.</summary>
+public sealed class TaktServer : IAsyncDisposable
+{
+    /// <summary>Longer paths don't fit into a Unix socket's address; such a folder is served over the port alone.</summary>
+    const int LongestSocketPath = 100;
+
+    readonly WebApplication _web;
+    readonly FolderLock _lock;
+
+    TaktServer(TaktApp app, WebApplication web, FolderLock @lock, Uri address)
+    {
+        App = app;
+        _web = web;
+        _lock = @lock;
+        Address = address;
+    }
+
+    public TaktApp App { get; }
+
+    /// <summary>Where it listens, with the port that it got.</summary>
+    public Uri Address { get; }
+
+    /// <param name="port">0: any that is free.</param>
+    /// <exception cref="TaktException">Conflict: the folder is served already. Unavailable: the port is taken.</exception>
+    public static async Task<TaktServer> Start(TaktFolder folder, string host, int port, CancellationToken cancel = default)
+    {
+        var turn = FolderLock.TryTake(Path.Combine(folder.State, "server.lock"), $"process {Environment.ProcessId}", out var holder)
+            ?? throw TaktException.Conflict($"{folder.Root} is served already by {holder}; a folder has one `takt serve`. Stop it, or use it");
+        TaktApp? app = null;
+        WebApplication? web = null;
+        try
+        {
+            app = TaktApp.Open(folder);
+            web = TaktHost.Build(app, builder =>
+            {
+                builder.WebHost.UseKestrel(kestrel =>
+                {
+                    kestrel.AddServerHeader = false;
+                    kestrel.Limits.MaxRequestBodySize = null; // each façade has its own limit
+                    Listen(kestrel, host, port);
+                    if (Socket(folder) is { } socket) kestrel.ListenUnixSocket(socket);
+                });
+                builder.Services.AddHostedService<RolloutWorker>();
+                builder.Services.AddHostedService<LoopWorker>();
+            });
+            await web.StartAsync(cancel);
+            if (Socket(folder) is { } path && !OperatingSystem.IsWindows()) File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            var address = web.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First(a => a.StartsWith("http://", StringComparison.Ordinal) && !a.Contains("unix:", StringComparison.Ordinal));
+            return new TaktServer(app, web, turn, new Uri(address));
+        }
+        catch (Exception e)
+        {
+            if (web is not null) await web.DisposeAsync();
+            if (app is not null) await app.DisposeAsync();
+            turn.Dispose();
+            if (e is IOException { InnerException: AddressInUseException } or AddressInUseException)
+                throw new TaktException(TaktError.Unavailable, $"port {port} of {host} is in use by another program; choose one with --port, or --port 0 for any that is free", e);
+            if (e is SocketException or IOException { InnerException: SocketException }) throw new TaktException(TaktError.Unavailable, $"can't listen on {host}:{port}: {e.Message}", e);
+            throw;
+        }
+    }
+
+    /// <summary>Returns when the server is told to stop (Ctrl-C, SIGTERM).</summary>
+    public Task WaitForShutdown(CancellationToken cancel) => _web.WaitForShutdownAsync(cancel);
+
+    static void Listen(Microsoft.AspNetCore.Server.Kestrel.Core.KestrelServerOptions kestrel, string host, int port)
+    {
+        if (host is "localhost") host = "127.0.0.1";
+        if (!System.Net.IPAddress.TryParse(host, out var address)) throw TaktException.Invalid($"--host must be an IP address, not '{host}'");
+        kestrel.Listen(address, port);
+    }
+
+    static string? Socket(TaktFolder folder) => !OperatingSystem.IsWindows() && folder.Socket.Length <= LongestSocketPath ? folder.Socket : null;
+
+    public async ValueTask DisposeAsync()
+    {
+        await _web.StopAsync(TimeSpan.FromSeconds(10));
+        await _web.DisposeAsync();
+        await App.DisposeAsync();
+        if (Socket(App.Folder) is { } socket) File.Delete(socket);
+        _lock.Dispose();
+    }
+}

@@ -1,0 +1,160 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using DuckDB.NET.Data;
+using Takt.Data;
+using Takt.Deployments;
+using Takt.Evaluation;
+using Takt.Models;
+using Takt.Pipelines;
+
+namespace Takt.Monitors;
+
+/// <summary>
+/// Looks at each window of an endpoint's predictions once it has passed: drift against the training profile of the version that answered, and, when
+/// nearly all its labels are there, performance against that version's evaluation.
+/// </summary>
+/// <remarks>Windows are of event time and begin at whole multiples of their length from Monday 1970-01-05. Not safe for concurrent calls.</remarks>
+public sealed class MonitorWatch(MonitorTable table, ModelRegistry registry, PredictionLogs logs)
+{
+    /// <summary>Share of a window's predictions that must be labelled before its performance is judged: the first labels are seldom a fair sample.</summary>
+    public const double Mature = 0.9;
+
+    /// <summary>How far back windows wait for labels.</summary>
+    const int LabelWindows = 60;
+
+    static readonly DateTimeOffset Origin = new(1970, 1, 5, 0, 0, 0, TimeSpan.Zero);
+
+    public MonitorTable Table => table;
+
+    /// <summary>Judges what is ready. Cheap when nothing is.</summary>
+    /// <param name="spec">The monitor.</param>
+    /// <param name="trigger">What its alerts start; null: nothing.</param>
+    /// <returns>How many windows were judged.</returns>
+    public async Task<int> Tick(MonitorSpec spec, DriftTrigger? trigger)
+    {
+        var log = logs.Of(spec.Endpoint);
+        await log.Flush();
+        using var connection = log.Open();
+        if (connection is null) return 0;
+        var known = table.Windows(spec.Name, LabelWindows).ToDictionary(w => w.Start);
+        var judged = 0;
+        foreach (var (start, rows, labelled) in Windows(connection, spec))
+        {
+            var before = known.GetValueOrDefault(start);
+            if (before is null && known.Count > 0 && start < known.Keys.Min()) continue; // judged long ago
+            if (before is not null && before.Performance.Count > 0) continue; // its labels were there
+            if (before is not null && before.Labelled == labelled && before.Rows == rows) continue;
+            await Judge(connection, spec, trigger, start, rows, labelled);
+            judged++;
+        }
+        return judged;
+    }
+
+    /// <summary>Windows that have passed, with their rows and how many of those have a label.</summary>
+    static List<(DateTimeOffset Start, long Rows, long Labelled)> Windows(DuckDBConnection connection, MonitorSpec spec)
+    {
+        var (origin, length) = (Origin.ToUnixTimeMilliseconds() * 1000, (long)spec.Window.TotalMicroseconds);
+        var found = Tables.Query(connection, $"""
+            with p as (select id, (epoch_us(time) - {origin}) // {length} as number from predictions where error = '')
+            select number, count(*) as rows, count(l.id) as labelled from p left join labels l using (id)
+            where number < (select max(number) from p) group by number order by number
+            """);
+        return Enumerable.Range(0, found.Rows).Select(i => (DateTimeOffset.UnixEpoch.AddTicks((origin + (found["number"].Integers[i] * length)) * 10),
+            found["rows"].Integers[i], found["labelled"].Integers[i])).ToList();
+    }
+
+    async Task Judge(DuckDBConnection connection, MonitorSpec spec, DriftTrigger? trigger, DateTimeOffset start, long rows, long labelled)
+    {
+        var end = start + spec.Window;
+        string Within(string of) => $"{of}.error = '' and {of}.time >= {Timestamp(start)} and {of}.time < {Timestamp(end)}";
+        var model = Tables.Query(connection, $"select model_version from predictions p where {Within("p")} group by 1 order by count(*) desc, 1 limit 1")["model_version"].Texts[0]!;
+        var window = new MonitorWindow(spec.Name, start, end, rows, labelled, model, [], new Dictionary<string, double>(), "few rows");
+        var alerts = new List<(string, string, string)>();
+        if (rows >= spec.MinRows && registry.Find(model) is { Package: not null } version)
+        {
+            var info = ModelPackage.Open(await registry.PackageFolder(version)).Info;
+            var asked = Tables.Query(connection, $"select p.*, l.label from predictions p left join labels l using (id) where {Within("p")} order by p.id");
+            var mature = labelled >= rows * Mature;
+            window = window with { Drift = Drift(info, asked, mature), Verdict = mature ? "ok" : "waiting for labels" };
+            AddDrift(window, spec, alerts);
+            if (mature)
+            {
+                window = window with { Performance = Performance(info, asked) };
+                AddPerformance(window, spec, version, alerts);
+            }
+            if (alerts.Count > 0) window = window with { Verdict = "alert" };
+        }
+        await table.Put(window, alerts, trigger);
+    }
+
+    static IReadOnlyList<ColumnDrift> Drift(PackageInfo info, Table table, bool mature)
+    {
+        var columns = info.Features.Select(f => (Name: f.Name, Shown: f.Name, Values: table.Find("in_" + f.Name)))
+            .Append((info.Output, info.Output, table.Find("out_" + info.Output)));
+        if (mature) columns = columns.Append((info.Target, "label", table.Find("label") is { } label ? AsCounted(label) : null));
+        return DriftTest.Run(info.Profile, columns.Where(c => c.Values is not null).Select(c => (c.Name, c.Shown, c.Values!)));
+    }
+
+    /// <summary>Labels are numbers; the target may have been a whole number or true and false, whose text they must match.</summary>
+    static Column AsCounted(Column label)
+    {
+        var values = new long[label.Length];
+        var missing = new bool[label.Length];
+        for (var row = 0; row < values.Length; row++)
+        {
+            var value = label.NumberAt(row);
+            if (double.IsNaN(value)) missing[row] = true;
+            else if (value != Math.Floor(value)) return label;
+            else values[row] = (long)value;
+        }
+        return Column.Of(label.Name, values, missing);
+    }
+
+    static Dictionary<string, double> Performance(PackageInfo info, Table table)
+    {
+        var (score, label) = (table["out_" + info.Output], table["label"]);
+        var rows = Enumerable.Range(0, table.Rows).Where(r => !label.IsMissing(r) && !score.IsMissing(r)).ToList();
+        return new Scores(rows.Select(score.NumberAt).ToArray(), rows.Select(label.NumberAt).ToArray(), info.Task == "binary").Defined();
+    }
+
+    static void AddDrift(MonitorWindow window, MonitorSpec spec, List<(string, string, string)> alerts)
+    {
+        var moved = window.Drift.Where(d => d.Psi >= spec.Threshold).ToList();
+        if (moved.Count == 0) return;
+        var evidence = new JsonObject { ["threshold"] = spec.Threshold, ["columns"] = new JsonArray([.. moved.Select(Json)]), ["rows"] = window.Rows, ["model"] = window.Model };
+        alerts.Add(("drift", Text($"{moved[0].Column} has PSI {moved[0].Psi:0.00} (threshold {spec.Threshold:0.##}): {moved[0].Moved}"), evidence.ToJsonString()));
+    }
+
+    static void AddPerformance(MonitorWindow window, MonitorSpec spec, ModelVersion version, List<(string, string, string)> alerts)
+    {
+        if (spec.Metric is { } metric && window.Performance.TryGetValue(metric, out var value) && version.Metrics.TryGetValue(metric, out var reference))
+        {
+            var worse = Metric.LowerIsBetter(metric) ? value - reference : reference - value;
+            if (worse > spec.Drop)
+                alerts.Add(("performance", Text($"{metric} is {value:0.000}, at registration it was {reference:0.000} (allowed: {spec.Drop:0.###} worse)"),
+                    Evidence(window, metric, value, reference, spec.Drop)));
+        }
+        if (spec.Calibration is { } most && window.Performance.TryGetValue("calibration_gap", out var gap) && gap > most)
+        {
+            var (said, was) = (window.Performance["mean_score"], window.Performance["positive_rate"]);
+            alerts.Add(("calibration", Text($"predicted {said:P1}, happened {was:P1} (allowed gap: {most:P0})"), Evidence(window, "calibration_gap", gap, null, most)));
+        }
+    }
+
+    static string Evidence(MonitorWindow window, string metric, double value, double? reference, double allowed) => new JsonObject
+    {
+        ["metric"] = metric,
+        ["value"] = value,
+        ["reference"] = reference,
+        ["allowed"] = allowed,
+        ["labelled"] = window.Labelled,
+        ["model"] = window.Model,
+        ["columns"] = new JsonArray([.. window.Drift.Take(3).Select(Json)]),
+    }.ToJsonString();
+
+    static JsonObject Json(ColumnDrift drift) => new() { ["column"] = drift.Column, ["psi"] = Math.Round(drift.Psi, 4), ["test"] = drift.Test, ["p"] = drift.P, ["moved"] = drift.Moved };
+
+    static string Timestamp(DateTimeOffset time) => DuckDb.Text(time.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.ffffff", CultureInfo.InvariantCulture)) + "::timestamp";
+
+    static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,10 @@
+namespace Takt.Monitors;
+
+/// <summary>What a monitor saw in one window of event time.</summary>
+/// <param name="Model">The version that answered most of its predictions.</param>
+/// <param name="Drift">The column that moved most first; empty when the window has too few rows.</param>
+/// <param name="Performance">Metrics on the labelled rows; empty before enough labels are there.</param>
+/// <param name="Verdict"><c>ok</c>, <c>alert</c>, <c>few rows</c>, <c>waiting for labels</c>.</param>
+public sealed record MonitorWindow(
+    string Monitor, DateTimeOffset Start, DateTimeOffset End, long Rows, long Labelled, string Model,
+    IReadOnlyList<ColumnDrift> Drift, IReadOnlyDictionary<string, double> Performance, string Verdict);
