@@ -89,10 +89,16 @@ public sealed class MonitorWatch(MonitorTable table, ModelRegistry registry, Pre
 
     static IReadOnlyList<ColumnDrift> Drift(PackageInfo info, Table table, bool mature)
     {
-        var columns = info.Features.Select(f => (Name: f.Name, Shown: f.Name, Values: table.Find("in_" + f.Name)))
-            .Append((info.Output, info.Output, table.Find("out_" + info.Output)));
-        if (mature) columns = columns.Append((info.Target, "label", table.Find("label") is { } label ? AsCounted(label) : null));
-        return DriftTest.Run(info.Profile, columns.Where(c => c.Values is not null).Select(c => (c.Name, c.Shown, c.Values!)));
+        var columns = new List<(string Name, string Shown, Column Values)>();
+        foreach (var feature in info.Features) Add(feature.Name, feature.Name, table.Find("in_" + feature.Name));
+        Add(info.Output, info.Output, table.Find("out_" + info.Output));
+        if (mature) Add(info.Target, "label", table.Find("label") is { } label ? AsCounted(label) : null);
+        return DriftTest.Run(info.Profile, columns);
+
+        void Add(string name, string shown, Column? values)
+        {
+            if (values is not null) columns.Add((name, shown, values));
+        }
     }
 
     /// <summary>Labels are numbers; the target may have been a whole number or true and false, whose text they must match.</summary>
