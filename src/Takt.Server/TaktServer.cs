@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Takt.Runs;
 
 namespace Takt.Server;
@@ -85,7 +86,7 @@ public sealed class TaktServer : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _web.StopAsync(TimeSpan.FromSeconds(10));
+        using (var grace = new CancellationTokenSource(TimeSpan.FromSeconds(10))) await _web.StopAsync(grace.Token);
         await _web.DisposeAsync();
         await App.DisposeAsync();
         if (Socket(App.Folder) is { } socket) File.Delete(socket);
