@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Takt.Cli.Demo;
 
 namespace Takt.Cli;
 
@@ -17,6 +18,8 @@ public static class CommandLine
         {
             Json, Folder, Database, Blobs,
         };
+        root.Subcommands.Add(DemoCommand.Create());
+        root.Subcommands.Add(InitCommand.Create());
         root.Subcommands.Add(PipelineCommands.Run());
         root.Subcommands.Add(PipelineCommands.Status());
         root.Subcommands.Add(PipelineCommands.Why());

@@ -6,8 +6,8 @@ namespace Takt.Server;
 /// <summary>Moves deployments to what is desired: often while a rollout is under way, now and then otherwise.</summary>
 sealed partial class RolloutWorker(TaktApp app, ILogger<RolloutWorker> log) : BackgroundService
 {
-    static readonly TimeSpan WhileRolling = TimeSpan.FromMilliseconds(100);
-    static readonly TimeSpan AtRest = TimeSpan.FromMilliseconds(500);
+    static readonly TimeSpan WhileRolling = TimeSpan.FromMilliseconds(50);
+    static readonly TimeSpan AtRest = TimeSpan.FromMilliseconds(250);
 
     protected override async Task ExecuteAsync(CancellationToken stop)
     {

@@ -8,7 +8,7 @@ namespace Takt.Cli.Demo;
 public sealed class FlightWeek
 {
     /// <summary>Rows a request: what a busy airline's system would send in one call.</summary>
-    const int Batch = 256;
+    const int Batch = 64;
 
     readonly Table _table;
 
@@ -33,7 +33,7 @@ public sealed class FlightWeek
     public static FlightWeek Read(int number, string file) =>
         new(number, file, Tables.Read([file], ["date", "delay", "distance", "origin", "destination"]));
 
-    /// <summary>The body of one Open Inference v2 request: five columns of up to 256 rows, and the hour that it is asked in.</summary>
+    /// <summary>The body of one Open Inference v2 request: five columns of up to 64 rows, and the hour that it is asked in.</summary>
     /// <param name="request">0 to <see cref="Requests"/> - 1.</param>
     public byte[] Request(int request)
     {

@@ -12,7 +12,7 @@ public sealed class FlightsWorld(HttpClient http, string endpoint, string incomi
     const int Clients = 4;
 
     /// <summary>Labels in one call: about 1 MB of JSON.</summary>
-    const int RequestsPerLabelCall = 100;
+    const int RequestsPerLabelCall = 400;
 
     long _failed;
 

@@ -24,14 +24,20 @@ static class DatasetTable
                 {commit.Author}, {commit.Time}, {commit.Message}, {commit.Source}, {commit.Files}, {commit.Bytes}, {commit.Rows}, {commit.Profile?.ToString()})
             on conflict do nothing
             """);
+        Move(session, commit.Dataset, name, before, commit.Id, now, reason);
+    }
+
+    /// <summary>Points the ref elsewhere and writes that into the reflog.</summary>
+    public static void Move(SqlSession session, string dataset, string name, Digest? before, Digest to, DateTimeOffset now, string reason)
+    {
         session.Execute($"""
-            insert into dataset_ref(dataset, name, target, moved_at) values({commit.Dataset}, {name}, {commit.Id}, {now})
+            insert into dataset_ref(dataset, name, target, moved_at) values({dataset}, {name}, {to}, {now})
             on conflict (dataset, name) do update set target = excluded.target, moved_at = excluded.moved_at
             """);
         session.Execute($"""
             insert into dataset_reflog(dataset, ref, step, before, after, at, reason)
-            select {commit.Dataset}, {name}, coalesce(max(step), 0) + 1, {before?.ToString()}, {commit.Id}, {now}, {reason}
-            from dataset_reflog where dataset = {commit.Dataset} and ref = {name}
+            select {dataset}, {name}, coalesce(max(step), 0) + 1, {before?.ToString()}, {to}, {now}, {reason}
+            from dataset_reflog where dataset = {dataset} and ref = {name}
             """);
     }
 

@@ -66,6 +66,15 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
     }
 
     /// <summary>Every dataset, by name.</summary>
+    /// <summary>Makes an earlier version the newest again: what was collected since stays, and the reflog names it.</summary>
+    /// <exception cref="TaktException">NotFound: no such version.</exception>
+    public Task Reset(string reference)
+    {
+        var commit = Show(reference);
+        return database.Write(session => DatasetTable.Move(
+            session, commit.Dataset, DatasetReference.Main, DatasetTable.Tip(session, commit.Dataset, DatasetReference.Main), commit.Id, time.GetUtcNow(), "reset"));
+    }
+
     public IReadOnlyList<DatasetSummary> List() => database.Read(session => DatasetTable.Names(session).Select(name =>
     {
         var refs = DatasetTable.Refs(session, name);

@@ -95,6 +95,15 @@ public sealed class DeploymentBook(Database database, TimeProvider time)
         return await Deploy(previous.Spec with { Canary = [1], StepRequests = 0, StepTime = TimeSpan.Zero }, previous.Model);
     }
 
+    /// <summary>Takes the endpoint away with its revisions and rollouts; its prediction log stays.</summary>
+    public Task Delete(string endpoint) => database.Write(session =>
+    {
+        session.Execute($"delete from rollout_event where endpoint = {endpoint}");
+        session.Execute($"delete from rollout where endpoint = {endpoint}");
+        session.Execute($"delete from revision where endpoint = {endpoint}");
+        session.Execute($"delete from deployment where endpoint = {endpoint}");
+    });
+
     static Deployment? Find(SqlSession session, string endpoint)
     {
         var row = session.First($"select live, created, updated from deployment where endpoint = {endpoint}", r => Tuple.Create((int?)r.NumberOrNull(0), r.Time(1), r.Time(2)));

@@ -62,6 +62,14 @@ public sealed class MonitorTable(Database database, TimeProvider time)
     public Task End(TriggerEvent trigger, string? run, string outcome) => database.Write(session => session.Execute(
         $"update trigger_event set state = 'done', run = {run}, outcome = {outcome}, updated = {time.GetUtcNow()} where id = {trigger.Id}"));
 
+    /// <summary>Forgets all that the monitor saw.</summary>
+    public Task Clear(string monitor) => database.Write(session =>
+    {
+        session.Execute($"delete from trigger_event where monitor = {monitor}");
+        session.Execute($"delete from alert where monitor = {monitor}");
+        session.Execute($"delete from monitor_window where monitor = {monitor}");
+    });
+
     /// <summary>What a dead server had taken waits again.</summary>
     public Task Recover() => database.Write(session => session.Execute($"update trigger_event set state = 'pending' where state = 'running'"));
 
