@@ -63,6 +63,12 @@ public sealed class TaktApp : IAsyncDisposable
     public MonitorWatch Monitors { get; }
     public ClosedLoop Loop { get; }
 
+    /// <summary>To the upstreams of LLM deployments. No timeout of its own: each upstream has one.</summary>
+    public HttpClient UpstreamHttp { get; } = new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5), AutomaticDecompression = System.Net.DecompressionMethods.All })
+    {
+        Timeout = Timeout.InfiniteTimeSpan,
+    };
+
     /// <summary>Every step kind that <c>uses:</c> can name.</summary>
     public IReadOnlyList<IStepKind> Steps { get; }
 
@@ -98,6 +104,7 @@ public sealed class TaktApp : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         foreach (var endpoint in Router.Endpoints) Router.Remove(endpoint);
+        UpstreamHttp.Dispose();
         await Predictions.DisposeAsync();
         await Database.DisposeAsync();
         (Blobs as IDisposable)?.Dispose();

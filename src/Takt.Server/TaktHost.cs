@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Takt.Server.Api;
+using Takt.Server.Protocols.OpenAI;
 using Takt.Server.Protocols.OpenInference;
 
 namespace Takt.Server;
@@ -36,5 +37,6 @@ public static class TaktHost
         routes.MapDeployments(app);
         routes.MapMonitors(app);
         routes.MapOpenInference(app);
+        routes.MapOpenAi(app);
     }
 }

@@ -1,0 +1,165 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Takt.Deployments;
+
+namespace Takt.Server.Protocols.OpenAI;
+
+/// <summary>
+/// OpenAI's chat completions and models, so that its SDKs work with <c>base_url</c> changed: a request goes to the upstream of the LLM deployment that
+/// <c>model</c> names, plain or streamed, and its tokens, latency and errors land in the prediction log. Prompts and answers are not logged.
+/// </summary>
+public static class OpenAiApi
+{
+    const int MostBytes = 32 << 20;
+    const int MostAtOnce = 256;
+
+    static readonly SemaphoreSlim AtOnce = new(MostAtOnce);
+
+    public static void MapOpenAi(this IEndpointRouteBuilder routes, TaktApp app)
+    {
+        routes.MapGet("/v1/models", () => Json(200, new JsonObject { ["object"] = "list", ["data"] = new JsonArray([.. Models(app)]) }));
+        routes.MapGet("/v1/models/{id}", (string id) => Models(app).FirstOrDefault(m => m["id"]!.GetValue<string>() == id) is { } model ? Json(200, model) : Unknown(id));
+        routes.MapPost("/v1/chat/completions", (Delegate)((HttpContext http) => Chat(http, app)));
+    }
+
+    static IEnumerable<JsonObject> Models(TaktApp app) => app.Deployments.List().Where(d => d.Live?.Spec.Upstream is not null).Select(d => new JsonObject
+    {
+        ["id"] = d.Endpoint,
+        ["object"] = "model",
+        ["created"] = d.CreatedAt.ToUnixTimeSeconds(),
+        ["owned_by"] = "takt",
+    });
+
+    static async Task<IResult> Chat(HttpContext http, TaktApp app)
+    {
+        if (http.Request.ContentLength > MostBytes) return Error(413, $"the request has over {MostBytes} bytes", "invalid_request_error", null, "request_too_large");
+        JsonObject? request;
+        try
+        {
+            request = await JsonNode.ParseAsync(http.Request.Body, cancellationToken: http.RequestAborted) as JsonObject;
+        }
+        catch (JsonException e)
+        {
+            return Error(400, $"the body is not JSON: {e.Message}", "invalid_request_error", null, null);
+        }
+        if (request is null || Text(request, "model") is not { } model) return Error(400, "you must provide a model", "invalid_request_error", "model", null);
+        if (request["messages"] is not JsonArray messages) return Error(400, "you must provide messages", "invalid_request_error", "messages", null);
+        if (app.Router.Find(model) is null) return Unknown(model);
+        if (!AtOnce.Wait(0))
+        {
+            http.Response.Headers.RetryAfter = "1";
+            return Error(503, $"{MostAtOnce} requests are under way; try again in a second", "server_error", null, "overloaded");
+        }
+        var slot = app.Router.Enter(model);
+        try
+        {
+            return slot.Revision.Spec.Upstream is { } upstream ? await Forward(http, app, slot, upstream, request, messages.Count) : Unknown(model);
+        }
+        finally
+        {
+            slot.Leave();
+            AtOnce.Release();
+        }
+    }
+
+    static async Task<IResult> Forward(HttpContext http, TaktApp app, Slot slot, Upstream upstream, JsonObject request, int messages)
+    {
+        var (id, start) = (Router.NewId(), Stopwatch.GetTimestamp());
+        var stream = request["stream"] is JsonValue s && s.TryGetValue(out bool streamed) && streamed;
+        var wantsUsage = request["stream_options"]?["include_usage"]?.GetValue<bool>() == true;
+        request["model"] = upstream.Model;
+        if (stream && !wantsUsage) request["stream_options"] = new JsonObject { ["include_usage"] = true }; // for the log; taken out of the answer again
+        var meter = new UsageMeter(messages, stream);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
+        limit.CancelAfter(TimeSpan.FromSeconds(upstream.TimeoutSeconds));
+        var (error, failed) = ("", false);
+        try
+        {
+            using var forwarded = Request(upstream, request);
+            using var answer = await app.UpstreamHttp.SendAsync(forwarded, HttpCompletionOption.ResponseHeadersRead, limit.Token);
+            limit.CancelAfter(Timeout.InfiniteTimeSpan); // it has begun to answer: a stream may take as long as it takes
+            http.Response.Headers["x-takt-prediction-id"] = id;
+            if (!answer.IsSuccessStatusCode)
+            {
+                (error, failed) = ($"the upstream answered {(int)answer.StatusCode}", (int)answer.StatusCode >= 500);
+                return await Refused(http, answer);
+            }
+            if (stream) await meter.CopyEvents(answer, http, keepUsage: wantsUsage);
+            else
+            {
+                var body = await answer.Content.ReadAsByteArrayAsync(http.RequestAborted);
+                meter.Read(body);
+                http.Response.ContentType = "application/json";
+                await http.Response.Body.WriteAsync(body, http.RequestAborted);
+            }
+            return Results.Empty;
+        }
+        catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
+        {
+            error = "the client went away";
+            return Results.Empty;
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
+        {
+            (error, failed) = (e is OperationCanceledException ? $"the upstream did not answer within {upstream.TimeoutSeconds} s" : "the upstream can't be reached or broke off", true);
+            if (http.Response.HasStarted)
+            {
+                // headers are out: the error travels inside the stream
+                await http.Response.WriteAsync($"data: {Body(error, "server_error", null, "upstream_error").ToJsonString()}\n\n", CancellationToken.None);
+                return Results.Empty;
+            }
+            http.Response.Headers.RetryAfter = "1";
+            return Error(e is OperationCanceledException ? 504 : 502, $"{error} (deployment '{slot.Revision.Endpoint}')", "server_error", null, "upstream_error");
+        }
+        finally
+        {
+            app.Router.Done(slot, id, null, start, meter.Inputs(), meter.Outputs(), error, failed);
+        }
+    }
+
+    static HttpRequestMessage Request(Upstream upstream, JsonObject body)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Post, upstream.Url + "/chat/completions") { Content = new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json") };
+        if (upstream.KeySecret is not { } name) return request;
+        var key = Environment.GetEnvironmentVariable("TAKT_SECRET_" + name);
+        if (string.IsNullOrEmpty(key)) throw new TaktException(TaktError.Unavailable, $"the secret {name} has no value: set TAKT_SECRET_{name} where takt serve runs");
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
+        return request;
+    }
+
+    /// <summary>The upstream's own error when it speaks OpenAI's form, else one that says what happened; its 401 is our fault, not the caller's.</summary>
+    static async Task<IResult> Refused(HttpContext http, HttpResponseMessage answer)
+    {
+        if (answer.Headers.RetryAfter is { } wait) http.Response.Headers.RetryAfter = wait.ToString();
+        if (answer.StatusCode is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden)
+            return Error(502, "the upstream refused Takt's key; its owner must set the secret anew", "server_error", null, "upstream_auth");
+        var text = await answer.Content.ReadAsStringAsync(http.RequestAborted);
+        try
+        {
+            if (JsonNode.Parse(text) is JsonObject { } json && json["error"] is JsonObject) return Json((int)answer.StatusCode, json);
+        }
+        catch (JsonException)
+        {
+            // not OpenAI's form: said in our words below
+        }
+        return Error((int)answer.StatusCode, $"the upstream answered {(int)answer.StatusCode}", "server_error", null, "upstream_error");
+    }
+
+    static IResult Unknown(string model) => Error(404, $"The model '{model}' does not exist: no LLM deployment has this name", "invalid_request_error", "model", "model_not_found");
+
+    static IResult Error(int status, string message, string type, string? param, string? code) => Json(status, Body(message, type, param, code));
+
+    static JsonObject Body(string message, string type, string? param, string? code) =>
+        new() { ["error"] = new JsonObject { ["message"] = message, ["type"] = type, ["param"] = param, ["code"] = code } };
+
+    static string? Text(JsonObject json, string name) => json[name] is JsonValue value && value.TryGetValue(out string? text) ? text : null;
+
+    static IResult Json(int status, JsonObject json) => Results.Text(json.ToJsonString(), "application/json", statusCode: status);
+}
