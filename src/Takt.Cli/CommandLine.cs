@@ -12,11 +12,13 @@ public static class CommandLine
     public static readonly Option<string?> Database = new("--database") { Description = "Rows: postgres://user@host/database, instead of a file in .takt/", Recursive = true };
     public static readonly Option<string?> Blobs = new("--blobs") { Description = "Bytes: s3://bucket?endpoint=…, or a folder, instead of .takt/store", Recursive = true };
 
+    public static readonly Option<string?> Server = new("--server") { Description = "Ask this server instead of the folder's own", Recursive = true };
+
     public static async Task<int> Run(string[] args)
     {
         var root = new RootCommand("An assembly line for machine learning: from raw data to monitored production and back.")
         {
-            Json, Folder, Database, Blobs,
+            Json, Folder, Server, Database, Blobs,
         };
         root.Subcommands.Add(DemoCommand.Create());
         root.Subcommands.Add(InitCommand.Create());
@@ -26,9 +28,16 @@ public static class CommandLine
         root.Subcommands.Add(ServeCommand.Create());
         root.Subcommands.Add(DataCommands.Create());
         root.Subcommands.Add(ConfigCommand.Create());
+        root.Subcommands.Add(RunCommands.Create());
+        root.Subcommands.Add(ModelCommands.Create());
+        root.Subcommands.Add(DeployCommands.Create());
+        root.Subcommands.Add(MonitorCommands.Create());
+        root.Subcommands.Add(SchemaCommand.Create());
+        root.Subcommands.Add(CompletionCommand.Create());
         root.Subcommands.Add(VersionCommand.Create());
 
-        var parsed = root.Parse(args);
+        var parsed = root.Parse(args.Length == 0 ? ["--help"] : args);
+        if (parsed.Errors.Count > 0) return Usage(parsed);
         try
         {
             return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
@@ -52,5 +61,26 @@ public static class CommandLine
             else Terminal.Note("takt: set TAKT_TRACE=1 and run it again for the details to report");
             return ExitCode.Failed;
         }
+    }
+
+    /// <summary>One line that says what is wrong, and what was meant; not the whole help.</summary>
+    static int Usage(ParseResult parsed)
+    {
+        var command = parsed.CommandResult.Command;
+        var known = command.Subcommands.Select(c => c.Name).Concat(parsed.RootCommandResult.Command.Options.Concat(command.Options).Select(o => o.Name)).Distinct().ToList();
+        var unknown = parsed.UnmatchedTokens.FirstOrDefault(t => !known.Contains(t));
+        var path = command is RootCommand ? "takt" : $"takt {string.Join(' ', Path(command).Reverse())}";
+        if (unknown is not null)
+            Terminal.Note($"takt: '{unknown}' is no {(unknown.StartsWith('-') ? "option" : "command")} of {path}{Pipelines.Nearest.Hint(unknown, known)}", Terminal.Tone.Bad);
+        else if (command.Subcommands.Count > 0 && command.Action is null)
+            Terminal.Note($"takt: a command is missing after '{path}': {string.Join(", ", command.Subcommands.Select(c => c.Name))}", Terminal.Tone.Bad);
+        else foreach (var error in parsed.Errors.Take(3)) Terminal.Note($"takt: {error.Message}", Terminal.Tone.Bad);
+        Terminal.Note($"takt: `{path} --help` shows how it is used");
+        return ExitCode.Usage;
+    }
+
+    static IEnumerable<string> Path(Command command)
+    {
+        for (Symbol? at = command; at is Command and not RootCommand; at = at.Parents.FirstOrDefault()) yield return at.Name;
     }
 }

@@ -34,6 +34,8 @@ public static class TaktHost
     {
         routes.MapGet("/health", () => "OK");
         routes.MapDatasets(app);
+        routes.MapRuns(app);
+        routes.MapModels(app);
         routes.MapDeployments(app);
         routes.MapMonitors(app);
         routes.MapOpenInference(app);

@@ -47,6 +47,14 @@ public sealed class PipelineRunner(
         return result;
     }
 
+    /// <summary>The log of a stage in a pipeline run; null when there is none.</summary>
+    public string? LogOf(RunId pipelineRun, string stage)
+    {
+        // the names come from a caller: only what is listed is opened
+        var logs = Path.Combine(folder.Runs, pipelineRun.Value);
+        return Directory.Exists(logs) ? Directory.GetFiles(logs, "*.log").FirstOrDefault(f => Path.GetFileNameWithoutExtension(f) == stage) : null;
+    }
+
     /// <summary>What a run would do now; nothing is run or written.</summary>
     public async Task<IReadOnlyList<StageReason>> Plan(IReadOnlyList<string> stages, CancellationToken cancel = default)
     {

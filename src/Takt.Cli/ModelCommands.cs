@@ -1,0 +1,70 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+
+namespace Takt.Cli;
+
+/// <summary><c>takt models</c>: the registry.</summary>
+static class ModelCommands
+{
+    static readonly Argument<string> Reference = new("model") { Description = "NAME, NAME@ALIAS or NAME@NUMBER" };
+    static readonly Argument<string> Name = new("name") { Description = "A registered model" };
+
+    public static Command Create() => new("models", "Registered models, versions, aliases and lineage")
+    {
+        ApiCommand.Of("list", "All models", _ => "/api/v1/models", List),
+        ApiCommand.Of("show", "A model's versions, or one version with its lineage: takt models show flights@champion", ShowPath, Show, null, Reference),
+        Alias(),
+        ApiCommand.Of("history", "Every change of a model, the newest first", p => $"/api/v1/models/{Uri.EscapeDataString(p.GetRequiredValue(Name))}/history", History, null, Name),
+    };
+
+    static Command Alias()
+    {
+        var alias = new Argument<string>("alias") { Description = "Such as champion" };
+        return ApiCommand.Of("alias", "Move an alias to a version: takt models alias flights@3 champion", p =>
+        {
+            var (name, which) = Split(p.GetRequiredValue(Reference));
+            if (which.Length == 0) throw TaktException.Invalid($"'{name}' names no version: NAME@NUMBER or NAME@ALIAS");
+            return $"/api/v1/models/{Uri.EscapeDataString(name)}/versions/{Uri.EscapeDataString(which)}/aliases/{Uri.EscapeDataString(p.GetRequiredValue(alias))}";
+        }, v => Terminal.Note($"{v.Text("name")}@{v.Text("version")} is now {string.Join(", ", (JsonArray)v["aliases"]!)}", Terminal.Tone.Good), HttpMethod.Post, Reference, alias);
+    }
+
+    static void List(JsonObject answer)
+    {
+        var list = answer.List("models").ToList();
+        if (list.Count == 0) Terminal.Note("no models yet; a register step and `takt run` make one");
+        else DataText.Rows(["MODEL", "VERSIONS", "NEWEST", "ALIASES", "REGISTERED"], list.Select(m => new[]
+        {
+            m.Text("name"), m.Text("versions"), m.Text("newest"), string.Join(", ", (m["aliases"] as JsonObject ?? []).Select(a => $"{a.Key}={a.Value}")), m.Time("createdAt"),
+        }));
+    }
+
+    static void Show(JsonObject answer)
+    {
+        if (answer["versions"] is JsonArray)
+        {
+            DataText.Rows(["VERSION", "ALIASES", "REGISTERED", "AUC", "LOG LOSS", "RMSE", "RUN"], answer.List("versions").Select(v => (v, Metrics: v["metrics"] as JsonObject)).Select(v => new[]
+            {
+                v.v.Text("version"), Aliases(v.v), v.v.Time("createdAt"), v.Metrics.Text("auc"), v.Metrics.Text("log_loss"), v.Metrics.Text("rmse"), v.v.Text("run"),
+            }));
+            return;
+        }
+        ApiCommand.Facts(("model", $"{answer.Text("name")}@{answer.Text("version")}"), ("aliases", Aliases(answer)), ("registered", answer.Time("createdAt")), ("run", answer.Text("run")),
+            ("code", answer.Text("codeCommit")), ("data", string.Join("\n      ", answer["datasetCommits"] as JsonArray ?? [])), ("package", answer.Text("package")));
+        ApiCommand.Facts("params", answer["params"] as JsonObject);
+        // the whole evaluation is with the run; here what the model scores as a whole
+        ApiCommand.Facts("metrics", new JsonObject((answer["metrics"] as JsonObject ?? []).Where(m => !m.Key.Contains('.', StringComparison.Ordinal)).Select(m => KeyValuePair.Create(m.Key, m.Value?.DeepClone()))));
+    }
+
+    static void History(JsonObject answer) => DataText.Rows(["TIME", "VERSION", "WHAT", "DETAIL"],
+        answer.List("events").Select(e => new[] { e.Time("time"), e.Text("version"), e.Text("kind"), e.Text("detail") }));
+
+    static string Aliases(JsonObject version) => string.Join(", ", version["aliases"] as JsonArray ?? []);
+
+    static string ShowPath(ParseResult parsed)
+    {
+        var (name, which) = Split(parsed.GetRequiredValue(Reference));
+        return which.Length == 0 ? $"/api/v1/models/{Uri.EscapeDataString(name)}" : $"/api/v1/models/{Uri.EscapeDataString(name)}/versions/{Uri.EscapeDataString(which)}";
+    }
+
+    static (string Name, string Which) Split(string reference) => reference.LastIndexOf('@') is var at and > 0 ? (reference[..at], reference[(at + 1)..]) : (reference, "");
+}

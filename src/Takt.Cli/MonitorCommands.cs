@@ -1,0 +1,43 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+
+namespace Takt.Cli;
+
+/// <summary><c>takt monitor</c>: what the monitors saw, and what came of it.</summary>
+static class MonitorCommands
+{
+    static readonly Argument<string> Name = new("monitor") { Description = "A monitor of takt.yaml" };
+
+    public static Command Create() => new("monitor", "Drift, performance, alerts, and what they started")
+    {
+        ApiCommand.Of("list", "All monitors and their newest window", _ => "/api/v1/monitors", List),
+        ApiCommand.Of("show", "The windows of a monitor, the newest first", p => $"/api/v1/monitors/{Uri.EscapeDataString(p.GetRequiredValue(Name))}", Windows, null, Name),
+        ApiCommand.Of("alerts", "All alerts, the newest first", _ => "/api/v1/alerts", Alerts),
+        ApiCommand.Of("triggers", "Pipelines that alerts started", _ => "/api/v1/triggers", Triggers),
+        ApiCommand.Of("tick", "Judge the windows that are ready now", p => $"/api/v1/monitors/{Uri.EscapeDataString(p.GetRequiredValue(Name))}/tick",
+            a => Terminal.Note($"{a.Text("judged")} windows judged"), HttpMethod.Post, Name),
+    };
+
+    static void List(JsonObject answer)
+    {
+        var list = answer.List("monitors").ToList();
+        if (list.Count == 0) Terminal.Note("no monitors; a monitor: section in takt.yaml makes one");
+        else DataText.Rows(["MONITOR", "ENDPOINT", "WINDOW", "PREDICTIONS", "LABELLED", "VERDICT"], list.Select(m => (m, Newest: m["newest"] as JsonObject)).Select(m => new[]
+        {
+            m.m.Text("name"), m.m.Text("endpoint"), m.Newest.Day("start"), m.Newest.Text("rows"), m.Newest.Text("labelled"), m.Newest is null ? "nothing yet" : m.Newest.Text("verdict"),
+        }));
+    }
+
+    static void Windows(JsonObject answer) => DataText.Rows(["WINDOW", "PREDICTIONS", "LABELLED", "MODEL", "WORST COLUMN", "PSI", "AUC", "LOG LOSS", "GAP", "VERDICT"],
+        answer.List("windows").Select(w => (w, Worst: w.List("drift").FirstOrDefault(), Performance: w["performance"] as JsonObject)).Select(w => new[]
+        {
+            w.w.Day("start"), w.w.Text("rows"), w.w.Text("labelled"), w.w.Text("model"), w.Worst.Text("column"), w.Worst.Text("psi", 3),
+            w.Performance.Text("auc", 3), w.Performance.Text("log_loss", 3), w.Performance.Text("calibration_gap", 3), w.w.Text("verdict"),
+        }));
+
+    static void Alerts(JsonObject answer) => DataText.Rows(["WINDOW", "MONITOR", "KIND", "WHAT"],
+        answer.List("alerts").Select(a => new[] { a.Day("windowStart"), a.Text("monitor"), a.Text("kind"), a.Text("message") }));
+
+    static void Triggers(JsonObject answer) => DataText.Rows(["WINDOW END", "MONITOR", "ALERT", "STATE", "RUN", "OUTCOME"],
+        answer.List("triggers").Select(t => new[] { t.Day("eventTime"), t.Text("monitor"), t.Text("alert"), t.Text("state"), t.Text("run"), t.Text("outcome") }));
+}

@@ -1,0 +1,59 @@
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Takt.Models;
+
+namespace Takt.Server.Api;
+
+/// <summary>Registered models, their versions, aliases and history.</summary>
+public static class ModelsApi
+{
+    public static void MapModels(this IEndpointRouteBuilder routes, TaktApp app)
+    {
+        var api = routes.MapGroup("/api/v1/models");
+        api.MapGet("/", () => Json("models", app.Models.Names().Select(name => app.Models.Versions(name) is [var newest, ..] all
+            ? new JsonObject
+            {
+                ["name"] = name,
+                ["versions"] = all.Count,
+                ["newest"] = newest.Version,
+                ["aliases"] = new JsonObject(all.SelectMany(v => v.Aliases.Select(a => KeyValuePair.Create(a, (JsonNode?)v.Version))).OrderBy(a => a.Key, StringComparer.Ordinal)),
+                ["createdAt"] = newest.CreatedAt,
+            }
+            : new JsonObject { ["name"] = name, ["versions"] = 0 })));
+        api.MapGet("/{name}", (string name) =>
+        {
+            _ = app.Models.Resolve(name);
+            return Json("versions", app.Models.Versions(name).Select(View));
+        });
+        api.MapGet("/{name}/versions/{reference}", (string name, string reference) => Results.Text(View(app.Models.Resolve($"{name}@{reference}")).ToJsonString(), "application/json"));
+        api.MapGet("/{name}/history", (string name) => Json("events", app.Models.History(name).Select(e => new JsonObject
+        {
+            ["version"] = e.Version, ["kind"] = e.Kind, ["detail"] = e.Detail, ["time"] = e.Time,
+        })));
+        api.MapPost("/{name}/versions/{reference}/aliases/{alias}", async (string name, string reference, string alias) =>
+        {
+            var version = app.Models.Resolve($"{name}@{reference}");
+            await app.Models.SetAlias(name, alias, version.Version);
+            return Results.Text(View(app.Models.Resolve(version.Reference)).ToJsonString(), "application/json");
+        });
+    }
+
+    static JsonObject View(ModelVersion version) => new()
+    {
+        ["name"] = version.Name,
+        ["version"] = version.Version,
+        ["aliases"] = new JsonArray([.. version.Aliases.Select(a => JsonValue.Create(a))]),
+        ["createdAt"] = version.CreatedAt,
+        ["run"] = version.Run?.Value,
+        ["codeCommit"] = version.CodeCommit,
+        ["datasetCommits"] = new JsonArray([.. version.DatasetCommits.Select(c => JsonValue.Create(c))]),
+        ["params"] = new JsonObject(version.Params.Select(p => KeyValuePair.Create(p.Key, (JsonNode?)p.Value))),
+        ["metrics"] = new JsonObject(version.Metrics.Where(m => double.IsFinite(m.Value)).Select(m => KeyValuePair.Create(m.Key, (JsonNode?)m.Value))),
+        ["package"] = version.Package?.ToString(),
+        ["source"] = version.Source,
+    };
+
+    static IResult Json(string member, IEnumerable<JsonObject> items) => Results.Text(new JsonObject { [member] = new JsonArray([.. items]) }.ToJsonString(), "application/json");
+}
