@@ -30,6 +30,9 @@ public sealed class TaktApp : IAsyncDisposable
         Time = time;
         Datasets = new Datasets(database, blobs, time, scratch);
         Runs = new RunTracker(database, blobs, time, folder.Cache);
+        Experiments = new Experiments(database, time);
+        RunLog = new RunLog(database, time);
+        Artifacts = new ArtifactFiles(database, blobs, time);
         Gates = new GateTable(database, time);
         Models = new ModelRegistry(database, blobs, [new LightGbmRuntime()], time, folder.Cache);
         Predictions = new PredictionLogs(folder, time);
@@ -53,6 +56,9 @@ public sealed class TaktApp : IAsyncDisposable
     public TimeProvider Time { get; }
     public Datasets Datasets { get; }
     public RunTracker Runs { get; }
+    public Experiments Experiments { get; }
+    public RunLog RunLog { get; }
+    public ArtifactFiles Artifacts { get; }
     public GateTable Gates { get; }
     public ModelRegistry Models { get; }
     public PipelineRunner Pipelines { get; }

@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Takt.Server.Api;
 using Takt.Server.Protocols.OpenAI;
+using Takt.Server.Protocols.Mlflow;
 using Takt.Server.Protocols.OpenInference;
 
 namespace Takt.Server;
@@ -39,6 +40,7 @@ public static class TaktHost
         routes.MapDeployments(app);
         routes.MapMonitors(app);
         routes.MapOpenInference(app);
+        routes.MapMlflow(app);
         routes.MapOpenAi(app);
     }
 }

@@ -46,16 +46,40 @@ static class RunTable
         insert into run_param(run, key, value) values({run}, {key}, {value}) on conflict(run, key) do nothing
         """);
 
-    public static void AddPoint(SqlSession session, RunId run, MetricValue point)
+    public static void AddPoint(SqlSession session, RunId run, MetricValue point) => AddPoints(session, run, [point]);
+
+    /// <summary>Points of any keys: one block for each key, and its newest point.</summary>
+    public static void AddPoints(SqlSession session, RunId run, IReadOnlyList<MetricValue> points)
     {
-        var nan = double.IsNaN(point.Value);
-        var value = nan ? 0 : Math.Clamp(point.Value, double.MinValue, double.MaxValue);
+        if (points.Count == 1)
+        {
+            AddBlock(session, run, [Finite(points[0])]);
+            return;
+        }
+        var keys = new Dictionary<string, List<MetricValue>>(StringComparer.Ordinal);
+        foreach (var point in points)
+        {
+            if (!keys.TryGetValue(point.Key, out var list)) keys[point.Key] = list = [];
+            list.Add(Finite(point));
+        }
+        foreach (var list in keys.Values) AddBlock(session, run, list);
+    }
+
+    static MetricValue Finite(MetricValue point) => double.IsInfinity(point.Value) ? point with { Value = point.Value > 0 ? double.MaxValue : double.MinValue } : point;
+
+    static void AddBlock(SqlSession session, RunId run, IReadOnlyList<MetricValue> points)
+    {
+        var newest = points[0];
+        for (var i = 1; i < points.Count; i++)
+            if ((points[i].Step, points[i].Time, points[i].Value).CompareTo((newest.Step, newest.Time, newest.Value)) >= 0) newest = points[i];
+        var key = newest.Key;
         session.Execute($"""
-            insert into metric_point(run, key, step, time, value, is_nan) values({run}, {point.Key}, {point.Step}, {point.Time}, {value}, {nan})
-            on conflict do nothing
+            insert into metric_block(run, key, seq, points)
+            values({run}, {key}, (select coalesce(max(seq), 0) + 1 from metric_block where run = {run} and key = {key}), {MetricBlock.Encode(points)})
             """);
+        var nan = double.IsNaN(newest.Value);
         session.Execute($"""
-            insert into run_metric(run, key, value, is_nan, step, time) values({run}, {point.Key}, {value}, {nan}, {point.Step}, {point.Time})
+            insert into run_metric(run, key, value, is_nan, step, time) values({run}, {key}, {(nan ? 0 : newest.Value)}, {nan}, {newest.Step}, {newest.Time})
             on conflict(run, key) do update set value = excluded.value, is_nan = excluded.is_nan, step = excluded.step, time = excluded.time
             where (excluded.step, excluded.time, excluded.value) >= (run_metric.step, run_metric.time, run_metric.value)
             """);

@@ -1,0 +1,89 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+
+namespace Takt.Server.Protocols.Mlflow;
+
+/// <summary>The protocol of MLflow's tracking server, so that its clients work unmodified. What is served: docs/mlflow.md.</summary>
+public static class MlflowApi
+{
+    /// <summary>The MLflow whose protocol this is; clients decide by it what they may ask.</summary>
+    const string Version = "3.6.0";
+
+    public static void MapMlflow(this IEndpointRouteBuilder routes, TaktApp app)
+    {
+        routes.MapGet("/version", () => Version);
+        foreach (var prefix in (string[])["/api", "/ajax-api"])
+        {
+            var tracking = $"{prefix}/2.0/mlflow";
+            MapExperiments(routes, tracking + "/experiments", new ExperimentCalls(app.Experiments));
+            MapRuns(routes, tracking, new RunCalls(app.RunLog, app.Experiments, app.Time));
+            var artifacts = new ArtifactCalls(app.Artifacts, app.RunLog);
+            Get(routes, tracking + "/artifacts/list", artifacts.ListOfRun);
+            MapArtifacts(routes, $"{prefix}/2.0/mlflow-artifacts", artifacts);
+            foreach (var version in (string[])["2.0", "3.0"])
+                routes.Map($"{prefix}/{version}/{{**path}}", http => MlflowAnswer.Error(http, 404, "ENDPOINT_NOT_FOUND", $"No such endpoint: {http.Request.Method} {http.Request.Path}"));
+        }
+    }
+
+    static void MapExperiments(IEndpointRouteBuilder routes, string at, ExperimentCalls calls)
+    {
+        Post(routes, at + "/create", calls.Create);
+        Get(routes, at + "/get", calls.Get);
+        Get(routes, at + "/get-by-name", calls.GetByName);
+        Get(routes, at + "/search", calls.Search);
+        Post(routes, at + "/search", calls.Search);
+        Post(routes, at + "/update", calls.Update);
+        Post(routes, at + "/delete", calls.Delete);
+        Post(routes, at + "/restore", calls.Restore);
+        Post(routes, at + "/set-experiment-tag", calls.SetTag);
+        Post(routes, at + "/delete-experiment-tag", calls.DeleteTag);
+    }
+
+    static void MapRuns(IEndpointRouteBuilder routes, string at, RunCalls calls)
+    {
+        Post(routes, at + "/runs/create", calls.Create);
+        Get(routes, at + "/runs/get", calls.Get);
+        Post(routes, at + "/runs/update", calls.Update);
+        Post(routes, at + "/runs/delete", calls.Delete);
+        Post(routes, at + "/runs/restore", calls.Restore);
+        Post(routes, at + "/runs/search", calls.Search);
+        Post(routes, at + "/runs/log-metric", calls.LogMetric);
+        Post(routes, at + "/runs/log-parameter", calls.LogParameter);
+        Post(routes, at + "/runs/log-batch", calls.LogBatch);
+        Post(routes, at + "/runs/set-tag", calls.SetTag);
+        Post(routes, at + "/runs/delete-tag", calls.DeleteTag);
+        Post(routes, at + "/runs/log-model", calls.LogModel);
+        Post(routes, at + "/runs/log-inputs", calls.LogInputs);
+        Post(routes, at + "/runs/outputs", calls.LogOutputs);
+        Get(routes, at + "/metrics/get-history", calls.History);
+    }
+
+    static void MapArtifacts(IEndpointRouteBuilder routes, string at, ArtifactCalls calls)
+    {
+        Get(routes, at + "/artifacts", calls.List);
+        routes.MapGet(at + "/artifacts/{**path}", (HttpContext http, string path) => Guarded(http, () => calls.Get(http, path)));
+        routes.MapPut(at + "/artifacts/{**path}", (HttpContext http, string path) => Guarded(http, () => calls.Put(http, path)));
+        routes.MapDelete(at + "/artifacts/{**path}", (HttpContext http, string path) => Guarded(http, () => calls.Delete(http, path)));
+        routes.MapPost(at + "/mpu/{**path}", http =>
+            MlflowAnswer.Error(http, 501, "NOT_IMPLEMENTED", "Multipart upload is not supported for the current artifact repository"));
+    }
+
+    static void Get(IEndpointRouteBuilder routes, string path, Func<HttpContext, MlflowRequest, Task> call) => routes.MapGet(path, Answering(call));
+
+    static void Post(IEndpointRouteBuilder routes, string path, Func<HttpContext, MlflowRequest, Task> call) => routes.MapPost(path, Answering(call));
+
+    static RequestDelegate Answering(Func<HttpContext, MlflowRequest, Task> call) => http => Guarded(http, async () => await call(http, await MlflowRequest.Read(http)));
+
+    static async Task Guarded(HttpContext http, Func<Task> work)
+    {
+        try
+        {
+            await work();
+        }
+        catch (TaktException e) when (!http.Response.HasStarted)
+        {
+            await MlflowAnswer.Error(http, e);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+using System.Globalization;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+
+namespace Takt.Server.Protocols.Mlflow;
+
+/// <summary>What a client asks: the members of its JSON body, or of the query string of a GET. Numbers may come as text, as proto3's JSON has them.</summary>
+sealed class MlflowRequest
+{
+    /// <summary>16 MB of a dataset's profile are the longest thing that MLflow allows.</summary>
+    const int LongestBody = 32 << 20;
+
+    readonly JsonElement _body;
+    readonly IQueryCollection? _query;
+
+    MlflowRequest(JsonElement body, IQueryCollection? query)
+    {
+        _body = body;
+        _query = query;
+    }
+
+    /// <exception cref="TaktException">Invalid: no JSON object. TooLarge.</exception>
+    public static async Task<MlflowRequest> Read(HttpContext http)
+    {
+        if (HttpMethods.IsGet(http.Request.Method)) return new(default, http.Request.Query);
+        if (http.Request.ContentLength > LongestBody) throw TooLong();
+        using var bytes = new MemoryStream((int)(http.Request.ContentLength ?? 256));
+        var buffer = new byte[16 << 10];
+        for (int n; (n = await http.Request.Body.ReadAsync(buffer, http.RequestAborted)) > 0;)
+        {
+            if (bytes.Length + n > LongestBody) throw TooLong();
+            bytes.Write(buffer, 0, n);
+        }
+        if (bytes.Length == 0) return new(JsonDocument.Parse("{}").RootElement, null);
+        try
+        {
+            var body = JsonDocument.Parse(bytes.GetBuffer().AsMemory(0, (int)bytes.Length)).RootElement;
+            // MLflow's oldest clients send the object as a JSON string
+            if (body.ValueKind == JsonValueKind.String) body = JsonDocument.Parse(body.GetString()!).RootElement;
+            return body.ValueKind == JsonValueKind.Object ? new(body, null) : throw NotJson();
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            throw NotJson();
+        }
+    }
+
+    public static MlflowRequest Of(JsonElement member) =>
+        member.ValueKind == JsonValueKind.Object ? new(member, null) : throw TaktException.Invalid("Invalid value: an object was expected. See the API docs for more information about request parameters.");
+
+    /// <exception cref="TaktException">Invalid: it is not there or empty.</exception>
+    public string Text(string name) => TextOrNull(name) is { Length: > 0 } text ? text : throw Missing(name);
+
+    public string? TextOrNull(string name)
+    {
+        if (_query is not null) return _query.TryGetValue(name, out var values) ? values[^1] : null;
+        if (!Find(name, out var value)) return null;
+        return value.ValueKind == JsonValueKind.String ? String(name, value) : throw Wrong(name, value);
+    }
+
+    /// <summary>Text, or a number's digits.</summary>
+    public string? IdOrNull(string name) => _query is null && Find(name, out var value) && value.ValueKind == JsonValueKind.Number ? value.GetRawText() : TextOrNull(name);
+
+    /// <summary>The run, under its newer or its older name.</summary>
+    public string Run() => IdOrNull("run_id") is { Length: > 0 } id ? id : IdOrNull("run_uuid") is { Length: > 0 } old ? old : throw Missing("run_id");
+
+    public long Experiment() =>
+        IdOrNull("experiment_id") is not { Length: > 0 } text ? throw Missing("experiment_id")
+        : long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var id) ? id
+        : throw TaktException.NotFound($"No Experiment with id={text} exists");
+
+    public long? NumberOrNull(string name)
+    {
+        if (IdOrNull(name) is not { Length: > 0 } text) return null;
+        if (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)) return number;
+        // 1e3 and 5.0 are whole numbers too
+        return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var real) && real == Math.Floor(real) && Math.Abs(real) < 9e18
+            ? (long)real : throw Wrong(name, text);
+    }
+
+    /// <exception cref="TaktException">Invalid: it is not there, or no number, NaN, Infinity or -Infinity.</exception>
+    public double Real(string name)
+    {
+        if (!Find(name, out var value)) throw Missing(name);
+        if (value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number)) return number;
+        if (value.ValueKind != JsonValueKind.String) throw Wrong(name, value);
+        var text = String(name, value);
+        return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out number) ? number : throw Wrong(name, value);
+    }
+
+    public bool FlagOrFalse(string name) => Find(name, out var value) && value.ValueKind switch
+    {
+        JsonValueKind.True => true,
+        JsonValueKind.False => false,
+        _ => throw Wrong(name, value),
+    };
+
+    public List<MlflowRequest> Objects(string name) => Items(name, value => value.ValueKind == JsonValueKind.Object ? Of(value) : throw Wrong(name, value));
+
+    public List<string> Texts(string name)
+    {
+        if (_query is not null) return _query.TryGetValue(name, out var values) ? [.. values.Select(v => v ?? "")] : [];
+        return Items(name, value => value.ValueKind switch
+        {
+            JsonValueKind.String => String(name, value),
+            JsonValueKind.Number => value.GetRawText(),
+            _ => throw Wrong(name, value),
+        });
+    }
+
+    /// <summary>The pairs of <c>[{"key": …, "value": …}]</c>.</summary>
+    public List<KeyValuePair<string, string>> Pairs(string name) =>
+        Objects(name).ConvertAll(pair => KeyValuePair.Create(pair.Text("key"), pair.TextOrNull("value") ?? ""));
+
+    public MlflowRequest? ObjectOrNull(string name) => Find(name, out var value) ? value.ValueKind == JsonValueKind.Object ? Of(value) : throw Wrong(name, value) : null;
+
+    List<T> Items<T>(string name, Func<JsonElement, T> read)
+    {
+        var items = new List<T>();
+        if (!Find(name, out var value)) return items;
+        if (value.ValueKind != JsonValueKind.Array) throw Wrong(name, value);
+        foreach (var item in value.EnumerateArray()) items.Add(read(item));
+        return items;
+    }
+
+    bool Find(string name, out JsonElement value)
+    {
+        value = default;
+        return _query is null && _body.TryGetProperty(name, out value) && value.ValueKind != JsonValueKind.Null;
+    }
+
+    static string String(string name, JsonElement value)
+    {
+        try
+        {
+            return value.GetString()!;
+        }
+        catch (InvalidOperationException)
+        {
+            throw Wrong(name, "half of a surrogate pair"); // \ud800 alone is JSON, but no text
+        }
+    }
+
+    public static TaktException Missing(string name) =>
+        TaktException.Invalid($"Missing value for required parameter '{name}'. See the API docs for more information about request parameters.");
+
+    static TaktException Wrong(string name, JsonElement value)
+    {
+        var text = value.GetRawText();
+        return Wrong(name, text.Length > 200 ? text[..200] + "…" : text);
+    }
+
+    static TaktException Wrong(string name, string value) =>
+        TaktException.Invalid($"Invalid value {value} for parameter '{name}' supplied. See the API docs for more information about request parameters.");
+
+    static TaktException NotJson() => TaktException.Invalid("The request's body is not a JSON object. See the API docs for more information about request parameters.");
+
+    static TaktException TooLong() => new(TaktError.TooLarge, $"The request's body is longer than {LongestBody} bytes");
+}

@@ -1,0 +1,100 @@
+using System.Text.Json.Nodes;
+using CsCheck;
+
+namespace Takt.Protocols.Tests.Mlflow;
+
+public sealed class BadInputTests
+{
+    const string Api = "/api/2.0/mlflow";
+
+    [Theory]
+    [InlineData("../../etc/passwd")]
+    [InlineData("%2e%2e/%2e%2e/etc/passwd")]
+    [InlineData("a/%252e%252e/%252e%252e/b")]
+    [InlineData("a/..%2f..%2fb")]
+    [InlineData("a/..%5c..%5cb")]
+    [InlineData("%2fetc/passwd")]
+    [InlineData("C:/x")]
+    [InlineData("a//b")]
+    public async Task No_path_leads_out_of_the_artifacts(string path)
+    {
+        await using var server = await MlflowServer.Start();
+        foreach (var method in (string[])["GET", "PUT", "DELETE"])
+        {
+            var (status, body) = await server.Send(method, "/api/2.0/mlflow-artifacts/artifacts/" + path, method == "PUT" ? "{}" : null);
+            Assert.True(status is 400 or 404, $"{method} {path}: {status} {body}");
+        }
+        Assert.Equal(400, (await server.Send("GET", "/api/2.0/mlflow-artifacts/artifacts?path=" + Uri.EscapeDataString("../x"))).Status);
+    }
+
+    [Theory]
+    [InlineData("runs/create", "not json", "JSON")]
+    [InlineData("runs/create", "[1]", "JSON")]
+    [InlineData("runs/create", """{"start_time":"soon"}""", "start_time")]
+    [InlineData("runs/create", """{"tags":{"a":1}}""", "tags")]
+    [InlineData("runs/log-metric", """{"run_id":"x","key":"k","value":"many"}""", "value")]
+    [InlineData("runs/log-metric", """{"run_id":"x","key":"k","value":1,"timestamp":9223372036854775807}""", "timestamp")]
+    [InlineData("runs/log-metric", """{"key":"k","value":1}""", "run_id")]
+    [InlineData("runs/set-tag", """{"run_id":"x","key":"\ud800","value":"1"}""", "key")]
+    [InlineData("experiments/create", """{"name":7}""", "name")]
+    [InlineData("runs/search", """{"experiment_ids":["0"],"page_token":"%%%"}""", "page token")]
+    [InlineData("runs/search", """{"experiment_ids":["0"],"max_results":50001}""", "max_results")]
+    public async Task A_wrong_request_is_told_what_is_wrong(string path, string body, string word)
+    {
+        await using var server = await MlflowServer.Start();
+        var (status, answer) = await server.Send("POST", $"{Api}/{path}", body);
+        Assert.Equal(400, status);
+        Assert.Equal("INVALID_PARAMETER_VALUE", (string?)JsonNode.Parse(answer)!["error_code"]);
+        Assert.Contains(word, (string?)JsonNode.Parse(answer)!["message"]);
+    }
+
+    [Fact]
+    public async Task A_batch_over_the_limit_is_refused_and_a_param_that_changes_undoes_its_batch()
+    {
+        await using var server = await MlflowServer.Start();
+        var run = (string)JsonNode.Parse((await server.Send("POST", Api + "/runs/create", """{"experiment_id":"0"}""")).Body)!["run"]!["info"]!["run_id"]!;
+        var metrics = string.Join(',', Enumerable.Range(0, 1001).Select(i => $$"""{"key":"m","value":{{i}},"timestamp":1,"step":{{i}}}"""));
+        var (status, answer) = await server.Send("POST", Api + "/runs/log-batch", $$"""{"run_id":"{{run}}","metrics":[{{metrics}}]}""");
+        Assert.Equal(400, status);
+        Assert.Contains("at most 1000 metrics", answer);
+        Assert.Equal(200, (await server.Send("POST", Api + "/runs/log-parameter", $$"""{"run_id":"{{run}}","key":"p","value":"1"}""")).Status);
+        var batch = $$"""{"run_id":"{{run}}","metrics":[{"key":"m","value":1,"timestamp":1}],"params":[{"key":"p","value":"2"}]}""";
+        Assert.Equal(400, (await server.Send("POST", Api + "/runs/log-batch", batch)).Status);
+        Assert.Equal("{}", (await server.Send("GET", $"{Api}/metrics/get-history?run_id={run}&metric_key=m")).Body);
+    }
+
+    [Fact]
+    public async Task History_has_every_point_once_in_pages()
+    {
+        await using var server = await MlflowServer.Start();
+        var run = (string)JsonNode.Parse((await server.Send("POST", Api + "/runs/create", """{"experiment_id":"0"}""")).Body)!["run"]!["info"]!["run_id"]!;
+        var metrics = string.Join(',', Enumerable.Range(0, 500).Select(i => $$"""{"key":"m","value":{{i}}.5,"timestamp":{{i}},"step":{{i}}}"""));
+        for (var twice = 0; twice < 2; twice++)
+            Assert.Equal(200, (await server.Send("POST", Api + "/runs/log-batch", $$"""{"run_id":"{{run}}","metrics":[{{metrics}}]}""")).Status);
+        var values = new List<double>();
+        for (var token = ""; token is not null;)
+        {
+            var page = JsonNode.Parse((await server.Send("GET", $"{Api}/metrics/get-history?run_id={run}&metric_key=m&max_results=200&page_token={Uri.EscapeDataString(token)}")).Body)!;
+            values.AddRange(page["metrics"]!.AsArray().Select(m => (double)m!["value"]!));
+            token = (string?)page["next_page_token"];
+        }
+        Assert.Equal(Enumerable.Range(0, 500).Select(i => i + 0.5), values);
+    }
+
+    static Gen<string>[] Pieces(params string[] pieces) => [.. pieces.Select(p => Gen.Const(p))];
+
+    [Fact]
+    public async Task No_filter_is_answered_by_a_bug()
+    {
+        await using var server = await MlflowServer.Start();
+        var piece = Gen.OneOf(Gen.Const("metrics.a > 1"), Gen.Const("metrics.a"), Gen.OneOf(Pieces("metrics.", "params.", "tags.", "attributes.", "dataset.", "a", "run_id", "start_time", "`", "\"", "'", "''", "=", "!=", ">", "~", " AND ", " IN ", "NOT IN", " LIKE ", "(", ")", ",", "1", "1e999", "NaN", " ", "%", "\u0000", "é")), Gen.String[0, 4]);
+        var filters = new List<string>();
+        Gen.Select(piece.Array[0, 12], string.Concat).Sample(filters.Add, iter: 2000, threads: 1);
+        foreach (var filter in filters)
+        {
+            var body = new JsonObject { ["experiment_ids"] = new JsonArray("0"), ["filter"] = filter }.ToJsonString();
+            var (status, answer) = await server.Send("POST", Api + "/runs/search", body);
+            Assert.True(status is 200 or 400, $"{body}: {status} {answer}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.DependencyInjection;
+using Takt.Server;
+
+namespace Takt.Protocols.Tests.Mlflow;
+
+/// <summary>A real server on a free port over an empty folder.</summary>
+sealed class MlflowServer : IAsyncDisposable
+{
+    readonly string _folder = Directory.CreateTempSubdirectory("takt").FullName;
+    readonly TaktApp _app;
+    readonly WebApplication _web;
+
+    MlflowServer()
+    {
+        _app = TaktApp.Open(new TaktFolder(_folder, Path.Combine(_folder, ".takt")));
+        _web = TaktHost.Build(_app, builder => builder.WebHost.UseKestrel(kestrel =>
+        {
+            kestrel.Limits.MaxRequestBodySize = null;
+            kestrel.Listen(System.Net.IPAddress.Loopback, 0);
+        }));
+    }
+
+    public HttpClient Client { get; private set; } = null!;
+
+    public static async Task<MlflowServer> Start()
+    {
+        var server = new MlflowServer();
+        await server._web.StartAsync();
+        var address = server._web.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+        server.Client = new HttpClient { BaseAddress = new Uri(address) };
+        return server;
+    }
+
+    public async Task<(int Status, string Body)> Send(string method, string path, string? json = null)
+    {
+        using var request = new HttpRequestMessage(new HttpMethod(method), path);
+        if (json is not null) request.Content = new StringContent(json, System.Text.Encoding.UTF8, "application/json");
+        using var response = await Client.SendAsync(request);
+        return ((int)response.StatusCode, await response.Content.ReadAsStringAsync());
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Client.Dispose();
+        await _web.DisposeAsync();
+        await _app.DisposeAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+}
