@@ -30,6 +30,8 @@ public sealed class TaktApp : IAsyncDisposable
         Time = time;
         Datasets = new Datasets(database, blobs, time, scratch);
         Runs = new RunTracker(database, blobs, time, folder.Cache);
+        ModelCatalog = new ModelCatalog(database, time);
+        LoggedModels = new LoggedModels(database, time);
         Experiments = new Experiments(database, time);
         RunLog = new RunLog(database, time);
         Artifacts = new ArtifactFiles(database, blobs, time);
@@ -56,6 +58,8 @@ public sealed class TaktApp : IAsyncDisposable
     public TimeProvider Time { get; }
     public Datasets Datasets { get; }
     public RunTracker Runs { get; }
+    public ModelCatalog ModelCatalog { get; }
+    public LoggedModels LoggedModels { get; }
     public Experiments Experiments { get; }
     public RunLog RunLog { get; }
     public ArtifactFiles Artifacts { get; }

@@ -71,7 +71,7 @@ sealed record SearchSql(Sql Joins, Sql Where, Sql Order)
         return new(Sql.Raw(""), And(where), Sql.Join(", ", order));
     }
 
-    static Sql And(List<Sql> where) => where.Count == 0 ? Sql.Raw("") : $"and {Sql.Join(" and ", where)}";
+    internal static Sql And(List<Sql> where) => where.Count == 0 ? Sql.Raw("") : $"and {Sql.Join(" and ", where)}";
 
     static Sql RunClause(FilterClause clause, SqlDialect dialect)
     {
@@ -136,7 +136,7 @@ sealed record SearchSql(Sql Joins, Sql Where, Sql Order)
         return $"{Sql.Raw(column)} {Sql.Raw(clause.Operator)} {number}";
     }
 
-    static Sql TextTest(string column, FilterClause clause, SqlDialect dialect, string? entity = null, bool lists = false)
+    internal static Sql TextTest(string column, FilterClause clause, SqlDialect dialect, string? entity = null, bool lists = false)
     {
         var c = Sql.Raw(column);
         if (clause.Operator is "IN" or "NOT IN" && lists)
@@ -163,7 +163,7 @@ sealed record SearchSql(Sql Joins, Sql Where, Sql Order)
         return glob.ToString();
     }
 
-    static (string? Entity, string Key, string Direction) OrderTerm(string text)
+    internal static (string? Entity, string Key, string Direction) OrderTerm(string text)
     {
         var term = text.Trim();
         var direction = "asc";

@@ -9,7 +9,7 @@ namespace Takt.Protocols.Tests.Mlflow;
 public sealed partial class ReplayTests(ITestOutputHelper output)
 {
     /// <summary>What is not served; docs/mlflow.md lists it. An exchange of these that does match is reported too, so that the list stays true.</summary>
-    static readonly string[] NotServed = ["/mlflow/registered-models/", "/mlflow/model-versions/", "/mlflow/logged-models", "/3.0/mlflow/traces", "/v1/traces"];
+    static readonly string[] NotServed = ["/3.0/mlflow/traces", "/v1/traces"];
 
     /// <summary>Where Takt differs on purpose.</summary>
     static string? Reason(string method, string path, int status, string answer, string fault) =>
@@ -51,7 +51,7 @@ public sealed partial class ReplayTests(ITestOutputHelper output)
     }
 
     /// <summary>Only ever to grow.</summary>
-    const int Floor = 161;
+    const int Floor = 230;
 
     static HttpContent? Content(JsonNode? body, Dictionary<string, string> ids)
     {

@@ -18,6 +18,8 @@ public static class MlflowApi
             var tracking = $"{prefix}/2.0/mlflow";
             MapExperiments(routes, tracking + "/experiments", new ExperimentCalls(app.Experiments));
             MapRuns(routes, tracking, new RunCalls(app.RunLog, app.Experiments, app.Time));
+            MapModels(routes, tracking, new ModelCalls(app.ModelCatalog, app.Models, app.LoggedModels));
+            MapLoggedModels(routes, tracking + "/logged-models", new LoggedModelCalls(app.LoggedModels));
             var artifacts = new ArtifactCalls(app.Artifacts, app.RunLog);
             Get(routes, tracking + "/artifacts/list", artifacts.ListOfRun);
             MapArtifacts(routes, $"{prefix}/2.0/mlflow-artifacts", artifacts);
@@ -59,6 +61,46 @@ public static class MlflowApi
         Get(routes, at + "/metrics/get-history", calls.History);
     }
 
+    static void MapModels(IEndpointRouteBuilder routes, string at, ModelCalls calls)
+    {
+        var models = at + "/registered-models";
+        Post(routes, models + "/create", calls.Create);
+        Get(routes, models + "/get", calls.Get);
+        Get(routes, models + "/search", calls.Search);
+        Patch(routes, models + "/update", calls.Update);
+        Post(routes, models + "/rename", calls.Rename);
+        Delete(routes, models + "/delete", calls.Delete);
+        Get(routes, models + "/get-latest-versions", calls.Latest);
+        Post(routes, models + "/get-latest-versions", calls.Latest);
+        Post(routes, models + "/set-tag", calls.SetTag);
+        Delete(routes, models + "/delete-tag", calls.DeleteTag);
+        Post(routes, models + "/alias", calls.SetAlias);
+        Get(routes, models + "/alias", calls.GetAlias);
+        Delete(routes, models + "/alias", calls.DeleteAlias);
+        var versions = at + "/model-versions";
+        Post(routes, versions + "/create", calls.CreateVersion);
+        Get(routes, versions + "/get", calls.GetVersion);
+        Get(routes, versions + "/search", calls.SearchVersions);
+        Patch(routes, versions + "/update", calls.UpdateVersion);
+        Post(routes, versions + "/transition-stage", calls.Move);
+        Delete(routes, versions + "/delete", calls.DeleteVersion);
+        Get(routes, versions + "/get-download-uri", calls.DownloadUri);
+        Post(routes, versions + "/set-tag", calls.SetVersionTag);
+        Delete(routes, versions + "/delete-tag", calls.DeleteVersionTag);
+    }
+
+    static void MapLoggedModels(IEndpointRouteBuilder routes, string at, LoggedModelCalls calls)
+    {
+        Post(routes, at, calls.Create);
+        Post(routes, at + "/search", calls.Search);
+        Get(routes, at + "/{id}", calls.Get);
+        Patch(routes, at + "/{id}", calls.Finish);
+        Delete(routes, at + "/{id}", calls.Delete);
+        Patch(routes, at + "/{id}/tags", calls.SetTags);
+        Delete(routes, at + "/{id}/tags/{key}", calls.DeleteTag);
+        Post(routes, at + "/{id}/params", calls.SetParams);
+    }
+
     static void MapArtifacts(IEndpointRouteBuilder routes, string at, ArtifactCalls calls)
     {
         Get(routes, at + "/artifacts", calls.List);
@@ -72,6 +114,10 @@ public static class MlflowApi
     static void Get(IEndpointRouteBuilder routes, string path, Func<HttpContext, MlflowRequest, Task> call) => routes.MapGet(path, Answering(call));
 
     static void Post(IEndpointRouteBuilder routes, string path, Func<HttpContext, MlflowRequest, Task> call) => routes.MapPost(path, Answering(call));
+
+    static void Patch(IEndpointRouteBuilder routes, string path, Func<HttpContext, MlflowRequest, Task> call) => routes.MapPatch(path, Answering(call));
+
+    static void Delete(IEndpointRouteBuilder routes, string path, Func<HttpContext, MlflowRequest, Task> call) => routes.MapDelete(path, Answering(call));
 
     static RequestDelegate Answering(Func<HttpContext, MlflowRequest, Task> call) => http => Guarded(http, async () => await call(http, await MlflowRequest.Read(http)));
 
