@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Takt.Server.Api;
+using Takt.Server.Dashboard;
 using Takt.Server.Protocols.OpenAI;
 using Takt.Server.Protocols.Mlflow;
 using Takt.Server.Protocols.OpenInference;
@@ -42,5 +43,6 @@ public static class TaktHost
         routes.MapOpenInference(app);
         routes.MapMlflow(app);
         routes.MapOpenAi(app);
+        routes.MapDashboard(app);
     }
 }

@@ -1,0 +1,42 @@
+using Takt.Monitors;
+
+namespace Takt.Server.Dashboard;
+
+/// <summary>Live traffic, and what each monitor saw window by window.</summary>
+static class MonitorPage
+{
+    public static (string, Html) Render(TaktApp app)
+    {
+        var now = app.Time.GetUtcNow();
+        var monitors = File.Exists(app.Folder.ProjectFile) ? app.Pipelines.LoadProject().Monitors : [];
+        return ("Monitors", Html.Of($"""
+            <link rel="stylesheet" href="/assets/uplot/uplot.min.css">
+            <section class="card"><header><h2>Requests per second</h2><button id="pause" type="button" aria-pressed="false">Pause</button></header><div id="live" class="chart" role="img" aria-label="Requests per second of each endpoint over the last two minutes"></div><p id="live-now" class="dim">waiting for the first second…</p></section>
+            <script src="/assets/uplot/uplot.min.js"></script><script src="/assets/live.js"></script>
+            {(monitors.Count == 0 ? Parts.Section("Monitors", Parts.Empty("takt.yaml has no monitors.", "monitor: in takt.yaml")) : Html.Join(monitors.Select(m => One(app, m.Name, m.Threshold))))}
+            {Parts.Section("What alerts started", Parts.Table(["Window end", "Monitor", "State", "Run", "Outcome", "Raised"], app.Monitors.Table.Triggers(30).Select(t => new[]
+            {
+                Parts.Day(t.EventTime), Parts.Text(t.Monitor), Parts.State(t.State), Parts.Id(t.Run, $"/runs/{t.Run}"), t.Outcome.Length == 0 ? Html.None : Parts.State(t.Outcome), Parts.Time(t.CreatedAt, now),
+            }), "No alert has started a pipeline.", "triggers: { drift: … } in takt.yaml", "What alerts started"))}
+            """));
+    }
+
+    static Html One(TaktApp app, string name, double threshold)
+    {
+        var windows = app.Monitors.Table.Windows(name, 60);
+        var oldest = windows.Reverse().ToList();
+        double? Of(MonitorWindow window, string metric) => window.Performance.TryGetValue(metric, out var value) ? value : null;
+        return Html.Of($"""
+            {Parts.Section(name, Html.Of($"""
+                <div class="sparks">{new[] { "auc", "log_loss", "calibration_gap", "positive_rate", "rmse" }.Select(metric => Parts.Sparkline(oldest.ConvertAll(w => Of(w, metric)), metric))}</div>
+                {(windows.Count > 0 && windows[0].Drift.Count > 0 ? Html.Of($"<h3>Drift in the newest window</h3>{Parts.Table(["Column", "PSI", "Test", "p (corrected)", "What moved most"], windows[0].Drift.Select(d => new[] { Parts.Text(d.Column), Parts.Bar(d.Psi, Math.Max(threshold, 0.01), $"{d.Psi:0.000}", d.Psi >= threshold ? "bad" : ""), Parts.Text(d.Test), Parts.Text(d.P.ToString("0.0e+0")), Parts.Text(d.Moved) }), "", "", "Drift")}") : Html.None)}
+                <h3>Windows</h3>
+                {Parts.Table(["Window", "Predictions", "Labelled", "Model", "Most drift", "PSI", "AUC", "Log loss", "Predicted", "Happened", "Verdict"], windows.Select(w => new[]
+                {
+                    Parts.Day(w.Start), Parts.Count(w.Rows), Parts.Percent(w.Rows == 0 ? null : (double)w.Labelled / w.Rows), Parts.Text(w.Model), Parts.Text(w.Drift.Count > 0 ? w.Drift[0].Column : ""), Parts.Number(w.Drift.Count > 0 ? w.Drift[0].Psi : null, "0.000"),
+                    Parts.Number(Of(w, "auc"), "0.000"), Parts.Number(Of(w, "log_loss"), "0.000"), Parts.Percent(Of(w, "mean_score")), Parts.Percent(Of(w, "positive_rate")), Parts.State(w.Verdict),
+                }), "No window has passed yet.", $"POST /v2/models/{name}/infer", "Windows")}
+                """))}
+            """);
+    }
+}

@@ -1,0 +1,39 @@
+using Takt.Runs;
+
+namespace Takt.Server.Dashboard;
+
+/// <summary>The line as stations, each with how it stands now.</summary>
+static class OverviewPage
+{
+    public static (string, Html) Render(TaktApp app)
+    {
+        var now = app.Time.GetUtcNow();
+        var data = app.Datasets.List();
+        var run = app.Runs.List(limit: 1).FirstOrDefault();
+        var models = app.Models.Names();
+        var deployments = app.Deployments.List();
+        var alerts = app.Monitors.Table.Alerts(limit: 8);
+        var champion = models.Select(n => app.Models.Find($"{n}@champion")).FirstOrDefault(v => v is not null);
+        Html[] stations =
+        [
+            Station("/data", "Data", data is [var d, ..] ? $"{d.Name}" : "no data yet", data is [var e, ..] ? Html.Of($"{Parts.Count(e.Tip.Rows)} rows · {Parts.Time(e.Tip.Time, now)}") : Parts.Text("takt run")),
+            Station("/pipelines", "Pipeline", run?.Experiment ?? "not run yet", run is null ? Parts.Text("takt run") : Html.Of($"{Parts.State(run.Status.ToString())} {Parts.Time(run.StartedAt, now)}")),
+            Station("/models", "Champion", champion?.Reference ?? "none yet", champion is null ? Parts.Text("then: { alias: champion }") : Html.Of($"AUC {Parts.Number(champion.Metrics.TryGetValue("auc", out var auc) ? auc : null)}")),
+            Station("/deployments", "Deployment", deployments is [var p, ..] ? p.Endpoint : "none yet", deployments is [var q, ..] ? Html.Of($"{Traffic(app, q.Endpoint)} requests {(q.Rollout is { Active: true } r ? Parts.State(r.State.ToString()) : Html.None)}") : Parts.Text("deploy: in takt.yaml")),
+            Station("/monitors", "Monitor", alerts.Count == 0 ? "quiet" : "alerts", alerts is [var a, ..] ? Html.Of($"{Parts.Badge(a.Kind, "bad")} {Parts.Day(a.WindowStart)}") : Parts.Text("no alert")),
+        ];
+        var runs = app.Runs.List(limit: 6);
+        return ("Overview", Html.Of($"""
+            <ol class="line">{stations}</ol>
+            <div class="two">
+            {Parts.Section("Alerts", Parts.Table(["Window", "Kind", "What"], alerts.Select(x => new[] { Parts.Day(x.WindowStart), Parts.Badge(x.Kind, "bad"), Parts.Text(x.Message) }), "No alert has been raised.", "takt monitor list", "Alerts"))}
+            {Parts.Section("Latest runs", RunPages.Table(runs, now))}
+            </div>
+            """));
+    }
+
+    static Html Station(string path, string name, string main, Html detail) =>
+        Html.Of($"""<li><a href="{path}"><span class="station">{name}</span><strong>{main}</strong><span class="dim">{detail}</span></a></li>""");
+
+    static Html Traffic(TaktApp app, string endpoint) => Parts.Count(app.Router.Find(endpoint) is { } route ? route.Champion.Stats.Requests + (route.Challenger?.Stats.Requests ?? 0) : 0);
+}

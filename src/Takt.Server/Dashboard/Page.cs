@@ -1,0 +1,33 @@
+using Microsoft.AspNetCore.Http;
+
+namespace Takt.Server.Dashboard;
+
+/// <summary>The frame around every page.</summary>
+static class Page
+{
+    static readonly (string Path, string Name)[] Places =
+        [("/", "Overview"), ("/data", "Data"), ("/pipelines", "Pipelines"), ("/runs", "Runs"), ("/models", "Models"), ("/deployments", "Deployments"), ("/monitors", "Monitors")];
+
+    public static IResult Show(string path, string title, Html body, string project, int status = 200) => Results.Text(Html.Of($"""
+        <!doctype html>
+        <html lang="en">
+        <head>
+        <meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
+        <title>{title} · {project} · Takt</title>
+        <link rel="stylesheet" href="/assets/app.css"><link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
+        <script src="/assets/theme.js"></script>
+        </head>
+        <body>
+        <a class="skip" href="#main">Skip to content</a>
+        <header class="top">
+        <a class="brand" href="/"><svg viewBox="0 0 24 24" width="22" height="22" aria-hidden="true"><path d="M3 12a9 9 0 1 0 3-6.7M3 4v5h5" fill="none" stroke="currentColor" stroke-width="2.4" stroke-linecap="round" stroke-linejoin="round"/></svg>takt</a>
+        <span class="project">{project}</span>
+        <nav aria-label="The line">{Places.Select(p => Html.Of($"<a href=\"{p.Path}\"{new Html(Here(p.Path, path) ? " aria-current=\"page\"" : "")}>{p.Name}</a>"))}</nav>
+        <button id="theme" type="button" aria-label="Switch between light and dark">◐</button>
+        </header>
+        <main id="main"><h1>{title}</h1>{body}</main>
+        </body></html>
+        """).Value, "text/html; charset=utf-8", statusCode: status);
+
+    static bool Here(string place, string path) => place == "/" ? path == "/" : path == place || path.StartsWith(place + "/", StringComparison.Ordinal);
+}

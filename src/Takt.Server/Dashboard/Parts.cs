@@ -1,0 +1,107 @@
+using System.Globalization;
+
+namespace Takt.Server.Dashboard;
+
+/// <summary>The pieces that pages are made of.</summary>
+static class Parts
+{
+    public static Html Section(string title, Html body, string? note = null) =>
+        Html.Of($"""<section class="card"><header><h2>{title}</h2>{(note is null ? Html.None : Html.Of($"<p class=\"note\">{note}</p>"))}</header>{body}</section>""");
+
+    /// <summary>A table, or what would fill it.</summary>
+    public static Html Table(IReadOnlyList<string> heads, IEnumerable<IReadOnlyList<Html>> rows, string whenEmpty, string command, string label)
+    {
+        var list = rows.ToList();
+        if (list.Count == 0) return Empty(whenEmpty, command);
+        return Html.Of($"""
+            <div class="scroll" role="region" aria-label="{label}" tabindex="0"><table><thead><tr>{heads.Select(h => Html.Of($"<th scope=\"col\">{h}</th>"))}</tr></thead>
+            <tbody>{list.Select(row => Html.Of($"<tr>{row.Select(cell => Html.Of($"<td>{cell}</td>"))}</tr>"))}</tbody></table></div>
+            """);
+    }
+
+    public static Html Empty(string text, string command) => Html.Of($"""<div class="empty"><p>{text}</p><p><code>{command}</code></p></div>""");
+
+    public static Html Facts(params (string Name, Html Value)[] facts) =>
+        Html.Of($"""<dl>{facts.Where(f => f.Value.Value.Length > 0).Select(f => Html.Of($"<div><dt>{f.Name}</dt><dd>{f.Value}</dd></div>"))}</dl>""");
+
+    public static Html Text(string? text) => Html.Of($"{text}");
+
+    public static Html Link(string path, string text) => Html.Of($"""<a href="{path}">{text}</a>""");
+
+    public static Html Badge(string text, string tone) => Html.Of($"""<span class="badge {tone}">{text}</span>""");
+
+    /// <summary>Good, bad, busy or quiet, by what the state is called.</summary>
+    public static Html State(string state) => Badge(Words(state), state switch
+    {
+        "FINISHED" or "Ran" or "Cached" or "Restored" or "Succeeded" or "Passed" or "ok" or "done" or "succeeded" => "good",
+        "FAILED" or "Failed" or "RolledBack" or "alert" or "failed" => "bad",
+        "NotPassed" or "gate not passed" or "Aborted" or "KILLED" or "Interrupted" or "Paused" or "waiting for labels" => "warn",
+        "RUNNING" or "Running" or "Rolling" or "Pending" or "running" or "pending" => "busy",
+        _ => "quiet",
+    });
+
+    /// <summary>How long ago, and exactly when.</summary>
+    public static Html Time(DateTimeOffset? time, DateTimeOffset now)
+    {
+        if (time is not { } t) return Html.None;
+        var ago = now - t;
+        var text = ago.TotalSeconds < 60 ? "just now" : ago.TotalMinutes < 60 ? $"{(int)ago.TotalMinutes} min ago" : ago.TotalHours < 48 ? $"{(int)ago.TotalHours} h ago" : $"{(int)ago.TotalDays} d ago";
+        return Html.Of($"""<time datetime="{t.UtcDateTime.ToString("O", CultureInfo.InvariantCulture)}" title="{t.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture)}">{text}</time>""");
+    }
+
+    public static Html Day(DateTimeOffset time) => Text(time.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture));
+
+    public static Html Id(string? id, string? link = null)
+    {
+        if (string.IsNullOrEmpty(id)) return Html.None;
+        var hex = id.StartsWith("sha256:", StringComparison.Ordinal) ? id[7..] : id;
+        var shown = Html.Of($"""<code title="{id}">{(hex.Length > 12 ? hex[..12] : hex)}</code>""");
+        return link is null ? shown : Html.Of($"""<a href="{link}">{shown}</a>""");
+    }
+
+    public static Html Number(double? value, string format = "0.0000") => Text(value?.ToString(format, CultureInfo.InvariantCulture));
+
+    public static Html Count(long? value) => Text(value?.ToString("N0", CultureInfo.InvariantCulture));
+
+    public static Html Percent(double? value) => Text(value?.ToString("P1", CultureInfo.InvariantCulture));
+
+    public static Html Size(long bytes) => Text(bytes < 1 << 10 ? $"{bytes} B" : bytes < 1 << 20 ? $"{bytes / 1024.0:0.0} KiB" : bytes < 1 << 30 ? $"{bytes / 1048576.0:0.0} MiB" : $"{bytes / 1073741824.0:0.0} GiB");
+
+    public static Html Seconds(DateTimeOffset? start, DateTimeOffset? end) => start is { } s && end is { } e ? Text($"{(e - s).TotalSeconds:0.0} s") : Html.None;
+
+    /// <summary>A bar from 0 to <paramref name="most"/>, with the number beside it.</summary>
+    public static Html Bar(double value, double most, string text, string tone = "") => Html.Of($"""
+        <span class="bar {tone}"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect width="100" height="8" class="track"/><rect width="{Math.Clamp(value / most * 100, 0, 100):0.#}" height="8" class="fill"/></svg><span>{text}</span></span>
+        """);
+
+    /// <summary>A line through the values, oldest first; gaps where one is missing.</summary>
+    public static Html Sparkline(IReadOnlyList<double?> values, string title)
+    {
+        var known = values.OfType<double>().ToList();
+        if (known.Count < 2) return Html.None;
+        var (low, high) = (known.Min(), known.Max());
+        var span = high > low ? high - low : 1;
+        var points = values.Select((v, i) => v is { } value ? string.Create(CultureInfo.InvariantCulture, $"{i * 300.0 / (values.Count - 1):0.#},{44 - ((value - low) / span * 40):0.#}") : null).OfType<string>();
+        return Html.Of($"""
+            <figure class="spark"><svg viewBox="0 0 300 48" role="img" aria-label="{title}, {low:0.###} to {high:0.###}"><title>{title}</title><polyline points="{string.Join(' ', points)}"/></svg>
+            <figcaption>{title} <b>{known[^1]:0.###}</b> <span class="dim">{low:0.###} – {high:0.###}</span></figcaption></figure>
+            """);
+    }
+
+    /// <summary>Counts as columns.</summary>
+    public static Html Histogram(IReadOnlyList<long> counts, string title)
+    {
+        var most = Math.Max(1, counts.Count == 0 ? 0 : counts.Max());
+        return Html.Of($"""
+            <svg class="histogram" viewBox="0 0 {counts.Count * 10} 40" preserveAspectRatio="none" role="img" aria-label="{title}"><title>{title}</title>{counts.Select((c, i) =>
+                Html.Of($"<rect x=\"{i * 10}\" y=\"{40 - (c * 40.0 / most):0.#}\" width=\"8\" height=\"{c * 40.0 / most:0.#}\"/>"))}</svg>
+            """);
+    }
+
+    static string Words(string state) => state switch
+    {
+        "NotPassed" => "not passed",
+        "RolledBack" => "rolled back",
+        _ => state.ToLowerInvariant(),
+    };
+}
