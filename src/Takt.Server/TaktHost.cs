@@ -23,6 +23,7 @@ public static class TaktHost
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None); // a start that fails is told once, in our words
         builder.Services.AddSingleton(app);
         builder.Services.AddRouting();
         configure(builder);

@@ -42,6 +42,7 @@ public sealed class TaktServer : IAsyncDisposable
         WebApplication? web = null;
         try
         {
+            if (Socket(folder) is { } stale) File.Delete(stale); // of a server that was killed: the lock says that none runs
             app = TaktApp.Open(folder);
             web = TaktHost.Build(app, builder =>
             {

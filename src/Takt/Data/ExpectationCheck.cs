@@ -13,6 +13,8 @@ sealed class ExpectationCheck(Expectations expectations, IReadOnlyList<string> f
     readonly List<Violation> _violations = [];
     readonly HashSet<string> _unfit = []; // columns whose values can't be checked: gone or of another type
 
+    readonly HashSet<string> _valueless = []; // columns without a value in some file, whose type there is the reader's guess
+
     readonly HashSet<string> _present = [];
 
     sealed record Rule(ColumnExpectation Column, string Name, string Broken, string Message);
@@ -41,8 +43,11 @@ sealed class ExpectationCheck(Expectations expectations, IReadOnlyList<string> f
                 var found = there.FirstOrDefault(c => c.Name == column.Name);
                 if (found is null)
                     Note(column.Name, "present", $"the column is not there; there are {string.Join(", ", there.Select(c => c.Name))}", file);
-                else if (column.Type is { } type && found.Type != type && !(type == ColumnType.Number && found.Type == ColumnType.Integer) && !IsAllNull(connection, file, column.Name))
-                    Note(column.Name, $"type {Word(type)}", $"it is {Word(found.Type)} ({found.Stored}){Examples(connection, file, found, type)}", file);
+                else if (column.Type is { } type && found.Type != type && !(type == ColumnType.Number && found.Type == ColumnType.Integer))
+                {
+                    if (IsAllNull(connection, file, column.Name)) _valueless.Add(column.Name);
+                    else Note(column.Name, $"type {Word(type)}", $"it is {Word(found.Type)} ({found.Stored}){Examples(connection, file, found, type)}", file);
+                }
             }
             if (!expectations.ExtraColumns)
                 foreach (var extra in there.Where(c => expectations.Columns.All(column => column.Name != c.Name)))
@@ -67,7 +72,7 @@ sealed class ExpectationCheck(Expectations expectations, IReadOnlyList<string> f
     {
         if (found.Type != ColumnType.Text) return "";
         var name = DuckDb.Name(found.Name);
-        var type = wanted switch { ColumnType.Integer => "bigint", ColumnType.Number => "double", ColumnType.Boolean => "boolean", _ => "timestamp" };
+        var type = Stored(wanted);
         var source = $"{DuckDb.Scan([file])} where {name} is not null and try_cast({name} as {type}) is null";
         var count = Count(connection, $"select count(*) from {source}")[0];
         if (count == 0) return "";
@@ -89,6 +94,15 @@ sealed class ExpectationCheck(Expectations expectations, IReadOnlyList<string> f
         }
     }
 
+    static string Stored(ColumnType type) => type switch
+    {
+        ColumnType.Integer => "bigint",
+        ColumnType.Number => "double",
+        ColumnType.Boolean => "boolean",
+        ColumnType.Time => "timestamp",
+        _ => "varchar",
+    };
+
     void CheckRows(long rows)
     {
         if (rows == 0 && expectations.MinRows > 0)
@@ -99,9 +113,10 @@ sealed class ExpectationCheck(Expectations expectations, IReadOnlyList<string> f
             _violations.Add(new Violation(null, "rows", $"the table has {rows:N0} rows, more than rows.max {expectations.MaxRows:N0}", 0, []));
     }
 
-    static IEnumerable<Rule> Rules(ColumnExpectation column)
+    IEnumerable<Rule> Rules(ColumnExpectation column)
     {
         var name = DuckDb.Name(column.Name);
+        if (_valueless.Contains(column.Name)) name = $"try_cast({name} as {Stored(column.Type!.Value)})";
         var missing = column.Type == ColumnType.Number ? $"({name} is null or isnan({name}::double))" : $"{name} is null";
         if (column.MaxNulls is { } nulls)
             yield return new(column, $"nulls {nulls.ToString(CultureInfo.InvariantCulture)}", missing, "have no value");

@@ -5,7 +5,9 @@ public sealed class FolderLock : IDisposable
 {
     readonly FileStream _file;
 
-    FolderLock(FileStream file) => _file = file;
+    readonly string _path;
+
+    FolderLock(FileStream file, string path) => (_file, _path) = (file, path);
 
     /// <summary>Null when another holds it; <paramref name="holder"/> then says who.</summary>
     public static FolderLock? TryTake(string path, string description, out string holder)
@@ -14,31 +16,33 @@ public sealed class FolderLock : IDisposable
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         try
         {
-            // FileShare.Read: others can read who holds it; a second writer is refused
-            var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
-            file.SetLength(0);
-            file.Write(System.Text.Encoding.UTF8.GetBytes(description));
-            file.Flush();
-            return new FolderLock(file);
+            // FileShare.None is flock(LOCK_EX); anything weaker would be a shared lock, which a second process gets too
+            var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            File.Delete(HolderOf(path));
+            using (var name = new StreamWriter(HolderOf(path))) name.Write(description);
+            return new FolderLock(file, path);
         }
         catch (IOException) when (File.Exists(path))
         {
             try
             {
-                using var reader = new StreamReader(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
-                holder = reader.ReadToEnd();
+                holder = File.ReadAllText(HolderOf(path));
             }
             catch (IOException)
             {
-                holder = "another process";
+                // between taking the lock and saying who
             }
+            if (holder.Length == 0) holder = "another process";
             return null;
         }
     }
 
+    /// <summary>Beside the lock: the lock's own file can't be read while it is held.</summary>
+    static string HolderOf(string path) => path + ".holder";
+
     public void Dispose()
     {
-        _file.SetLength(0);
+        File.Delete(HolderOf(_path));
         _file.Dispose();
     }
 }

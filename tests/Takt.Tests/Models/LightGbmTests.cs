@@ -1,0 +1,97 @@
+using Takt.Data;
+using Takt.ML.Runtimes;
+using Takt.ML.Trainers;
+using Takt.Models;
+
+namespace Takt.Tests.Models;
+
+public sealed class LightGbmTests : IDisposable
+{
+    readonly string _folder = Directory.CreateTempSubdirectory("takt-ml").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    static Table Data(int rows = 600)
+    {
+        var random = new Random(4);
+        var (x, c, y) = (new double[rows], new string?[rows], new long[rows]);
+        for (var i = 0; i < rows; i++)
+        {
+            x[i] = i % 17 == 0 ? double.NaN : random.NextDouble();
+            c[i] = (i % 3) switch { 0 => "red", 1 => "green", _ => "blue" };
+            y[i] = (x[i] > 0.5) ^ (c[i] == "red") ? 1 : 0;
+        }
+        return new Table([Column.Of("x", x), Column.Of("c", c), Column.Of("y", y)]);
+    }
+
+    string Train(string name, Table table, string task = "binary", string target = "y")
+    {
+        var folder = Directory.CreateDirectory(Path.Combine(_folder, name)).FullName;
+        new LightGbmTrainer().Train(new TrainingRequest(task, target, null, [], new Dictionary<string, double> { ["trees"] = 20 }, 3), table, folder, TextWriter.Null, default);
+        return folder;
+    }
+
+    [Fact]
+    public void It_learns_and_equal_seeds_give_equal_bytes()
+    {
+        var (a, b) = (Train("a", Data()), Train("b", Data()));
+        Assert.Equal(File.ReadAllBytes(Path.Combine(a, "model.lgb")), File.ReadAllBytes(Path.Combine(b, "model.lgb")));
+        using var model = new LightGbmRuntime().Load(a);
+        var score = model.Predict(Data())["probability"];
+        var right = Enumerable.Range(0, 600).Count(i => score.Numbers[i] > 0.5 == Data()["y"].Integers[i] > 0);
+        Assert.True(right > 560, $"{right} of 600");
+    }
+
+    [Fact]
+    public void One_row_at_a_time_and_columns_in_another_order_give_the_same_bits()
+    {
+        using var model = new LightGbmRuntime().Load(Train("m", Data()));
+        var all = model.Predict(Data())["probability"].Numbers;
+        for (var i = 0; i < 50; i++)
+            Assert.Equal(all[i], model.Predict(new Table([Column.Of("c", [Data()["c"].Texts[i]]), Column.Of("x", [Data()["x"].Numbers[i]])]))["probability"].Numbers[0]);
+    }
+
+    [Fact]
+    public void A_category_that_was_never_seen_counts_as_missing()
+    {
+        using var model = new LightGbmRuntime().Load(Train("m", Data()));
+        double Score(string? c) => model.Predict(new Table([Column.Of("c", [c]), Column.Of("x", [0.7])]))["probability"].Numbers[0];
+        Assert.Equal(Score(null), Score("purple"));
+        Assert.NotEqual(Score("red"), Score("blue"));
+    }
+
+    [Fact]
+    public void Regression_learns_a_line()
+    {
+        var x = Enumerable.Range(0, 500).Select(i => i / 500.0).ToArray();
+        using var model = new LightGbmRuntime().Load(Train("r", new Table([Column.Of("x", x), Column.Of("y", x.Select(v => (3 * v) + 1).ToArray())]), "regression"));
+        Assert.InRange(model.Predict(new Table([Column.Of("x", [0.5])]))["prediction"].Numbers[0], 2.2, 2.8);
+    }
+
+    [Fact]
+    public void Every_missing_or_mistyped_input_is_named()
+    {
+        using var model = new LightGbmRuntime().Load(Train("m", Data()));
+        var e = Assert.Throws<TaktException>(() => model.Predict(new Table([Column.Of("x", ["text"])])));
+        Assert.Equal(2, e.Faults.Count);
+    }
+
+    [Theory]
+    [InlineData(0, 0, "is 0 in every row")]
+    [InlineData(0, 2, "a binary target is 0 or 1")]
+    public void A_target_that_can_not_be_learned_is_refused(long a, long b, string message)
+    {
+        var table = new Table([Column.Of("x", [1.0, 2.0]), Column.Of("y", [a, b])]);
+        Assert.Contains(message, Assert.Throws<TaktException>(() => Train("t", table)).Message);
+    }
+
+    [Fact]
+    public void A_torn_package_is_named()
+    {
+        var folder = Train("m", Data());
+        File.WriteAllText(Path.Combine(folder, "takt.json"), "{");
+        Assert.Contains("takt.json", Assert.Throws<TaktException>(() => new LightGbmRuntime().Load(folder)).Message);
+        File.Delete(Path.Combine(folder, "MLmodel"));
+        Assert.Contains("MLmodel", Assert.Throws<TaktException>(() => new LightGbmRuntime().Load(folder)).Message);
+    }
+}
