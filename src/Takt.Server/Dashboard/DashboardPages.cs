@@ -51,17 +51,16 @@ public static class DashboardPages
     {
         http.Response.ContentType = "text/event-stream";
         http.Response.Headers.CacheControl = "no-cache";
-        var before = app.Router.Endpoints.ToDictionary(e => e, e => Snapshots(app, e));
+        var traffic = new LiveTraffic(app.Router);
         using var timer = new PeriodicTimer(Sample, app.Time);
         try
         {
             do
             {
-                var now = app.Router.Endpoints.ToDictionary(e => e, e => Snapshots(app, e));
-                var body = new Dictionary<string, double?>();
-                foreach (var (endpoint, requests) in now) body[endpoint] = requests - before.GetValueOrDefault(endpoint, requests);
-                before = now;
-                await http.Response.WriteAsync($"data: {{\"time\":{app.Time.GetUtcNow().ToUnixTimeSeconds()},\"requests\":{JsonSerializer.Serialize(body)}}}\n\n", http.RequestAborted);
+                var now = traffic.Next();
+                var requests = JsonSerializer.Serialize(now.ToDictionary(e => e.Key, e => e.Value.Requests));
+                var latency = JsonSerializer.Serialize(now.ToDictionary(e => e.Key, e => e.Value.Value("p95_ms")));
+                await http.Response.WriteAsync($"data: {{\"time\":{app.Time.GetUtcNow().ToUnixTimeSeconds()},\"requests\":{requests},\"p95_ms\":{latency}}}\n\n", http.RequestAborted);
                 await http.Response.Body.FlushAsync(http.RequestAborted);
             }
             while (await timer.WaitForNextTickAsync(http.RequestAborted));
@@ -71,8 +70,6 @@ public static class DashboardPages
             // the page was closed
         }
     }
-
-    static double Snapshots(TaktApp app, string endpoint) => app.Router.Find(endpoint) is { } route ? route.Champion.Stats.Requests + (route.Challenger?.Stats.Requests ?? 0) : 0;
 
     static IResult Asset(HttpContext http, string name)
     {

@@ -20,7 +20,7 @@
     for (const name of Object.keys(rows)) rows[name].push(sample.requests[name] ?? null);
     if (times.length > span) { times.shift(); for (const name of Object.keys(rows)) rows[name].shift(); }
     if (paused) return;
-    now.textContent = Object.keys(rows).map(n => n + ": " + (sample.requests[n] ?? 0) + " requests in the last second").join(" · ") || "no endpoint is live";
+    now.textContent = Object.keys(rows).map(n => n + ": " + (sample.requests[n] ?? 0) + " requests in the last second" + (sample.p95_ms[n] == null ? "" : ", 95 % within " + sample.p95_ms[n].toFixed(2) + " ms")).join(" · ") || "no endpoint is live";
     box.dataset.samples = times.length;
     draw();
   };
