@@ -40,7 +40,11 @@ public static class CommandLine
         if (parsed.Errors.Count > 0) return Usage(parsed);
         try
         {
-            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+            return await parsed.InvokeAsync(new InvocationConfiguration
+            {
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = TimeSpan.FromSeconds(20), // a stage has ten seconds to clean up after Ctrl-C
+            });
         }
         catch (TaktException e)
         {

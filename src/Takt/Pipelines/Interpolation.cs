@@ -13,6 +13,7 @@ sealed partial class Interpolation(IReadOnlyDictionary<string, string> parameter
         var (scope, key) = name.IndexOf('.') is var dot and > 0 ? (name[..dot], name[(dot + 1)..]) : ("", name);
         switch (scope)
         {
+            case "": break; // ${HOME}: the shell's own
             case "params" when parameters.TryGetValue(key, out var value): return value;
             case "params":
                 fault($"no param '{key}'{Nearest.Hint(key, parameters.Keys)}");

@@ -35,7 +35,7 @@ static class PathPattern
         if (output == input) return true;
         if (IsFolder(output) && input.StartsWith(output, StringComparison.Ordinal)) return true;
         if (IsFolder(input) && output.StartsWith(input, StringComparison.Ordinal)) return true;
-        if (output.Length == input.Length - 1 && input == output + "/") return true;
+        if (output.TrimEnd('/') == input.TrimEnd('/')) return true;
         return IsGlob(input) && Glob(input).IsMatch(output);
     }
 

@@ -139,9 +139,9 @@ sealed partial class ProjectReader(IReadOnlyList<IStepKind> kinds, IReadOnlyDict
             Name = name,
             Kind = kind,
             With = with,
-            In = declared.In.Where(p => p.Length > 0).ToList(),
-            Out = declared.Out.Where(p => p.Length > 0).ToList(),
-            Metrics = [.. declared.Metrics.Union(metrics ?? [])],
+            In = Within(declared.In, at),
+            Out = Within(declared.Out, at),
+            Metrics = [.. Within(declared.Metrics, at).Union(metrics ?? [])],
             Params = chosen ?? new Dictionary<string, string>(),
             Env = new Dictionary<string, string>(),
             Secrets = [],
@@ -174,6 +174,11 @@ sealed partial class ProjectReader(IReadOnlyList<IStepKind> kinds, IReadOnlyDict
         }
         foreach (var twice in _stages.GroupBy(s => s.Name).Where(g => g.Count() > 1))
             root.FaultAt(twice.Last().At, $"two stages are named '{twice.Key}'");
+        foreach (var odd in _stages.Where(s => !StageName().IsMatch(s.Name)))
+            root.FaultAt(odd.At, $"'{odd.Name}' is no stage name: letters, digits, _ - and ., 100 at most");
+        var outputs = _stages.SelectMany(s => s.AllOutputs.Select(path => (path, s))).OrderBy(o => o.path, StringComparer.Ordinal).ToList();
+        foreach (var (outer, inner) in outputs.Where(o => o.path.EndsWith('/')).SelectMany(o => outputs.Where(i => i.path != o.path && i.path.StartsWith(o.path, StringComparison.Ordinal)).Select(i => (o, i))))
+            root.FaultAt(inner.s.At, $"{inner.s.Name} writes {inner.path} within {outer.path}, which {outer.s.Name} writes; an output can't stand in another");
         foreach (var shared in _stages.SelectMany(s => s.AllOutputs.Select(path => (path, s))).GroupBy(o => o.path).Where(g => g.Count() > 1))
             root.FaultAt(shared.Last().s.At, $"{shared.Last().s.Name} and {shared.First().s.Name} both write {shared.Key}; an output has one producer");
     }
@@ -239,13 +244,22 @@ sealed partial class ProjectReader(IReadOnlyList<IStepKind> kinds, IReadOnlyDict
         return chosen;
     }
 
-    static List<string> Paths(StepArguments stage, string key)
+    static List<string> Paths(StepArguments stage, string key) => Within(stage.Texts(key), stage, key);
+
+    /// <summary>Paths of one form, none of which leaves the project's folder or is the folder itself: outputs are removed before a stage runs.</summary>
+    static List<string> Within(IEnumerable<string> paths, StepArguments stage, string key = "")
     {
-        var paths = stage.Texts(key).ToList();
-        foreach (var path in paths)
-            if (path.Length == 0 || Path.IsPathRooted(path) || path.Split('/').Contains(".."))
-                stage.Fault(key, $"'{path}' must be a path within the project's folder");
-        return paths;
+        var all = new List<string>();
+        foreach (var written in paths.Where(p => p.Length > 0))
+        {
+            var path = written;
+            while (path.StartsWith("./", StringComparison.Ordinal)) path = path[2..];
+            var parts = path.TrimEnd('/').Split('/');
+            if (path is "" or "." || Path.IsPathRooted(path) || parts.Any(p => p is ".." or "." or ".takt" or ".git"))
+                stage.Fault(key, $"'{written}' must be a path within the project's folder, not the folder itself, .takt or .git");
+            else all.Add(path);
+        }
+        return all;
     }
 
     static TimeSpan? Timeout(StepArguments stage) => stage.Has("timeout") ? stage.Duration("timeout", TimeSpan.FromHours(1)) : null;
@@ -257,6 +271,9 @@ sealed partial class ProjectReader(IReadOnlyList<IStepKind> kinds, IReadOnlyDict
     }
 
     IStepKind? Kind(string name) => kinds.FirstOrDefault(k => k.Name == name);
+
+    [GeneratedRegex(@"^[A-Za-z0-9][\w.-]{0,99}$")]
+    private static partial Regex StageName();
 
     [GeneratedRegex(@"^takt/(?<name>[a-z][a-z0-9-]*)@(?<version>\d+)$")]
     private static partial Regex Uses();

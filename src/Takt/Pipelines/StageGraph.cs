@@ -62,7 +62,7 @@ public sealed class StageGraph
             var found = new List<string>(stage.Needs);
             foreach (var path in stage.In)
             {
-                if (byOutput.TryGetValue(path, out var maker)) found.Add(maker.Name);
+                if (byOutput.TryGetValue(path, out var maker) || byOutput.TryGetValue(path.EndsWith('/') ? path[..^1] : path + "/", out maker)) found.Add(maker.Name);
                 // a file below an output folder: one look-up per level of its path
                 for (var slash = path.LastIndexOf('/', Math.Max(0, path.Length - 2)); slash > 0; slash = path.LastIndexOf('/', slash - 1))
                     if (byOutput.TryGetValue(path[..(slash + 1)], out maker)) found.Add(maker.Name);

@@ -136,9 +136,9 @@ sealed class YamlArguments(YamlMappingNode node, string name, string path, Fault
             {
                 case YamlMappingNode mapping:
                     text.Append('{');
-                    foreach (var (key, value) in mapping.Children.OrderBy(c => ((YamlScalarNode)c.Key).Value, StringComparer.Ordinal))
+                    foreach (var (key, value) in mapping.Children.OrderBy(c => c.Key.ToString(), StringComparer.Ordinal))
                     {
-                        text.Append(((YamlScalarNode)key).Value).Append(':');
+                        text.Append(key).Append(':');
                         Write(value);
                         text.Append(',');
                     }

@@ -8,4 +8,8 @@ public interface IExecutor
     /// <exception cref="TaktException">Unavailable: it could not be started; Cancelled: it ran over its time.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled; all its processes are gone.</exception>
     Task<int> Run(CommandRun command, CancellationToken cancel);
+
+    /// <summary>Ends what is left of a command whose process that waited for it was killed.</summary>
+    /// <param name="log">The log that the command was given.</param>
+    void EndLeftover(string log);
 }

@@ -138,6 +138,9 @@ public sealed class PipelineRunner(
     {
         foreach (var run in tracker.Unfinished().Where(r => r.Tags.GetValueOrDefault(KindTag) is "pipeline" or "stage"))
         {
+            var logs = Path.Combine(folder.Runs, run.Id.Value);
+            if (Directory.Exists(logs))
+                foreach (var log in Directory.GetFiles(logs, "*.log")) executor.EndLeftover(log);
             foreach (var output in await _table.Interrupt(run.Id)) Outputs.Remove(folder.Root, output);
             await tracker.End(run.Id, RunStatus.KILLED);
         }

@@ -44,7 +44,12 @@ sealed class StageRunner(
         catch (Exception e) when (e is TaktException or GateNotPassedException or IOException or UnauthorizedAccessException or OperationCanceledException)
         {
             var cancelled = cancel.IsCancellationRequested;
-            if (run is { } begun) await tracker.End(begun, cancelled ? RunStatus.KILLED : RunStatus.FAILED);
+            if (run is { } begun)
+            {
+                // half an output is none; the log tells what went on
+                foreach (var output in stage.AllOutputs) Outputs.Remove(folder.Root, output);
+                await tracker.End(begun, cancelled ? RunStatus.KILLED : RunStatus.FAILED);
+            }
             var state = cancelled ? StageState.Cancelled : e is GateNotPassedException ? StageState.NotPassed : StageState.Failed;
             return (State(state, key, cancelled ? "cancelled" : e.Message, run), null);
         }
@@ -145,6 +150,7 @@ sealed class StageRunner(
         {
             var value = Environment.GetEnvironmentVariable("TAKT_SECRET_" + name);
             if (string.IsNullOrEmpty(value)) throw TaktException.Invalid($"the secret {name} has no value: set TAKT_SECRET_{name}");
+            if (value.Length < 4) throw TaktException.Invalid($"the secret {name} has fewer than 4 characters: it could not be masked in logs");
             env["TAKT_SECRET_" + name] = value;
             secrets.Add(value);
             // the shell puts it in: argv, which any process can read, holds the name only

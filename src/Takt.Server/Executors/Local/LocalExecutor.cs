@@ -31,20 +31,36 @@ public sealed partial class LocalExecutor : IExecutor
 
         using var process = Start(start);
         process.StandardInput.Close();
+        var left = PidFile(command.Log);
+        Storage.Files.WriteAtomically(left, process.Id.ToString());
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         if (command.Timeout is { } most) limit.CancelAfter(most);
         try
         {
             await process.WaitForExitAsync(limit.Token);
+            File.Delete(left);
             return process.ExitCode;
         }
         catch (OperationCanceledException)
         {
             await End(process);
+            File.Delete(left);
             cancel.ThrowIfCancellationRequested();
             throw new TaktException(TaktError.Cancelled, $"it ran over its timeout of {command.Timeout}");
         }
     }
+
+    public void EndLeftover(string log)
+    {
+        var file = PidFile(log);
+        if (!File.Exists(file)) return;
+        // the number may have been given to another process since: ours was started with this log
+        if (int.TryParse(File.ReadAllText(file), out var process) && File.Exists($"/proc/{process}/environ") && File.ReadAllText($"/proc/{process}/environ").Contains("TAKT_LOG=" + log, StringComparison.Ordinal))
+            _ = kill(-process, Kill);
+        File.Delete(file);
+    }
+
+    static string PidFile(string log) => log + ".pid";
 
     static Process Start(ProcessStartInfo start)
     {
