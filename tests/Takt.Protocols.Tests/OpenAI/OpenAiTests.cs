@@ -1,0 +1,110 @@
+using System.ClientModel;
+using OpenAI;
+using OpenAI.Chat;
+using Takt.Deployments;
+
+namespace Takt.Protocols.Tests.OpenAI;
+
+/// <summary>The official .NET SDK with nothing changed but its endpoint.</summary>
+public sealed class OpenAiTests : IAsyncLifetime
+{
+    readonly UpstreamStub _upstream = new();
+    ServedModel _served = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        Environment.SetEnvironmentVariable("TAKT_SECRET_LLM_KEY", "sk-upstream-secret");
+        await _upstream.Start();
+        _served = await ServedModel.Start();
+        await _served.Server.App.Deployments.Deploy(new DeploymentSpec("chat", [1], TimeSpan.Zero, 0, [], null, true, new Upstream(_upstream.Url, "up", "LLM_KEY")), null);
+        await _served.Ready("chat");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _served.DisposeAsync();
+        await _upstream.DisposeAsync();
+    }
+
+    ChatClient Client(string model = "chat") => new OpenAIClient(new ApiKeyCredential("any"), new OpenAIClientOptions
+    {
+        Endpoint = new Uri(_served.Server.Address, "/v1"),
+        RetryPolicy = new System.ClientModel.Primitives.ClientRetryPolicy(maxRetries: 0),
+    }).GetChatClient(model);
+
+    [Fact]
+    public async Task A_plain_completion_comes_back_and_the_key_is_Takts_own()
+    {
+        ChatCompletion answer = await Client().CompleteChatAsync("hello");
+        Assert.Equal("echo hello", answer.Content[0].Text);
+        Assert.Equal(7, answer.Usage.InputTokenCount);
+        Assert.Equal("Bearer sk-upstream-secret", _upstream.Authorization);
+        Assert.Equal("up", _upstream.Request!["model"]!.GetValue<string>());
+    }
+
+    [Fact]
+    public async Task A_stream_comes_in_pieces_with_its_usage()
+    {
+        var text = "";
+        var tokens = 0;
+        await foreach (var update in Client().CompleteChatStreamingAsync("hello"))
+        {
+            foreach (var part in update.ContentUpdate) text += part.Text;
+            tokens = update.Usage?.OutputTokenCount ?? tokens;
+        }
+        Assert.Equal("echo hello", text);
+        Assert.Equal(3, tokens);
+    }
+
+    [Fact]
+    public async Task Usage_that_was_not_asked_for_is_logged_but_not_sent()
+    {
+        var (_, body) = await _served.Post("/v1/chat/completions", """{"model":"chat","stream":true,"messages":[{"role":"user","content":"hi"}]}""");
+        Assert.DoesNotContain("usage", body);
+        Assert.EndsWith("data: [DONE]\n\n", body);
+        Assert.Contains("\"out_completion_tokens\":3", await Predictions());
+    }
+
+    [Fact]
+    public async Task An_unknown_model_is_the_SDKs_own_error()
+    {
+        var e = await Assert.ThrowsAsync<ClientResultException>(() => Client("nope").CompleteChatAsync("hello"));
+        Assert.Equal(404, e.Status);
+        Assert.Contains("model_not_found", e.Message);
+    }
+
+    [Fact]
+    public async Task A_failing_upstream_is_an_error_in_words_and_counted()
+    {
+        var e = await Assert.ThrowsAsync<ClientResultException>(() => Client().CompleteChatAsync("fail"));
+        Assert.Equal(500, e.Status);
+        Assert.Equal(1, _served.Server.App.Router.Find("chat")!.Champion.Stats.Errors);
+        Assert.DoesNotContain("sk-upstream", e.Message);
+    }
+
+    [Fact]
+    public async Task A_stream_that_breaks_off_ends_with_an_error_event()
+    {
+        var (_, body) = await _served.Post("/v1/chat/completions", """{"model":"chat","stream":true,"messages":[{"role":"user","content":"cut"}]}""");
+        Assert.Contains("\"error\":{\"message\":\"the upstream can\\u0027t be reached or broke off\"", body);
+    }
+
+    [Fact]
+    public async Task Requests_tokens_and_latency_are_in_the_prediction_log_and_the_text_is_not()
+    {
+        await Client().CompleteChatAsync("a private question");
+        var log = await Predictions();
+        Assert.Contains("\"out_prompt_tokens\":7", log);
+        Assert.Contains("\"latency_us\":", log);
+        Assert.DoesNotContain("private", log);
+    }
+
+    [Fact]
+    public async Task Models_lists_the_LLM_deployments()
+    {
+        var models = new OpenAIClient(new ApiKeyCredential("any"), new OpenAIClientOptions { Endpoint = new Uri(_served.Server.Address, "/v1") }).GetOpenAIModelClient();
+        Assert.Equal(["chat"], (await models.GetModelsAsync()).Value.Select(m => m.Id));
+    }
+
+    async Task<string> Predictions() => await _served.Http.GetStringAsync("/api/v1/deployments/chat/predictions");
+}

@@ -1,0 +1,113 @@
+using System.Text.Json.Nodes;
+using CsCheck;
+
+namespace Takt.Protocols.Tests.OpenInference;
+
+public sealed class OpenInferenceTests : IAsyncLifetime
+{
+    const string Good = """{"id":"42","inputs":[{"name":"x","shape":[2],"datatype":"FP64","data":[0.1,0.9]},{"name":"c","shape":[2,1],"datatype":"BYTES","data":[["a"],["b"]]}]}""";
+
+    ServedModel _model = null!;
+
+    public async ValueTask InitializeAsync() => _model = await ServedModel.Start();
+
+    public ValueTask DisposeAsync() => _model.DisposeAsync();
+
+    [Fact]
+    public async Task An_answer_has_the_protocols_form_and_the_id_comes_back()
+    {
+        var (status, body) = await _model.Post("/v2/models/m/infer", Good);
+        Assert.Equal(200, status);
+        var json = JsonNode.Parse(body)!;
+        Assert.Equal("m", json["model_name"]!.GetValue<string>());
+        Assert.Equal("1", json["model_version"]!.GetValue<string>());
+        Assert.Equal("42", json["id"]!.GetValue<string>());
+        Assert.StartsWith("p-", json["parameters"]!["prediction_id"]!.GetValue<string>());
+        var output = json["outputs"]![0]!;
+        Assert.Equal(("probability", "FP64", "[2]"), (output["name"]!.GetValue<string>(), output["datatype"]!.GetValue<string>(), output["shape"]!.ToJsonString()));
+        Assert.True(output["data"]![0]!.GetValue<double>() < 0.5 && output["data"]![1]!.GetValue<double>() > 0.5);
+    }
+
+    [Fact]
+    public async Task Members_may_come_in_any_order_and_integers_are_numbers_too()
+    {
+        var (status, _) = await _model.Post("/v2/models/m/versions/1/infer",
+            """{"inputs":[{"data":[1],"datatype":"INT64","parameters":{"a":[1,{}]},"name":"x","shape":[1]},{"shape":[1],"data":["zz"],"name":"c","datatype":"BYTES"}],"outputs":[{"name":"probability"}]}""");
+        Assert.Equal(200, status);
+    }
+
+    [Fact]
+    public async Task Metadata_and_health_are_as_clients_expect()
+    {
+        Assert.Equal(200, (int)(await _model.Http.GetAsync("/v2/health/ready")).StatusCode);
+        Assert.Equal(200, (int)(await _model.Http.GetAsync("/v2/models/m/ready")).StatusCode);
+        Assert.Equal(404, (int)(await _model.Http.GetAsync("/v2/models/none/ready")).StatusCode);
+        Assert.Equal("""{"name":"m","versions":["1"],"platform":"lightgbm_lightgbm","inputs":[{"name":"x","datatype":"FP64","shape":[-1]},{"name":"c","datatype":"BYTES","shape":[-1]}],"outputs":[{"name":"probability","datatype":"FP64","shape":[-1]}]}""",
+            await _model.Http.GetStringAsync("/v2/models/m"));
+    }
+
+    [Theory]
+    [InlineData("{", "not JSON")]
+    [InlineData("[]", "must be a JSON object")]
+    [InlineData("{}", "inputs is missing")]
+    [InlineData("""{"inputs":[{"name":"x","shape":[-1],"datatype":"FP64","data":[]}]}""", "shape holds -1")]
+    [InlineData("""{"inputs":[{"name":"x","shape":[1000000000],"datatype":"FP64","data":[1]},{"name":"c","shape":[1000000000],"datatype":"BYTES","data":["a"]}]}""", "1 to 100000 are allowed")]
+    [InlineData("""{"inputs":[{"name":"x","shape":[1],"datatype":"FP64","data":["1"]},{"name":"c","shape":[1],"datatype":"BYTES","data":["a"]}]}""", "is no FP64")]
+    [InlineData("""{"inputs":[{"name":"x","shape":[2],"datatype":"FP64","data":[1]},{"name":"c","shape":[2],"datatype":"BYTES","data":["a","b"]}]}""", "says 2")]
+    [InlineData("""{"inputs":[{"name":"x","shape":[1],"datatype":"FP64","data":[1]},{"name":"x","shape":[1],"datatype":"FP64","data":[1]},{"name":"c","shape":[1],"datatype":"BYTES","data":["a"]}]}""", "2 times")]
+    [InlineData("""{"inputs":[{"name":"x","shape":[1],"datatype":"FP64","data":[NaN]}]}""", "not JSON")]
+    [InlineData("""{"inputs":[{"name":"x","shape":[1],"datatype":"FP64","data":[1]},{"name":"c","shape":[1],"datatype":"BYTES","data":["a"]}],"outputs":[{"name":"nope"}]}""", "no output 'nope'")]
+    public async Task A_malformed_request_is_400_in_words(string body, string message)
+    {
+        var (status, answer) = await _model.Post("/v2/models/m/infer", body);
+        Assert.Equal(400, status);
+        Assert.Contains(message, JsonNode.Parse(answer)!["error"]!.GetValue<string>());
+    }
+
+    [Fact]
+    public async Task Every_fault_is_named_at_once()
+    {
+        var (_, answer) = await _model.Post("/v2/models/m/infer", """{"inputs":[{"name":"xx","shape":[1],"datatype":"FP64","data":[1]},{"name":"c","shape":[1],"datatype":"FP64","data":[1]}]}""");
+        var error = JsonNode.Parse(answer)!["error"]!.GetValue<string>();
+        Assert.Contains("unknown input 'xx'; did you mean 'x'?", error);
+        Assert.Contains("input 'x' (FP64) is missing", error);
+        Assert.Contains("input 'c' has datatype FP64", error);
+    }
+
+    [Fact]
+    public void Cut_at_any_byte_a_request_is_refused_and_never_a_bug()
+    {
+        for (var cut = 0; cut < Good.Length; cut++)
+        {
+            var body = System.Text.Encoding.UTF8.GetBytes(Good[..cut]);
+            Assert.Throws<TaktException>(() => Takt.Server.Protocols.OpenInference.InferRequest.Parse(body));
+        }
+    }
+
+    [Fact]
+    public void Changed_at_any_place_a_request_is_answered_or_refused_and_never_a_bug() => Gen.Select(Gen.Int[0, Good.Length - 1], Gen.Char["{}[]\",:0-1ea\\"]).Sample((at, c) =>
+    {
+        var body = System.Text.Encoding.UTF8.GetBytes(Good[..at] + c + Good[(at + 1)..]);
+        var signature = _model.Server.App.Router.Find("m")!.Champion.Model!.Signature;
+        try
+        {
+            Takt.Server.Protocols.OpenInference.InferRequest.Parse(body).ToTable(body, signature);
+        }
+        catch (TaktException e)
+        {
+            Assert.Equal(TaktError.Invalid, e.Error);
+        }
+    }, iter: 20_000);
+
+    [Fact]
+    public async Task A_prediction_is_logged_and_takes_a_label_later()
+    {
+        var (_, body) = await _model.Post("/v2/models/m/infer", Good);
+        var id = JsonNode.Parse(body)!["parameters"]!["prediction_id"]!.GetValue<string>();
+        var (status, _) = await _model.Post("/api/v1/deployments/m/labels", $$"""{"labels":[{"id":"{{id}}:1","label":true}]}""");
+        Assert.Equal(200, status);
+        var rows = JsonNode.Parse(await _model.Http.GetStringAsync("/api/v1/deployments/m/predictions"))!["predictions"]!.AsArray();
+        var row = rows.Single(r => r!["id"]!.GetValue<string>() == id + ":1")!;
+        Assert.Equal((1.0, 0.9, "b"), (row["label"]!.GetValue<double>(), row["in_x"]!.GetValue<double>(), row["in_c"]!.GetValue<string>()));
+    }
+}

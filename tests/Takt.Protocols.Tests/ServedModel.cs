@@ -1,0 +1,52 @@
+using Takt.Data;
+using Takt.Deployments;
+using Takt.ML.Trainers;
+using Takt.Models;
+using Takt.Server;
+
+namespace Takt.Protocols.Tests;
+
+/// <summary>A real server on a free port with one small model behind the endpoint <c>m</c>: inputs <c>x</c> (FP64) and <c>c</c> (BYTES).</summary>
+sealed class ServedModel : IAsyncDisposable
+{
+    readonly string _folder = Directory.CreateTempSubdirectory("takt-served").FullName;
+
+    public required TaktServer Server { get; init; }
+
+    public required HttpClient Http { get; init; }
+
+    public static async Task<ServedModel> Start()
+    {
+        var folder = Directory.CreateTempSubdirectory("takt-served").FullName;
+        var server = await TaktServer.Start(TaktFolder.At(folder), "127.0.0.1", 0);
+        var served = new ServedModel { Server = server, Http = new HttpClient { BaseAddress = server.Address } };
+        var random = new Random(1);
+        var x = Enumerable.Range(0, 300).Select(_ => random.NextDouble()).ToArray();
+        var table = new Table([Column.Of("x", x), Column.Of("c", x.Select((_, i) => (string?)(i % 2 == 0 ? "a" : "b")).ToArray()), Column.Of("y", x.Select(v => v > 0.5 ? 1L : 0L).ToArray())]);
+        var package = Directory.CreateDirectory(Path.Combine(served._folder, "model")).FullName;
+        new LightGbmTrainer().Train(new TrainingRequest("binary", "y", null, [], new Dictionary<string, double> { ["trees"] = 5 }, 1), table, package, TextWriter.Null, default);
+        await server.App.Models.Register(new RegisterModel("m", package, null, null, [], new Dictionary<string, string>(), new Dictionary<string, double>()));
+        await server.App.Deployments.Deploy(new DeploymentSpec("m", [1], TimeSpan.Zero, 0, [], null, true, null), "m@1");
+        await served.Ready("m");
+        return served;
+    }
+
+    public async Task Ready(string endpoint)
+    {
+        while (Server.App.Router.Find(endpoint) is null) await Task.Delay(20);
+    }
+
+    public async Task<(int Status, string Body)> Post(string path, string body)
+    {
+        using var answer = await Http.PostAsync(path, new StringContent(body, System.Text.Encoding.UTF8, "application/json"));
+        return ((int)answer.StatusCode, await answer.Content.ReadAsStringAsync());
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Http.Dispose();
+        await Server.DisposeAsync();
+        Directory.Delete(Server.App.Folder.Root, recursive: true);
+        Directory.Delete(_folder, recursive: true);
+    }
+}

@@ -1,0 +1,175 @@
+using System.Diagnostics;
+using Takt.Runs;
+using Takt.Server;
+using Takt.Tests.Cli;
+
+namespace Takt.Tests.Runs;
+
+/// <summary>Real projects with real commands: what runs, what does not, and what is left behind.</summary>
+public sealed class PipelineRunnerTests : IDisposable
+{
+    readonly string _folder = Directory.CreateTempSubdirectory("takt-run").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    void Project(string stages) => Write("takt.yaml", "takt: 1\nproject: p\nparams: params.yaml\nstages:\n" + stages);
+
+    void Write(string path, string text) => File.WriteAllText(Path.Combine(_folder, path), text);
+
+    string Read(string path) => File.ReadAllText(Path.Combine(_folder, path));
+
+    async Task<Dictionary<string, StageState>> Run(params string[] stages)
+    {
+        await using var app = TaktApp.Open(TaktFolder.At(_folder));
+        return (await app.Pipelines.Run(new PipelineRequest(stages))).Stages.ToDictionary(s => s.Stage, s => s.State);
+    }
+
+    void Chain()
+    {
+        Write("params.yaml", "n: 1\n");
+        Write("a.txt", "one\n");
+        Project("""
+              copy: { run: "cp a.txt b.txt; echo x >> runs.log", in: [a.txt], out: [b.txt] }
+              count: { run: "wc -l < b.txt > c.txt", in: [b.txt], out: [c.txt] }
+              last: { run: "echo ${params.n} > d.txt", in: [c.txt], out: [d.txt] }
+            """);
+    }
+
+    [Fact]
+    public async Task What_has_not_changed_does_not_run_again()
+    {
+        Chain();
+        Assert.All((await Run()).Values, s => Assert.Equal(StageState.Ran, s));
+        Assert.All((await Run()).Values, s => Assert.Equal(StageState.Cached, s));
+        Assert.Equal("x\n", Read("runs.log"));
+    }
+
+    [Fact]
+    public async Task A_touched_file_with_equal_content_changes_nothing()
+    {
+        Chain();
+        await Run();
+        File.SetLastWriteTimeUtc(Path.Combine(_folder, "a.txt"), new DateTime(2030, 1, 1, 0, 0, 0, DateTimeKind.Utc));
+        Assert.All((await Run()).Values, s => Assert.Equal(StageState.Cached, s));
+    }
+
+    [Fact]
+    public async Task An_equal_output_cuts_off_what_follows()
+    {
+        Chain();
+        await Run();
+        Write("a.txt", "two\n"); // another line, still one line
+        var states = await Run();
+        Assert.Equal(StageState.Ran, states["copy"]);
+        Assert.Equal(StageState.Ran, states["count"]);
+        Assert.Equal(StageState.Cached, states["last"]);
+    }
+
+    [Fact]
+    public async Task A_missing_or_edited_output_is_restored_without_running()
+    {
+        Chain();
+        await Run();
+        File.Delete(Path.Combine(_folder, "b.txt"));
+        Write("c.txt", "wrong");
+        var states = await Run();
+        Assert.Equal(StageState.Restored, states["copy"]);
+        Assert.Equal(StageState.Restored, states["count"]);
+        Assert.Equal("one\n", Read("b.txt"));
+        Assert.Equal("x\n", Read("runs.log"));
+    }
+
+    [Fact]
+    public async Task A_changed_param_runs_only_what_uses_it_and_why_names_it()
+    {
+        Chain();
+        await Run();
+        Write("params.yaml", "n: 2\n");
+        await using (var app = TaktApp.Open(TaktFolder.At(_folder)))
+        {
+            var why = await app.Pipelines.Why("last");
+            Assert.False(why.UpToDate);
+            Assert.Equal("command", Assert.Single(why.Changes).Part);
+        }
+        var states = await Run();
+        Assert.Equal([StageState.Cached, StageState.Cached, StageState.Ran], [states["copy"], states["count"], states["last"]]);
+    }
+
+    [Fact]
+    public async Task A_failed_stage_leaves_no_output_and_skips_what_needs_it_but_not_its_siblings()
+    {
+        Write("params.yaml", "n: 1\n");
+        Project("""
+              bad: { run: "echo half > bad.txt; exit 3", out: [bad.txt] }
+              after: { run: "cp bad.txt after.txt", in: [bad.txt], out: [after.txt] }
+              other: { run: "echo ok > other.txt", out: [other.txt] }
+            """);
+        var states = await Run();
+        Assert.Equal([StageState.Failed, StageState.Skipped, StageState.Ran], [states["bad"], states["after"], states["other"]]);
+        Assert.False(File.Exists(Path.Combine(_folder, "bad.txt")));
+    }
+
+    [Fact]
+    public async Task The_lock_is_the_same_bytes_for_the_same_results()
+    {
+        Chain();
+        await Run();
+        var first = Read("takt.lock");
+        Directory.Delete(Path.Combine(_folder, ".takt"), recursive: true);
+        File.Delete(Path.Combine(_folder, "b.txt"));
+        await Run();
+        Assert.Equal(first, Read("takt.lock"));
+        Assert.Contains("version: 1\nstages:\n  copy:\n    key: sha256:", first);
+    }
+
+    [Fact]
+    public async Task A_secret_reaches_the_command_and_nothing_else()
+    {
+        Write("params.yaml", "n: 1\n");
+        Write("takt.yaml", "takt: 1\nproject: p\nsecrets: [TOKEN]\nstages:\n  s: { run: 'echo \"got ${secrets.TOKEN}\" | tee out.txt', out: [out.txt] }\n");
+        Environment.SetEnvironmentVariable("TAKT_SECRET_TOKEN", "hunter2-hunter2");
+        await Run();
+        Assert.Equal("got hunter2-hunter2\n", Read("out.txt"));
+        Assert.DoesNotContain("hunter2", Read("takt.lock"));
+        foreach (var log in Directory.GetFiles(Path.Combine(_folder, ".takt", "runs"), "*.log", SearchOption.AllDirectories)) Assert.DoesNotContain("hunter2", File.ReadAllText(log));
+        Assert.DoesNotContain("hunter2", System.Text.Encoding.Latin1.GetString(File.ReadAllBytes(Path.Combine(_folder, ".takt", "takt.db"))));
+    }
+
+    [Fact]
+    public async Task A_killed_run_is_ended_by_the_next_and_its_children_with_it()
+    {
+        Write("params.yaml", "n: 1\n");
+        Project("""
+              slow: { run: "echo half > slow.txt; sleep 300; echo whole >> slow.txt", out: [slow.txt] }
+              quick: { run: "echo ok > quick.txt", out: [quick.txt] }
+            """);
+        using var killed = TaktProcess.Start(_folder, "run", "slow");
+        var output = Path.Combine(_folder, "slow.txt");
+        for (var i = 0; i < 600 && !File.Exists(output); i++) await Task.Delay(100);
+        Assert.True(File.Exists(output));
+        killed.Kill(); // SIGKILL to takt alone: its child lives on
+        await killed.WaitForExitAsync();
+        Assert.Equal(StageState.Ran, (await Run("quick"))["quick"]);
+        Assert.False(File.Exists(output));
+        await using var app = TaktApp.Open(TaktFolder.At(_folder));
+        Assert.Empty(app.Runs.Unfinished());
+        Assert.Contains(app.Runs.List(), r => r.Status == RunStatus.KILLED);
+        Assert.DoesNotContain(Process.GetProcessesByName("sleep"), p => File.Exists($"/proc/{p.Id}/cwd") && new FileInfo($"/proc/{p.Id}/cwd").LinkTarget == _folder);
+    }
+
+    [Theory]
+    [InlineData("out: [.]", "within the project's folder")]
+    [InlineData("out: [../x]", "within the project's folder")]
+    [InlineData("out: [.takt/]", "within the project's folder")]
+    [InlineData("in: [nothing.txt]", "nothing.txt")]
+    [InlineData("matrix: { a: [1] }", "'matrix' is not supported yet")]
+    [InlineData("timeout: soon", "not a duration")]
+    [InlineData("if: branch == main", "not supported yet")]
+    public async Task A_faulty_stage_is_refused_before_anything_runs(string key, string message)
+    {
+        Write("params.yaml", "n: 1\n");
+        Project($"  s: {{ run: 'touch ran', {key} }}\n");
+        Assert.Contains(message, (await Assert.ThrowsAsync<TaktException>(() => Run())).Message);
+        Assert.False(File.Exists(Path.Combine(_folder, "ran")));
+    }
+}
