@@ -56,7 +56,10 @@ sealed class UpstreamStub : IAsyncDisposable
         {
             await http.Response.WriteAsync($$$"""data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"up","choices":[{"index":0,"delta":{"role":"assistant","content":"{{{piece}}}"},"finish_reason":null}]}""" + "\n\n");
             await http.Response.Body.FlushAsync();
-            if (text == "cut") http.Abort();
+            if (text != "cut") continue;
+            await Task.Delay(300); // the piece is on its way: it is the stream that breaks, not the answer
+            http.Abort();
+            return;
         }
         if (Request["stream_options"]?["include_usage"]?.GetValue<bool>() == true)
             await http.Response.WriteAsync($$$"""data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"up","choices":[],"usage":{{{Usage}}}}""" + "\n\n");

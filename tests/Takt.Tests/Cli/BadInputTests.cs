@@ -47,7 +47,7 @@ public sealed class BadInputTests : IDisposable
         Table("id,amount\n");
         var ended = await TaktProcess.Run(_folder, "run");
         Assert.Equal(1, ended.ExitCode);
-        Contains(ended, "rows");
+        Contains(ended, "empty");
     }
 
     [Fact]

@@ -10,7 +10,7 @@ public sealed class ProjectSchemaTests
     public async Task The_schema_knows_every_key_that_the_reader_knows()
     {
         var folder = Directory.CreateTempSubdirectory("takt-schema").FullName;
-        await using var app = TaktApp.Open(TaktFolder.At(folder));
+        var app = TaktApp.Open(TaktFolder.At(folder));
         var schema = JsonNode.Parse(ProjectSchema.Of(app.Steps))!;
         foreach (var key in (string[])["takt", "project", "data", "stages", "gates", "deploy", "monitor", "triggers"]) Assert.NotNull(schema["properties"]![key]);
         Assert.NotNull(schema["properties"]!["deploy"]!["additionalProperties"]!["properties"]!["strategy"]);
