@@ -127,7 +127,7 @@ public sealed class PredictionLog : IAsyncDisposable
                 var fault = new TaktException(TaktError.Unavailable, $"the prediction log in {_folder} can't be written: {e.Message}", e);
                 foreach (var done in waiting) done.TrySetException(fault);
             }
-            if (waiting.Count == 0) await Task.Delay(SyncEvery, _time);
+            if (waiting.Count == 0) await Task.Delay(SyncEvery); // the disk's pace, not the world's: simulated time must not hold it
         }
         journal?.Sync();
         if (journal is null) return;
