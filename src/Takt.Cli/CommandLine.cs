@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using Takt.Cli.Demo;
 
 namespace Takt.Cli;
@@ -35,6 +36,9 @@ public static class CommandLine
         root.Subcommands.Add(SchemaCommand.Create());
         root.Subcommands.Add(CompletionCommand.Create());
         root.Subcommands.Add(VersionCommand.Create());
+
+        var help = root.Options.OfType<HelpOption>().Single();
+        help.Action = new ExampleHelp((HelpAction)help.Action!);
 
         var parsed = root.Parse(args.Length == 0 ? ["--help"] : args);
         if (parsed.Errors.Count > 0) return Usage(parsed);

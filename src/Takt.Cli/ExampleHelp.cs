@@ -1,0 +1,37 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+
+namespace Takt.Cli;
+
+/// <summary>Help that begins with what people type.</summary>
+sealed class ExampleHelp(HelpAction inner) : SynchronousCommandLineAction
+{
+    static readonly Dictionary<string, string[]> Examples = new(StringComparer.Ordinal)
+    {
+        ["takt"] = ["takt demo                       the whole loop on real flights", "takt init --from flights        a project to change", "takt run                        what has changed", "takt serve                      endpoint, monitors, dashboard"],
+        ["run"] = ["takt run                        all stages whose inputs have changed", "takt run train                  this one and what it needs", "takt run -n                     only tell"],
+        ["why"] = ["takt why train"],
+        ["serve"] = ["takt serve", "takt serve --port 0             any port that is free"],
+        ["data"] = ["takt data log flights", "takt data sql \"select count(*) from flights\""],
+        ["models"] = ["takt models show flights@champion", "takt models alias flights@3 champion"],
+        ["deploy"] = ["takt deploy show flights --watch", "takt deploy rollback flights"],
+        ["monitor"] = ["takt monitor show flights", "takt monitor alerts"],
+        ["runs"] = ["takt runs list", "takt runs show ID", "takt runs logs ID train"],
+        ["demo"] = ["takt demo", "takt demo --once --weeks 10"],
+        ["schema"] = ["takt schema > takt.schema.json"],
+        ["completion"] = ["eval \"$(takt completion bash)\""],
+    };
+
+    public override int Invoke(ParseResult parsed)
+    {
+        var command = parsed.CommandResult.Command;
+        if (Examples.TryGetValue(command is RootCommand ? "takt" : command.Name, out var lines))
+        {
+            Console.WriteLine("Examples:");
+            foreach (var line in lines) Console.WriteLine("  " + line);
+            Console.WriteLine();
+        }
+        return inner.Invoke(parsed);
+    }
+}
