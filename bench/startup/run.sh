@@ -5,12 +5,12 @@ here=$(cd "$(dirname "$0")/../.." && pwd)
 bin="$here/artifacts/takt/takt"
 now() { date +%s%N; }
 median() { sort -n | awk '{v[NR]=$1} END {print v[int((NR+1)/2)]}'; }
-times() { # times N COMMAND...
+timed() { # timed N COMMAND...
     n=$1; shift
     for _ in $(seq "$n"); do s=$(now); "$@" >/dev/null 2>&1; echo $((($(now) - s) / 1000000)); done | median
 }
-help=$(times 15 "$bin" --help)
-wrapper=$(times 15 "$here/takt" --help)
+help=$(timed 15 "$bin" --help)
+wrapper=$(timed 15 "$here/takt" --help)
 echo "takt --help                  $help ms (bar: 70)"
 echo "wrapper on top of the binary $((wrapper - help)) ms (bar: 50)"
 

@@ -22,10 +22,13 @@ public static class DeploymentsApi
         api.MapGet("/{endpoint}/history", (string endpoint) =>
         {
             _ = app.Deployments.Get(endpoint);
-            return Json(new JsonObject { ["events"] = new JsonArray([.. app.Deployments.History(endpoint).Select(e => new JsonObject
+            return Json(new JsonObject
+            {
+                ["events"] = new JsonArray([.. app.Deployments.History(endpoint).Select(e => new JsonObject
             {
                 ["rollout"] = e.Rollout, ["kind"] = e.Kind, ["detail"] = e.Detail, ["time"] = e.Time,
-            })]) });
+            })])
+            });
         });
         api.MapPost("/{endpoint}/rollback", async (string endpoint) => Json(View(await app.Deployments.RollBack(endpoint))));
         api.MapPost("/{endpoint}/pause", async (string endpoint) => Json(View(await app.Deployments.Command(endpoint, RolloutState.Paused))));

@@ -30,7 +30,10 @@ public static class ModelsApi
         api.MapGet("/{name}/versions/{reference}", (string name, string reference) => Results.Text(View(app.Models.Resolve($"{name}@{reference}")).ToJsonString(), "application/json"));
         api.MapGet("/{name}/history", (string name) => Json("events", app.Models.History(name).Select(e => new JsonObject
         {
-            ["version"] = e.Version, ["kind"] = e.Kind, ["detail"] = e.Detail, ["time"] = e.Time,
+            ["version"] = e.Version,
+            ["kind"] = e.Kind,
+            ["detail"] = e.Detail,
+            ["time"] = e.Time,
         })));
         api.MapPost("/{name}/versions/{reference}/aliases/{alias}", async (string name, string reference, string alias) =>
         {

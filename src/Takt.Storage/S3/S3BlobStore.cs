@@ -116,7 +116,10 @@ public sealed class S3BlobStore : IBlobStore, IDisposable
     /// <param name="lifetime">At most 7 days.</param>
     public async Task<Uri> DownloadUrl(Digest id, TimeSpan lifetime, TimeProvider time) => new(await _s3.GetPreSignedURLAsync(new GetPreSignedUrlRequest
     {
-        BucketName = _place.Bucket, Key = Key(id), Verb = HttpVerb.GET, Expires = (time.GetUtcNow() + lifetime).UtcDateTime,
+        BucketName = _place.Bucket,
+        Key = Key(id),
+        Verb = HttpVerb.GET,
+        Expires = (time.GetUtcNow() + lifetime).UtcDateTime,
         Protocol = _place.Endpoint?.StartsWith("http:", StringComparison.Ordinal) == true ? Protocol.HTTP : Protocol.HTTPS,
     }));
 

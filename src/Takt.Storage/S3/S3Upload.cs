@@ -51,14 +51,23 @@ static class S3Upload
                 {
                     var part = await s3.UploadPartAsync(new UploadPartRequest
                     {
-                        BucketName = bucket, Key = key, UploadId = upload, PartNumber = index + 1, UseChunkEncoding = false,
-                        FilePath = file, FilePosition = index * size, PartSize = Math.Min(size, length - (index * size)),
+                        BucketName = bucket,
+                        Key = key,
+                        UploadId = upload,
+                        PartNumber = index + 1,
+                        UseChunkEncoding = false,
+                        FilePath = file,
+                        FilePosition = index * size,
+                        PartSize = Math.Min(size, length - (index * size)),
                     }, one);
                     parts.Add(new PartETag(index + 1, part.ETag));
                 });
             await s3.CompleteMultipartUploadAsync(new CompleteMultipartUploadRequest
             {
-                BucketName = bucket, Key = key, UploadId = upload, PartETags = parts.OrderBy(part => part.PartNumber).ToList(),
+                BucketName = bucket,
+                Key = key,
+                UploadId = upload,
+                PartETags = parts.OrderBy(part => part.PartNumber).ToList(),
             }, cancel);
         }
         catch

@@ -47,7 +47,10 @@ public static class Profiler
                 var quantiles = first[at + 4] is IEnumerable<double> list ? list.ToArray() : [];
                 profile = profile with
                 {
-                    Min = Real(first[at]), Max = Real(first[at + 1]), Mean = Real(first[at + 2]), Std = Real(first[at + 3]),
+                    Min = Real(first[at]),
+                    Max = Real(first[at + 1]),
+                    Mean = Real(first[at + 2]),
+                    Std = Real(first[at + 3]),
                     Quantiles = quantiles,
                     Cuts = quantiles.Distinct().ToArray(),
                 };

@@ -48,7 +48,15 @@ public sealed class DataStepsTests : IAsyncDisposable
 
     StepContext Context(Stage stage) => new()
     {
-        Stage = stage.Name, Folder = _folder, Project = "shop", With = stage.With!, Run = RunId.New(), PipelineRun = RunId.New(), Log = TextWriter.Null, In = [], Lineage = [],
+        Stage = stage.Name,
+        Folder = _folder,
+        Project = "shop",
+        With = stage.With!,
+        Run = RunId.New(),
+        PipelineRun = RunId.New(),
+        Log = TextWriter.Null,
+        In = [],
+        Lineage = [],
     };
 
     Task<StepOutcome> Run(string name) => Find(name) is var stage ? stage.Kind!.Run(Context(stage), default) : null!;
