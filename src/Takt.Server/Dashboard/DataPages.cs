@@ -1,3 +1,4 @@
+using System.Globalization;
 using Takt.Data;
 
 namespace Takt.Server.Dashboard;
@@ -31,10 +32,15 @@ static class DataPages
     static Html[] Column(ColumnProfile c) =>
     [
         Html.Of($"<b>{c.Name}</b>"), Parts.Text(c.Type.ToString().ToLowerInvariant()),
-        c.BinCounts.Count > 0 && c.Type != ColumnType.Boolean ? Parts.Histogram(c.BinCounts, $"{c.Name}: counts between its deciles") : Parts.Histogram(c.Top.Take(12).Select(t => t.Count).ToList(), $"{c.Name}: its most frequent values"),
+        Distribution(c),
         Parts.Count(c.Missing), Parts.Count(c.Distinct), Value(c, c.Min), c.Type == ColumnType.Time ? Html.None : Parts.Number(c.Mean, "0.##"), Value(c, c.Max),
         Parts.Text(string.Join(", ", c.Top.Take(3).Select(t => $"{t.Value} ({t.Count:N0})"))),
     ];
+
+    static Html Distribution(ColumnProfile c) => c.TopIsAll && c.BinCounts.Count > 0
+        ? Parts.Columns(c.Top.OrderBy(t => double.TryParse(t.Value, CultureInfo.InvariantCulture, out var number) ? number : 0).ThenBy(t => t.Value, StringComparer.Ordinal).Select(t => t.Count).ToList(), $"{c.Name}: each of its values, the least first")
+        : c.BinCounts.Count > 0 ? Parts.Density(c.Cuts, c.BinCounts, $"{c.Name}: the middle 98 % of its values")
+        : Parts.Columns(c.Top.Take(12).Select(t => t.Count).ToList(), $"{c.Name}: its most frequent values");
 
     static Html Value(ColumnProfile c, double? value) => value is null ? Html.None
         : c.Type == ColumnType.Time ? Parts.Day(DateTimeOffset.UnixEpoch.AddTicks((long)(value.Value * 10))) : Parts.Number(value, "0.####");

@@ -88,15 +88,32 @@ static class Parts
             """);
     }
 
-    /// <summary>Counts as columns.</summary>
-    public static Html Histogram(IReadOnlyList<long> counts, string title)
+    /// <summary>Counts of separate values as columns of one width.</summary>
+    public static Html Columns(IReadOnlyList<long> counts, string title)
     {
         var most = Math.Max(1, counts.Count == 0 ? 0 : counts.Max());
-        return Html.Of($"""
-            <svg class="histogram" viewBox="0 0 {counts.Count * 10} 40" preserveAspectRatio="none" role="img" aria-label="{title}"><title>{title}</title>{counts.Select((c, i) =>
-                Html.Of($"<rect x=\"{i * 10}\" y=\"{40 - (c * 40.0 / most):0.#}\" width=\"8\" height=\"{c * 40.0 / most:0.#}\"/>"))}</svg>
-            """);
+        return Chart(counts.Select((c, i) => (Left: i * 100.0 / counts.Count, Width: 80.0 / counts.Count, Share: (double)c / most)), title);
     }
+
+    /// <summary>
+    /// How densely values lie between neighbouring cuts: the area is the count, so bins that hold equal counts (quantiles) are as tall as they are narrow.
+    /// The open bins outside of the first and the last cut are left out: a single far value would press all others into one line.
+    /// </summary>
+    /// <param name="cuts">Rising strictly.</param>
+    /// <param name="counts">One more than <paramref name="cuts"/>.</param>
+    public static Html Density(IReadOnlyList<double> cuts, IReadOnlyList<long> counts, string title)
+    {
+        if (cuts.Count < 2) return Html.None;
+        var span = cuts[^1] - cuts[0];
+        var bins = Enumerable.Range(1, cuts.Count - 1).Select(i => (Left: cuts[i - 1], Width: cuts[i] - cuts[i - 1], Density: counts[i] / (cuts[i] - cuts[i - 1]))).ToList();
+        var most = bins.Max(b => b.Density);
+        return Chart(bins.Select(b => ((b.Left - cuts[0]) / span * 100, b.Width / span * 100, most > 0 ? b.Density / most : 0)), title);
+    }
+
+    static Html Chart(IEnumerable<(double Left, double Width, double Share)> columns, string title) => Html.Of($"""
+        <svg class="histogram" viewBox="0 0 100 40" preserveAspectRatio="none" role="img" aria-label="{title}"><title>{title}</title>{columns.Select(c =>
+            Html.Of($"<rect x=\"{c.Left:0.##}\" y=\"{40 - (c.Share * 40):0.##}\" width=\"{c.Width:0.##}\" height=\"{c.Share * 40:0.##}\"/>"))}</svg>
+        """);
 
     static string Words(string state) => state switch
     {

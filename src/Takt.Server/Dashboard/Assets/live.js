@@ -9,7 +9,7 @@
     if (!chart || chart.series.length !== names.length + 1) {
       if (chart) chart.destroy();
       const axis = { stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule } };
-      chart = new uPlot({ width: box.clientWidth, height: 220, scales: { y: { range: (u, low, high) => [0, Math.max(1, high * 1.1)] } }, axes: [axis, axis],
+      chart = new uPlot({ width: box.clientWidth, height: 220, scales: { x: { range: () => [times[times.length - 1] - span, times[times.length - 1]] }, y: { range: (u, low, high) => [0, Math.max(1, high * 1.1)] } }, axes: [axis, axis],
         series: [{}].concat(names.map((name, i) => ({ label: name, stroke: colours[i % colours.length], width: 2, points: { show: false } }))) }, [times].concat(names.map(n => rows[n])), box);
     } else chart.setData([times].concat(names.map(n => rows[n])));
   }
