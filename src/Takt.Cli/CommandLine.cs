@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using System.CommandLine.Parsing;
 using Takt.Cli.Demo;
 
 namespace Takt.Cli;
@@ -41,7 +42,7 @@ public static class CommandLine
         help.Action = new ExampleHelp((HelpAction)help.Action!);
 
         var parsed = root.Parse(args.Length == 0 ? ["--help"] : args);
-        if (parsed.Errors.Count > 0) return Usage(parsed);
+        if (parsed.Errors.Count > 0 || MistakenOption(parsed) is not null) return Usage(parsed);
         try
         {
             return await parsed.InvokeAsync(new InvocationConfiguration
@@ -76,7 +77,7 @@ public static class CommandLine
     {
         var command = parsed.CommandResult.Command;
         var known = command.Subcommands.Select(c => c.Name).Concat(parsed.RootCommandResult.Command.Options.Concat(command.Options).Select(o => o.Name)).Distinct().ToList();
-        var unknown = parsed.UnmatchedTokens.FirstOrDefault(t => !known.Contains(t));
+        var unknown = MistakenOption(parsed) ?? parsed.UnmatchedTokens.FirstOrDefault(t => !known.Contains(t));
         var path = command is RootCommand ? "takt" : $"takt {string.Join(' ', Path(command).Reverse())}";
         if (unknown is not null)
             Terminal.Note($"takt: '{unknown}' is no {(unknown.StartsWith('-') ? "option" : "command")} of {path}{Pipelines.Nearest.Hint(unknown, known)}", Terminal.Tone.Bad);
@@ -86,6 +87,11 @@ public static class CommandLine
         Terminal.Note($"takt: `{path} --help` shows how it is used");
         return ExitCode.Usage;
     }
+
+    /// <summary>A word such as <c>--jsn</c> that an argument took because no option is called so; what follows <c>--</c> is meant.</summary>
+    static string? MistakenOption(ParseResult parsed) => parsed.Tokens.Any(t => t.Type == TokenType.DoubleDash) ? null
+        : parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens).Select(t => t.Value)
+            .FirstOrDefault(t => t.Length > 1 && t[0] == '-' && t.All(c => char.IsAsciiLetter(c) || c == '-'));
 
     static IEnumerable<string> Path(Command command)
     {

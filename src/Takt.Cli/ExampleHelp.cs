@@ -23,6 +23,9 @@ sealed class ExampleHelp(HelpAction inner) : SynchronousCommandLineAction
         ["completion"] = ["eval \"$(takt completion bash)\""],
     };
 
+    /// <summary>Who asks for help need not name what is required.</summary>
+    public override bool ClearsParseErrors => true;
+
     public override int Invoke(ParseResult parsed)
     {
         var command = parsed.CommandResult.Command;

@@ -116,6 +116,20 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
+    public async Task Help_of_a_command_needs_none_of_its_arguments()
+    {
+        var ended = await TaktProcess.Run(_folder, "why", "--help");
+        Expect(ended, 0, "takt why train");
+    }
+
+    [Fact]
+    public async Task An_unknown_option_is_not_taken_for_a_stage()
+    {
+        Write("takt.yaml", "takt: 1\nproject: p\nstages:\n  a: { run: echo hi }\n");
+        Expect(await TaktProcess.Run(_folder, "run", "--jsn"), 2, "'--jsn' is no option of takt run", "did you mean '--json'");
+    }
+
+    [Fact]
     public async Task Outside_a_project_the_way_in_is_told()
     {
         Expect(await TaktProcess.Run(_folder, "run"), 4, "takt.yaml", "takt init");
