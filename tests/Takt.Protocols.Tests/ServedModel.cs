@@ -20,15 +20,22 @@ sealed class ServedModel : IAsyncDisposable
         var folder = Directory.CreateTempSubdirectory("takt-served").FullName;
         var server = await TaktServer.Start(TaktFolder.At(folder), "127.0.0.1", 0);
         var served = new ServedModel { Server = server, Http = new HttpClient { BaseAddress = server.Address } };
-        var random = new Random(1);
-        var x = Enumerable.Range(0, 300).Select(_ => random.NextDouble()).ToArray();
-        var table = new Table([Column.Of("x", x), Column.Of("c", x.Select((_, i) => (string?)(i % 2 == 0 ? "a" : "b")).ToArray()), Column.Of("y", x.Select(v => v > 0.5 ? 1L : 0L).ToArray())]);
-        var package = Directory.CreateDirectory(Path.Combine(served._folder, "model")).FullName;
-        new LightGbmTrainer().Train(new TrainingRequest("binary", "y", null, [], new Dictionary<string, double> { ["trees"] = 5 }, 1), table, package, TextWriter.Null, default);
-        await server.App.Models.Register(new RegisterModel("m", package, null, null, [], new Dictionary<string, string>(), new Dictionary<string, double>()));
+        await served.Register("model", seed: 1, extra: false);
         await server.App.Deployments.Deploy(new DeploymentSpec("m", [1], TimeSpan.Zero, 0, [], null, true, null), "m@1");
         await served.Ready("m");
         return served;
+    }
+
+    /// <summary>Another version of <c>m</c>; with an extra feature it refuses requests for the first.</summary>
+    public async Task Register(string name, int seed, bool extra)
+    {
+        var random = new Random(seed);
+        var x = Enumerable.Range(0, 300).Select(_ => random.NextDouble()).ToArray();
+        List<Column> columns = [Column.Of("x", x), Column.Of("c", x.Select((_, i) => (string?)(i % 2 == 0 ? "a" : "b")).ToArray()), Column.Of("y", x.Select(v => v > 0.5 ? 1L : 0L).ToArray())];
+        if (extra) columns.Add(Column.Of("extra", x));
+        var package = Directory.CreateDirectory(Path.Combine(_folder, name)).FullName;
+        new LightGbmTrainer().Train(new TrainingRequest("binary", "y", null, [], new Dictionary<string, double> { ["trees"] = 5 }, seed), new Table(columns), package, TextWriter.Null, default);
+        await Server.App.Models.Register(new RegisterModel("m", package, null, null, [], new Dictionary<string, string>(), new Dictionary<string, double>()));
     }
 
     public async Task Ready(string endpoint)

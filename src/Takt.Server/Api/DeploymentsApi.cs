@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Takt.Data;
 using Takt.Deployments;
@@ -12,6 +13,7 @@ namespace Takt.Server.Api;
 public static class DeploymentsApi
 {
     const int MostLabels = 100_000;
+    const long MostLabelBytes = 32 << 20;
     const int MostPredictions = 1000;
 
     public static void MapDeployments(this IEndpointRouteBuilder routes, TaktApp app)
@@ -41,6 +43,7 @@ public static class DeploymentsApi
     static async Task<IResult> Labels(HttpContext http, TaktApp app, string endpoint)
     {
         _ = app.Deployments.Get(endpoint);
+        if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = MostLabelBytes;
         JsonDocument body;
         try
         {

@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using DuckDB.NET.Data;
 using Takt.Data;
+using Takt.Runs;
 
 namespace Takt.Deployments;
 
@@ -23,6 +24,7 @@ public sealed class PredictionLog : IAsyncDisposable
     readonly TimeProvider _time;
     readonly Channel<Entry> _queue;
     readonly Task _writer;
+    readonly FolderLock _lock;
     long _dropped;
     long _logged;
 
@@ -31,6 +33,9 @@ public sealed class PredictionLog : IAsyncDisposable
         _folder = folder;
         _time = time;
         Directory.CreateDirectory(folder);
+        // recovery takes journals away: never one that a living process writes
+        _lock = FolderLock.TryTake(Path.Combine(folder, "log.lock"), $"process {Environment.ProcessId}", out var holder)
+            ?? throw TaktException.Conflict($"the prediction log in {folder} is written by {holder}; ask its server instead");
         Recover();
         _queue = Channel.CreateBounded<Entry>(new BoundedChannelOptions(QueueRecords) { SingleReader = true });
         _writer = Task.Factory.StartNew(WriteAll, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap();
@@ -80,7 +85,10 @@ public sealed class PredictionLog : IAsyncDisposable
         var labels = Directory.GetFiles(_folder, "labels-*.parquet");
         DuckDb.Execute(connection, labels.Length == 0
             ? "create view labels as select ''::varchar as id, 0::double as label, now()::timestamp as time where false"
-            : $"create view labels as select id, arg_max(label, time) as label, max(time) as time from read_parquet([{List(labels)}]) group by id");
+            : $"""
+                create view labels as select id, label, time from read_parquet([{List(labels)}], filename = true, file_row_number = true)
+                qualify row_number() over (partition by id order by time desc, filename desc, file_row_number desc) = 1
+                """);
         return connection;
 
         static string List(string[] files) => string.Join(", ", files.Order(StringComparer.Ordinal).Select(DuckDb.Text));
@@ -150,6 +158,7 @@ public sealed class PredictionLog : IAsyncDisposable
     {
         _queue.Writer.TryComplete();
         await _writer;
+        _lock.Dispose();
     }
 
     /// <param name="Record">A batch, or labels; null: write the segment now.</param>

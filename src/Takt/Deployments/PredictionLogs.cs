@@ -5,13 +5,22 @@ namespace Takt.Deployments;
 /// <summary>The prediction log of each endpoint, opened when it is first asked for. One process at a time writes them: the server of the folder.</summary>
 public sealed class PredictionLogs(TaktFolder folder, TimeProvider time) : IAsyncDisposable
 {
-    readonly ConcurrentDictionary<string, Lazy<PredictionLog>> _logs = new(StringComparer.Ordinal);
+    readonly ConcurrentDictionary<string, PredictionLog> _logs = new(StringComparer.Ordinal);
+    readonly Lock _opening = new();
 
-    public PredictionLog Of(string endpoint) =>
-        _logs.GetOrAdd(endpoint, name => new Lazy<PredictionLog>(() => new PredictionLog(Path.Combine(folder.Predictions, name), time))).Value;
+    /// <exception cref="TaktException">Conflict: another process writes it. A later call tries anew.</exception>
+    public PredictionLog Of(string endpoint)
+    {
+        if (_logs.TryGetValue(endpoint, out var open)) return open;
+        lock (_opening)
+        {
+            if (_logs.TryGetValue(endpoint, out open)) return open;
+            return _logs[endpoint] = new PredictionLog(Path.Combine(folder.Predictions, endpoint), time);
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var log in _logs.Values.Where(l => l.IsValueCreated)) await log.Value.DisposeAsync();
+        foreach (var log in _logs.Values) await log.DisposeAsync();
     }
 }

@@ -21,8 +21,17 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
     public async Task<bool> Tick(CancellationToken cancel = default)
     {
         var busy = false;
-        foreach (var deployment in book.List()) busy |= await Tick(deployment, cancel);
-        return busy;
+        List<Exception>? failed = null;
+        foreach (var deployment in book.List())
+            try
+            {
+                busy |= await Tick(deployment, cancel);
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                (failed ??= []).Add(e); // the others go on
+            }
+        return failed is null ? busy : throw new AggregateException("some deployments could not be moved", failed);
     }
 
     async Task<bool> Tick(Deployment deployment, CancellationToken cancel)

@@ -11,6 +11,7 @@ public sealed class Router(Func<string, PredictionLog> logs, TimeProvider time, 
     readonly ConcurrentDictionary<string, Route> _routes = new(StringComparer.Ordinal);
     readonly SemaphoreSlim _slots = new(concurrency > 0 ? concurrency : Math.Max(4, Environment.ProcessorCount * 2));
     long _turn;
+    long _unlogged;
     int _waiting;
 
     public IReadOnlyCollection<string> Endpoints => (IReadOnlyCollection<string>)_routes.Keys;
@@ -41,32 +42,43 @@ public sealed class Router(Func<string, PredictionLog> logs, TimeProvider time, 
         var slot = Enter(endpoint);
         try
         {
-            if (slot.Model is null) throw TaktException.Invalid($"'{endpoint}' is an LLM deployment; ask it at /v1/chat/completions");
-            await Turn(endpoint, cancel);
-            var start = Stopwatch.GetTimestamp();
-            var id = NewId();
-            try
-            {
-                var outputs = slot.Model.Predict(inputs);
-                Done(slot, id, eventTime, start, inputs, outputs, "", failed: false);
-                return new Answer(id, slot.Revision, slot.Model.Signature, outputs);
-            }
-            catch (Exception e) when (e is not OperationCanceledException)
-            {
-                // the caller's mistake is no fault of the revision
-                Done(slot, id, eventTime, start, null, null, e.Message, failed: e is not TaktException { Error: TaktError.Invalid });
-                throw;
-            }
-            finally
-            {
-                _slots.Release();
-            }
+            return await Infer(slot, inputs, eventTime, cancel);
         }
         finally
         {
             slot.Leave();
         }
     }
+
+    /// <summary>Answers rows with a slot that the caller has entered, and leaves.</summary>
+    /// <inheritdoc cref="Infer(string, Table, DateTimeOffset?, CancellationToken)"/>
+    public async Task<Answer> Infer(Slot slot, Table inputs, DateTimeOffset? eventTime, CancellationToken cancel)
+    {
+        var endpoint = slot.Revision.Endpoint;
+        if (slot.Model is null) throw TaktException.Invalid($"'{endpoint}' is an LLM deployment; ask it at /v1/chat/completions");
+        await Turn(endpoint, cancel);
+        var start = Stopwatch.GetTimestamp();
+        var id = NewId();
+        try
+        {
+            var outputs = slot.Model.Predict(inputs);
+            Done(slot, id, eventTime, start, inputs, outputs, "", failed: false);
+            return new Answer(id, slot.Revision, slot.Model.Signature, outputs);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            // the rows fit the signature: whatever went wrong, the revision did it
+            Done(slot, id, eventTime, start, null, null, e.Message, failed: true);
+            throw;
+        }
+        finally
+        {
+            _slots.Release();
+        }
+    }
+
+    /// <summary>Counts and logs that a revision refused what the one in charge takes.</summary>
+    public void Refused(Slot slot, DateTimeOffset? eventTime, string why) => Done(slot, NewId(), eventTime, Stopwatch.GetTimestamp(), null, null, why, failed: true);
 
     /// <summary>A slot for one request, by the shares; the caller leaves it.</summary>
     /// <exception cref="TaktException">NotFound: no such endpoint, or none ready.</exception>
@@ -86,9 +98,19 @@ public sealed class Router(Func<string, PredictionLog> logs, TimeProvider time, 
         var latency = Stopwatch.GetElapsedTime(start);
         slot.Stats.Count(latency, failed);
         var now = time.GetUtcNow();
-        logs(slot.Revision.Endpoint).Append(new PredictionBatch(id, eventTime ?? now, now, slot.Revision.Number,
+        try
+        {
+            logs(slot.Revision.Endpoint).Append(new PredictionBatch(id, eventTime ?? now, now, slot.Revision.Number,
             slot.Revision.Model ?? slot.Revision.Spec.Upstream?.Model ?? "", latency, inputs, outputs, error));
+        }
+        catch (Exception e) when (e is TaktException or IOException or UnauthorizedAccessException)
+        {
+            Interlocked.Increment(ref _unlogged); // an answer is worth more than its record
+        }
     }
+
+    /// <summary>Requests that could not be logged because their log could not be opened.</summary>
+    public long Unlogged => Volatile.Read(ref _unlogged);
 
     /// <summary>Sorts by time.</summary>
     public static string NewId() => "p-" + Guid.CreateVersion7().ToString("N");

@@ -83,6 +83,24 @@ public sealed class OpenAiTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_secret_without_a_value_is_an_error_of_the_deployment()
+    {
+        await _served.Server.App.Deployments.Deploy(new DeploymentSpec("keyless", [1], TimeSpan.Zero, 0, [], null, true, new Upstream(_upstream.Url, "up", "NOT_SET")), null);
+        await _served.Ready("keyless");
+        var (status, body) = await _served.Post("/v1/chat/completions", """{"model":"keyless","messages":[{"role":"user","content":"hi"}]}""");
+        Assert.Equal(503, status);
+        Assert.Contains("not_configured", body);
+        Assert.Equal(1, _served.Server.App.Router.Find("keyless")!.Champion.Stats.Errors);
+    }
+
+    [Theory]
+    [InlineData("""{"model":"chat","messages":[],"stream_options":"x"}""")]
+    [InlineData("""{"model":"chat","messages":[],"stream_options":{"include_usage":"yes"}}""")]
+    [InlineData("""{"model":"chat","model":"chat","messages":[]}""")]
+    [InlineData("{")]
+    public async Task A_malformed_chat_request_is_400(string body) => Assert.Equal(400, (await _served.Post("/v1/chat/completions", body)).Status);
+
+    [Fact]
     public async Task A_stream_that_breaks_off_ends_with_an_error_event()
     {
         var (_, body) = await _served.Post("/v1/chat/completions", """{"model":"chat","stream":true,"messages":[{"role":"user","content":"cut"}]}""");

@@ -100,6 +100,37 @@ public sealed class OpenInferenceTests : IAsyncLifetime
     }, iter: 20_000);
 
     [Fact]
+    public async Task A_challenger_that_refuses_what_the_champion_takes_is_rolled_back_and_no_client_notices()
+    {
+        await _model.Register("wider", seed: 2, extra: true);
+        await _model.Server.App.Deployments.Deploy(new("m", [0.5, 1], TimeSpan.Zero, 20, ["error_rate > 1%"], null, true, null), "m@2");
+        while (_model.Server.App.Router.Find("m")!.Challenger is null) await Task.Delay(20);
+        for (var i = 0; i < 200; i++) Assert.Equal(200, (await _model.Post("/v2/models/m/infer", Good)).Status);
+        for (var i = 0; i < 200 && _model.Server.App.Deployments.Get("m").Rollout!.Active; i++) await Task.Delay(50);
+        Assert.Equal(Takt.Deployments.RolloutState.RolledBack, _model.Server.App.Deployments.Get("m").Rollout!.State);
+        Assert.Equal("m@1", _model.Server.App.Deployments.Get("m").Live!.Model);
+        Assert.Equal(200, (await _model.Post("/v2/models/m/infer", Good)).Status);
+    }
+
+    [Fact]
+    public async Task A_version_in_the_path_is_the_one_that_answers()
+    {
+        await _model.Register("again", seed: 2, extra: false);
+        await _model.Server.App.Deployments.Deploy(new("m", [0.5, 1], TimeSpan.FromHours(1), 20, [], null, true, null), "m@2");
+        while (_model.Server.App.Router.Find("m")!.Challenger is null) await Task.Delay(20);
+        foreach (var version in (string[])["1", "2"])
+            for (var i = 0; i < 10; i++)
+                Assert.Equal(version, JsonNode.Parse((await _model.Post($"/v2/models/m/versions/{version}/infer", Good)).Body)!["model_version"]!.GetValue<string>());
+    }
+
+    [Fact]
+    public async Task Text_that_is_no_Unicode_is_refused()
+    {
+        var (status, _) = await _model.Post("/v2/models/m/infer", Good.Replace("\"a\"", "\"\\ud800\"", StringComparison.Ordinal));
+        Assert.Equal(400, status);
+    }
+
+    [Fact]
     public async Task A_prediction_is_logged_and_takes_a_label_later()
     {
         var (_, body) = await _model.Post("/v2/models/m/infer", Good);

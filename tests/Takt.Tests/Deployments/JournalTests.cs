@@ -72,6 +72,35 @@ public sealed class JournalTests : IDisposable
     }
 
     [Fact]
+    public async Task Of_two_labels_with_one_time_the_later_counts_within_a_segment_and_across()
+    {
+        await using var log = new PredictionLog(_folder, TimeProvider.System);
+        log.Append(Batch("p-1"));
+        foreach (var value in (double[])[0, 1]) await log.Append([new Label("p-1:0", value, DateTimeOffset.UnixEpoch)]);
+        await log.Flush();
+        Assert.Equal(1, Label());
+        await log.Append([new Label("p-1:0", 5, DateTimeOffset.UnixEpoch)]);
+        await log.Flush();
+        Assert.Equal(5, Label());
+
+        double Label()
+        {
+            using var connection = log.Open();
+            return Tables.Query(connection!, "select label from labels")["label"].NumberAt(0);
+        }
+    }
+
+    [Fact]
+    public async Task A_second_opener_is_refused_and_takes_no_journal_away()
+    {
+        await using var log = new PredictionLog(_folder, TimeProvider.System);
+        log.Append(Batch("p-1"));
+        await log.Append([new Label("p-1:0", 1, DateTimeOffset.UnixEpoch)]);
+        Assert.Equal(TaktError.Conflict, Assert.Throws<TaktException>(() => new PredictionLog(_folder, TimeProvider.System)).Error);
+        Assert.Single(Directory.GetFiles(_folder, "*.journal"));
+    }
+
+    [Fact]
     public async Task What_a_dead_process_journalled_is_in_segments_after_the_next_start()
     {
         using (var journal = new Journal(Path.Combine(_folder, "20010101T000000000-x.journal")))

@@ -6,6 +6,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Takt.Deployments;
 
@@ -40,12 +41,20 @@ public static class OpenAiApi
     static async Task<IResult> Chat(HttpContext http, TaktApp app)
     {
         if (http.Request.ContentLength > MostBytes) return Error(413, $"the request has over {MostBytes} bytes", "invalid_request_error", null, "request_too_large");
+        if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = MostBytes; // chunked bodies too
         JsonObject? request;
         try
         {
             request = await JsonNode.ParseAsync(http.Request.Body, cancellationToken: http.RequestAborted) as JsonObject;
+            _ = request?.Count; // members are read here: one that stands twice is found now
+            if (request?["stream_options"] is { } options && (options is not JsonObject o || (o["include_usage"] is { } usage && usage.GetValueKind() is not (JsonValueKind.True or JsonValueKind.False))))
+                return Error(400, "stream_options must be an object such as {\"include_usage\": true}", "invalid_request_error", "stream_options", null);
         }
-        catch (JsonException e)
+        catch (BadHttpRequestException e)
+        {
+            return Error(e.StatusCode, e.Message, "invalid_request_error", null, null);
+        }
+        catch (Exception e) when (e is JsonException or ArgumentException or InvalidOperationException)
         {
             return Error(400, $"the body is not JSON: {e.Message}", "invalid_request_error", null, null);
         }
@@ -57,14 +66,15 @@ public static class OpenAiApi
             http.Response.Headers.RetryAfter = "1";
             return Error(503, $"{MostAtOnce} requests are under way; try again in a second", "server_error", null, "overloaded");
         }
-        var slot = app.Router.Enter(model);
+        Slot? slot = null;
         try
         {
+            slot = app.Router.Enter(model);
             return slot.Revision.Spec.Upstream is { } upstream ? await Forward(http, app, slot, upstream, request, messages.Count) : Unknown(model);
         }
         finally
         {
-            slot.Leave();
+            slot?.Leave();
             AtOnce.Release();
         }
     }
@@ -100,6 +110,11 @@ public static class OpenAiApi
                 await http.Response.Body.WriteAsync(body, http.RequestAborted);
             }
             return Results.Empty;
+        }
+        catch (TaktException e)
+        {
+            (error, failed) = (e.Message, true); // a secret without a value
+            return Error(503, e.Message, "server_error", null, "not_configured");
         }
         catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
         {

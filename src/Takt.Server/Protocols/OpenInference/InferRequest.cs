@@ -40,7 +40,7 @@ sealed class InferRequest
             }
             if (json.Read()) throw TaktException.Invalid("something follows the JSON object");
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException) // the second: a text that is no Unicode
         {
             throw new TaktException(TaktError.Invalid, $"the request is not JSON: {e.Message}", e);
         }

@@ -35,23 +35,51 @@ public static class OpenInferenceApi
     static async Task<IResult> Infer(HttpContext http, TaktApp app, string model, string? version)
     {
         if (http.Request.Headers.ContainsKey("Inference-Header-Content-Length")) throw TaktException.Invalid("binary tensors are not supported yet: send the tensors as JSON");
-        var signature = Require(app, model, version).Model?.Signature ?? throw TaktException.Invalid($"'{model}' is an LLM deployment; ask it at /v1/chat/completions");
+        _ = Require(app, model, version);
         var (buffer, length) = await ReadBody(http.Request);
+        // one slot for the whole request: what it is read for is what answers it
+        var slot = version is null ? app.Router.Enter(model) : Enter(Require(app, model, version));
         try
         {
             var request = InferRequest.Parse(buffer.AsSpan(0, length));
+            var rows = Rows(app, ref slot, request, buffer.AsSpan(0, length), mayFallBack: version is null);
+            var signature = slot.Model!.Signature;
             var unknown = request.Outputs.Where(o => signature.Outputs.All(f => f.Name != o)).ToList();
             if (unknown.Count > 0) throw TaktException.Invalid($"the model has no output '{unknown[0]}'; it has {string.Join(", ", signature.Outputs.Select(f => f.Name))}");
-            var answer = await app.Router.Infer(model, request.ToTable(buffer.AsSpan(0, length), signature), request.EventTime, http.RequestAborted);
+            var answer = await app.Router.Infer(slot, rows, request.EventTime, http.RequestAborted);
             http.Response.ContentType = "application/json";
             await using (var json = new Utf8JsonWriter(http.Response.BodyWriter)) Write(json, model, request, answer);
             return Results.Empty;
         }
         finally
         {
+            slot.Leave();
             ArrayPool<byte>.Shared.Return(buffer);
         }
     }
+
+    /// <summary>
+    /// The rows for the slot. A challenger that refuses what the champion takes has failed, not the caller: that is counted against it, and the champion answers.
+    /// </summary>
+    static Table Rows(TaktApp app, ref Slot slot, InferRequest request, ReadOnlySpan<byte> body, bool mayFallBack)
+    {
+        if (slot.Model is null) throw TaktException.Invalid($"'{slot.Revision.Endpoint}' is an LLM deployment; ask it at /v1/chat/completions");
+        try
+        {
+            return request.ToTable(body, slot.Model.Signature);
+        }
+        catch (TaktException e) when (mayFallBack && app.Router.Find(slot.Revision.Endpoint) is { } route && route.Challenger == slot && route.Champion.Model is not null)
+        {
+            var rows = request.ToTable(body, route.Champion.Model.Signature); // refused by both: the caller's mistake
+            app.Router.Refused(slot, request.EventTime, e.Message);
+            if (!route.Champion.TryEnter()) throw;
+            slot.Leave();
+            slot = route.Champion;
+            return rows;
+        }
+    }
+
+    static Slot Enter(Slot slot) => slot.TryEnter() ? slot : throw new TaktException(TaktError.Unavailable, $"version {slot.Revision.Number} of '{slot.Revision.Endpoint}' has just been replaced; ask again");
 
     static void Write(Utf8JsonWriter json, string model, InferRequest request, Answer answer)
     {

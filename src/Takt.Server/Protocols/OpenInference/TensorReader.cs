@@ -76,7 +76,14 @@ static class TensorReader
                 integers[at] = integer;
                 return true;
             case string?[] texts when json.TokenType == JsonTokenType.String:
-                texts[at] = json.GetString();
+                try
+                {
+                    texts[at] = json.GetString();
+                }
+                catch (InvalidOperationException)
+                {
+                    return false; // no Unicode
+                }
                 return true;
             case bool[] booleans when json.TokenType is JsonTokenType.True or JsonTokenType.False:
                 booleans[at] = json.TokenType == JsonTokenType.True;
