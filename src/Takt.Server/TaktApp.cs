@@ -7,6 +7,7 @@ using Takt.Models;
 using Takt.Monitors;
 using Takt.Pipelines;
 using Takt.Runs;
+using Takt.Runs.Traces;
 using Takt.Server.Executors.Local;
 using Takt.Storage;
 using Takt.Storage.FileSystem;
@@ -35,6 +36,10 @@ public sealed class TaktApp : IAsyncDisposable
         Experiments = new Experiments(database, time);
         RunLog = new RunLog(database, time);
         Artifacts = new ArtifactFiles(database, blobs, time);
+        Traces = new TraceLog(database, time);
+        Assessments = new Assessments(database, time);
+        EvaluationSets = new EvaluationSets(database, time);
+        Scorers = new Scorers(database, time);
         Gates = new GateTable(database, time);
         Models = new ModelRegistry(database, blobs, [new LightGbmRuntime()], time, folder.Cache);
         Predictions = new PredictionLogs(folder, time);
@@ -63,6 +68,10 @@ public sealed class TaktApp : IAsyncDisposable
     public Experiments Experiments { get; }
     public RunLog RunLog { get; }
     public ArtifactFiles Artifacts { get; }
+    public TraceLog Traces { get; }
+    public Assessments Assessments { get; }
+    public EvaluationSets EvaluationSets { get; }
+    public Scorers Scorers { get; }
     public GateTable Gates { get; }
     public ModelRegistry Models { get; }
     public PipelineRunner Pipelines { get; }

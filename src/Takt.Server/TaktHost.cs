@@ -9,6 +9,7 @@ using Takt.Server.Dashboard;
 using Takt.Server.Protocols.OpenAI;
 using Takt.Server.Protocols.Mlflow;
 using Takt.Server.Protocols.OpenInference;
+using Takt.Server.Protocols.OpenTelemetry;
 
 namespace Takt.Server;
 
@@ -43,6 +44,7 @@ public static class TaktHost
         routes.MapMonitors(app);
         routes.MapOpenInference(app);
         routes.MapMlflow(app);
+        routes.MapOpenTelemetry(app);
         routes.MapOpenAi(app);
         routes.MapDashboard(app);
     }

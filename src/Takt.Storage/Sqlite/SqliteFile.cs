@@ -58,6 +58,7 @@ public static class SqliteFile
                 // WAL: readers never wait for the writer. FULL: a commit that was answered survives power loss.
                 command.CommandText = $"pragma busy_timeout={BusySeconds * 1000}; pragma journal_mode=wal; pragma synchronous=full; pragma temp_store=memory;";
                 command.ExecuteNonQuery();
+                SqliteRegex.Add(connection);
                 return connection;
             }
             catch

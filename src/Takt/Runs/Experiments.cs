@@ -58,6 +58,15 @@ public sealed class Experiments(Database database, TimeProvider time)
             throw TaktException.NotFound($"No tag with name: {key}");
     });
 
+    /// <returns>Where its artifacts are.</returns>
+    /// <exception cref="TaktException">NotFound. Invalid: it is deleted.</exception>
+    internal static string CheckActive(SqlSession session, long id)
+    {
+        var (state, location) = session.First($"select lifecycle, artifact_location from experiment where workspace = {RunTable.Workspace} and id = {id}",
+            row => Tuple.Create(row.Text(0), row.Text(1))) ?? throw Unknown(id);
+        return state == "active" ? location : throw TaktException.Invalid($"The experiment {id} must be in the 'active' state. Current state is {state}.");
+    }
+
     internal static TaktException Unknown(long id) => TaktException.NotFound($"No Experiment with id={id} exists");
 
     Task Change(long id, Action<SqlSession> change, bool onlyActive = true) => database.Write(session =>

@@ -35,6 +35,8 @@ static class FilterParser
         string op;
         if (tokens[at].Kind == Kind.Operator) op = tokens[at++].Value;
         else if (Is(tokens, at, "NOT") && Is(tokens, at + 1, "IN")) { op = "NOT IN"; at += 2; }
+        else if (Is(tokens, at, "IS") && Is(tokens, at + 1, "NULL")) { at += 2; return new FilterClause(entity, key, "IS NULL", [], true); }
+        else if (Is(tokens, at, "IS") && Is(tokens, at + 1, "NOT") && Is(tokens, at + 2, "NULL")) { at += 3; return new FilterClause(entity, key, "IS NOT NULL", [], true); }
         else if (Is(tokens, at, "LIKE") || Is(tokens, at, "ILIKE") || Is(tokens, at, "RLIKE") || Is(tokens, at, "IN")) op = tokens[at++].Value.ToUpperInvariant();
         else throw Bad(tokens[start].Raw, tokens[at].Raw);
         if (at == tokens.Count) throw Bad([.. tokens[start..at].Select(t => t.Raw)]);
@@ -108,7 +110,7 @@ static class FilterParser
         return tokens;
     }
 
-    static bool AfterLike(List<Token> tokens) => Is(tokens, tokens.Count - 1, "LIKE") || Is(tokens, tokens.Count - 1, "ILIKE");
+    static bool AfterLike(List<Token> tokens) => Is(tokens, tokens.Count - 1, "LIKE") || Is(tokens, tokens.Count - 1, "ILIKE") || Is(tokens, tokens.Count - 1, "RLIKE");
 
     static int Past(string text, int open)
     {

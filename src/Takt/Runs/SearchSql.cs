@@ -156,7 +156,7 @@ sealed record SearchSql(Sql Joins, Sql Where, Sql Order)
         };
     }
 
-    static string Glob(string like)
+    internal static string Glob(string like)
     {
         var glob = new StringBuilder(like.Length + 8);
         foreach (var c in like) _ = c switch { '%' => glob.Append('*'), '_' => glob.Append('?'), '*' or '?' or '[' => glob.Append('[').Append(c).Append(']'), _ => glob.Append(c) };

@@ -8,12 +8,10 @@ namespace Takt.Protocols.Tests.Mlflow;
 /// <summary>A whole session of a real MLflow 3.6 client, replayed; every answer must mean what MLflow's own server answered.</summary>
 public sealed partial class ReplayTests(ITestOutputHelper output)
 {
-    /// <summary>What is not served; docs/mlflow.md lists it. An exchange of these that does match is reported too, so that the list stays true.</summary>
-    static readonly string[] NotServed = ["/3.0/mlflow/traces", "/v1/traces"];
-
     /// <summary>Where Takt differs on purpose.</summary>
     static string? Reason(string method, string path, int status, string answer, string fault) =>
-        path == "/version" ? "the version of the protocol, not of a development build"
+        path == "/v1/traces" && status == 200 && fault.StartsWith("''", StringComparison.Ordinal) ? "the answer is the protobuf message that its type says, here of no bytes, not JSON"
+        : path == "/version" ? "the version of the protocol, not of a development build"
         : method == "GET" && path.Contains("/mlflow-artifacts/artifacts/") && status == 500 && answer.Contains("No such file") ? "a missing artifact is 404, not 500"
         : answer.Contains("sqlite3.IntegrityError") ? "a taken name is told without the SQL"
         : path.EndsWith("/runs/search") && fault.StartsWith("/next_page_token: absent") ? "a full last page has no token to an empty one"
@@ -25,7 +23,7 @@ public sealed partial class ReplayTests(ITestOutputHelper output)
         await using var server = await MlflowServer.Start();
         var ids = new Dictionary<string, string>();
         var faults = new List<string>();
-        int same = 0, different = 0, missing = 0;
+        int same = 0, different = 0;
         foreach (var line in await File.ReadAllLinesAsync(Path.Combine(AppContext.BaseDirectory, "Mlflow", "client-3.6.jsonl")))
         {
             var exchange = JsonNode.Parse(line)!;
@@ -35,6 +33,11 @@ public sealed partial class ReplayTests(ITestOutputHelper output)
             var expected = exchange["response"]!;
             var status = expected["status"]!.GetValue<int>();
             using var message = new HttpRequestMessage(new HttpMethod(method), path) { Content = Content(request["body"], ids) };
+            if (path == "/v1/traces")
+            {
+                message.Content!.Headers.ContentType = new MediaTypeHeaderValue("application/x-protobuf");
+                message.Headers.Add("x-mlflow-experiment-id", request["headers"]!["x-mlflow-experiment-id"]!.GetValue<string>());
+            }
             using var response = await server.Client.SendAsync(message);
             var bytes = await response.Content.ReadAsByteArrayAsync();
             var fault = (int)response.StatusCode != status ? $"status {(int)response.StatusCode} instead of {status}: {Encoding.UTF8.GetString(bytes)[..Math.Min(200, bytes.Length)]}"
@@ -42,16 +45,15 @@ public sealed partial class ReplayTests(ITestOutputHelper output)
             var name = $"{exchange["seq"]} {method} {path}";
             if (fault is null) same++;
             else if (Reason(method, path, status, expected.ToJsonString(), fault) is { } reason) { different++; output.WriteLine($"differs on purpose ({reason}): {name}"); }
-            else if (NotServed.Any(path.Contains)) { missing++; output.WriteLine($"not served: {name}"); }
             else faults.Add($"{name}: {fault}");
         }
-        output.WriteLine($"{same} the same, {different} different on purpose, {missing} not served, {faults.Count} wrong");
+        output.WriteLine($"{same} the same, {different} different on purpose, {faults.Count} wrong");
         Assert.True(faults.Count == 0, string.Join('\n', faults));
         Assert.True(same >= Floor, $"only {same} exchanges are the same; there were {Floor}");
     }
 
     /// <summary>Only ever to grow.</summary>
-    const int Floor = 230;
+    const int Floor = 234;
 
     static HttpContent? Content(JsonNode? body, Dictionary<string, string> ids)
     {

@@ -23,6 +23,7 @@ public static class MlflowApi
             var artifacts = new ArtifactCalls(app.Artifacts, app.RunLog);
             Get(routes, tracking + "/artifacts/list", artifacts.ListOfRun);
             MapArtifacts(routes, $"{prefix}/2.0/mlflow-artifacts", artifacts);
+            TraceRoutes.Map(routes, prefix, app);
             foreach (var version in (string[])["2.0", "3.0"])
                 routes.Map($"{prefix}/{version}/{{**path}}", http => MlflowAnswer.Error(http, 404, "ENDPOINT_NOT_FOUND", $"No such endpoint: {http.Request.Method} {http.Request.Path}"));
         }
@@ -111,13 +112,13 @@ public static class MlflowApi
             MlflowAnswer.Error(http, 501, "NOT_IMPLEMENTED", "Multipart upload is not supported for the current artifact repository"));
     }
 
-    static void Get(IEndpointRouteBuilder routes, string path, Func<HttpContext, MlflowRequest, Task> call) => routes.MapGet(path, Answering(call));
+    internal static void Get(IEndpointRouteBuilder routes, string path, Func<HttpContext, MlflowRequest, Task> call) => routes.MapGet(path, Answering(call));
 
-    static void Post(IEndpointRouteBuilder routes, string path, Func<HttpContext, MlflowRequest, Task> call) => routes.MapPost(path, Answering(call));
+    internal static void Post(IEndpointRouteBuilder routes, string path, Func<HttpContext, MlflowRequest, Task> call) => routes.MapPost(path, Answering(call));
 
-    static void Patch(IEndpointRouteBuilder routes, string path, Func<HttpContext, MlflowRequest, Task> call) => routes.MapPatch(path, Answering(call));
+    internal static void Patch(IEndpointRouteBuilder routes, string path, Func<HttpContext, MlflowRequest, Task> call) => routes.MapPatch(path, Answering(call));
 
-    static void Delete(IEndpointRouteBuilder routes, string path, Func<HttpContext, MlflowRequest, Task> call) => routes.MapDelete(path, Answering(call));
+    internal static void Delete(IEndpointRouteBuilder routes, string path, Func<HttpContext, MlflowRequest, Task> call) => routes.MapDelete(path, Answering(call));
 
     static RequestDelegate Answering(Func<HttpContext, MlflowRequest, Task> call) => http => Guarded(http, async () => await call(http, await MlflowRequest.Read(http)));
 

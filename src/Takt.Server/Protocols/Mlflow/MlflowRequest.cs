@@ -114,6 +114,23 @@ sealed class MlflowRequest
 
     public MlflowRequest? ObjectOrNull(string name) => Find(name, out var value) ? value.ValueKind == JsonValueKind.Object ? Of(value) : throw Wrong(name, value) : null;
 
+    /// <summary>A value of any kind; null when it is not there or null.</summary>
+    public JsonElement? RawOrNull(string name) => Find(name, out var value) ? value : null;
+
+    /// <summary>A member that is there, if only as null.</summary>
+    public bool Has(string name) => _query is null ? _body.TryGetProperty(name, out _) : _query.ContainsKey(name);
+
+    /// <summary>The pairs of <c>{"key": "value"}</c>.</summary>
+    public List<KeyValuePair<string, string>> Map(string name)
+    {
+        var pairs = new List<KeyValuePair<string, string>>();
+        if (!Find(name, out var value)) return pairs;
+        if (value.ValueKind != JsonValueKind.Object) throw Wrong(name, value);
+        foreach (var member in value.EnumerateObject())
+            pairs.Add(new(member.Name, member.Value.ValueKind == JsonValueKind.String ? String(name, member.Value) : throw Wrong(name, value)));
+        return pairs;
+    }
+
     List<T> Items<T>(string name, Func<JsonElement, T> read)
     {
         var items = new List<T>();
@@ -144,13 +161,13 @@ sealed class MlflowRequest
     public static TaktException Missing(string name) =>
         TaktException.Invalid($"Missing value for required parameter '{name}'. See the API docs for more information about request parameters.");
 
-    static TaktException Wrong(string name, JsonElement value)
+    public static TaktException Wrong(string name, JsonElement value)
     {
         var text = value.GetRawText();
         return Wrong(name, text.Length > 200 ? text[..200] + "…" : text);
     }
 
-    static TaktException Wrong(string name, string value) =>
+    public static TaktException Wrong(string name, string value) =>
         TaktException.Invalid($"Invalid value {value} for parameter '{name}' supplied. See the API docs for more information about request parameters.");
 
     static TaktException NotJson() => TaktException.Invalid("The request's body is not a JSON object. See the API docs for more information about request parameters.");

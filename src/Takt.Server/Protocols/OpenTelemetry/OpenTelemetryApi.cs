@@ -1,0 +1,133 @@
+using System.Globalization;
+using System.IO.Compression;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Routing;
+
+namespace Takt.Server.Protocols.OpenTelemetry;
+
+/// <summary>
+/// OTLP/HTTP (opentelemetry.io/docs/specs/otlp): spans of any OpenTelemetry exporter become traces of the experiment that the header
+/// <c>x-mlflow-experiment-id</c> names. Protobuf, plain or gzip or deflate. All spans of a request are kept or none.
+/// </summary>
+public static class OpenTelemetryApi
+{
+    const string Experiment = "x-mlflow-experiment-id";
+    const string Protobuf = "application/x-protobuf";
+
+    /// <summary>Of a body, as it comes and unpacked.</summary>
+    const int MostBytes = 32 << 20;
+
+    public static void MapOpenTelemetry(this IEndpointRouteBuilder routes, TaktApp app) => routes.MapPost("/v1/traces", async http =>
+    {
+        try
+        {
+            await Receive(http, app);
+        }
+        catch (BadHttpRequestException e) when (!http.Response.HasStarted)
+        {
+            await Refuse(http, e.StatusCode, "BAD_REQUEST", e.Message);
+        }
+        catch (TaktException e) when (!http.Response.HasStarted)
+        {
+            await (e.Error switch
+            {
+                TaktError.NotFound => Refuse(http, 404, "RESOURCE_DOES_NOT_EXIST", e.Message),
+                TaktError.Invalid => Refuse(http, 422, "INVALID_PARAMETER_VALUE", e.Message),
+                TaktError.TooLarge => Refuse(http, 413, "BAD_REQUEST", e.Message),
+                TaktError.Unavailable => Refuse(http, 503, "TEMPORARILY_UNAVAILABLE", e.Message), // exporters try again
+                _ => throw e,
+            });
+        }
+    });
+
+    static async Task Receive(HttpContext http, TaktApp app)
+    {
+        var type = http.Request.ContentType;
+        if (type?.Split(';')[0].Trim() != Protobuf)
+        {
+            await Refuse(http, 400, "INVALID_PARAMETER_VALUE", $"Invalid Content-Type: {type}. Expected: {Protobuf}");
+            return;
+        }
+        if (http.Request.Headers[Experiment].ToString() is not { Length: > 0 } header)
+        {
+            await Refuse(http, 422, "INVALID_PARAMETER_VALUE", $"The header {Experiment} is missing: it names the experiment whose traces these are");
+            return;
+        }
+        OtlpRequest request;
+        try
+        {
+            using var body = await Body(http);
+            request = OtlpRequest.Parse(body.GetBuffer().AsSpan(0, (int)body.Length));
+        }
+        catch (Exception e) when (e is FormatException or InvalidDataException)
+        {
+            await Refuse(http, 400, "INVALID_PARAMETER_VALUE", "Invalid OpenTelemetry protobuf format");
+            return;
+        }
+        if (!request.Any)
+        {
+            await Refuse(http, 400, "INVALID_PARAMETER_VALUE", "Invalid OpenTelemetry protobuf format - no spans found");
+            return;
+        }
+        if (request.Spans.Any(s => s.Trace.Length != 16 || s.Id.Length != 8 || s.Parent.Length is not (0 or 8)))
+        {
+            await Refuse(http, 422, "INVALID_PARAMETER_VALUE", "Cannot convert OpenTelemetry span to MLflow span: a trace's id has 16 bytes, a span's 8");
+            return;
+        }
+        if (!long.TryParse(header, NumberStyles.None, CultureInfo.InvariantCulture, out var experiment)) throw TaktException.NotFound($"No Experiment with id={header} exists");
+        if (experiment == 0) await app.Experiments.EnsureDefault();
+        if (request.Spans.Count > 0) await app.Traces.AddSpans(experiment, request.Spans);
+        // an ExportTraceServiceResponse without a partial_success is a message of no bytes
+        http.Response.ContentType = Protobuf;
+        http.Response.ContentLength = 0;
+    }
+
+    /// <exception cref="InvalidDataException">It is not packed as it says.</exception>
+    /// <exception cref="TaktException">TooLarge. Invalid: it is packed in a way that is not known.</exception>
+    static async Task<MemoryStream> Body(HttpContext http)
+    {
+        if (http.Request.ContentLength > MostBytes) throw TooLarge();
+        if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = MostBytes; // chunked bodies too
+        var sent = new MemoryStream((int)(http.Request.ContentLength ?? 4096));
+        await http.Request.Body.CopyToAsync(sent, http.RequestAborted);
+        sent.Position = 0;
+        switch (http.Request.Headers.ContentEncoding.ToString().ToLowerInvariant())
+        {
+            case "" or "identity": return sent;
+            case "gzip": return await Unpacked(new GZipStream(sent, CompressionMode.Decompress), http.RequestAborted);
+            case "deflate":
+                // zlib's form, or, from some clients, the bare one
+                var zlib = sent.Length > 1 && (sent.GetBuffer()[0] & 15) == 8 && ((sent.GetBuffer()[0] << 8) | sent.GetBuffer()[1]) % 31 == 0;
+                return await Unpacked(zlib ? new ZLibStream(sent, CompressionMode.Decompress) : new DeflateStream(sent, CompressionMode.Decompress), http.RequestAborted);
+            case var other: throw new BadHttpRequestException($"Unsupported Content-Encoding: {other}; gzip and deflate are known", 415);
+        }
+    }
+
+    static async Task<MemoryStream> Unpacked(Stream packed, CancellationToken cancel)
+    {
+        var all = new MemoryStream();
+        await using (packed)
+        {
+            var buffer = new byte[16 << 10];
+            for (int n; (n = await packed.ReadAsync(buffer, cancel)) > 0;)
+            {
+                if (all.Length + n > MostBytes) throw TooLarge();
+                all.Write(buffer, 0, n);
+            }
+        }
+        return all;
+    }
+
+    static TaktException TooLarge() => new(TaktError.TooLarge, $"The request is longer than {MostBytes} bytes; send its spans in several requests");
+
+    // MLflow's clients read error_code and message, those of 3.6 the detail
+    static Task Refuse(HttpContext http, int status, string code, string message)
+    {
+        http.Response.StatusCode = status;
+        http.Response.ContentType = "application/json";
+        return http.Response.WriteAsync(new JsonObject { ["error_code"] = code, ["message"] = message, ["detail"] = message }.ToJsonString());
+    }
+}
