@@ -30,15 +30,14 @@ public static class OpenTelemetryApi
         {
             await Refuse(http, e.StatusCode, "BAD_REQUEST", e.Message);
         }
-        catch (TaktException e) when (!http.Response.HasStarted)
+        catch (TaktException e) when (e.Error is TaktError.NotFound or TaktError.Invalid or TaktError.TooLarge or TaktError.Unavailable && !http.Response.HasStarted)
         {
             await (e.Error switch
             {
                 TaktError.NotFound => Refuse(http, 404, "RESOURCE_DOES_NOT_EXIST", e.Message),
                 TaktError.Invalid => Refuse(http, 422, "INVALID_PARAMETER_VALUE", e.Message),
                 TaktError.TooLarge => Refuse(http, 413, "BAD_REQUEST", e.Message),
-                TaktError.Unavailable => Refuse(http, 503, "TEMPORARILY_UNAVAILABLE", e.Message), // exporters try again
-                _ => throw e,
+                _ => Refuse(http, 503, "TEMPORARILY_UNAVAILABLE", e.Message), // exporters try again
             });
         }
     });
