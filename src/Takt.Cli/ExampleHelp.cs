@@ -12,7 +12,7 @@ sealed class ExampleHelp(HelpAction inner) : SynchronousCommandLineAction
         ["takt"] = ["takt demo                       the whole loop on real flights", "takt init --from flights        a project to change", "takt run                        what has changed", "takt serve                      endpoint, monitors, dashboard"],
         ["run"] = ["takt run                        all stages whose inputs have changed", "takt run train                  this one and what it needs", "takt run -n                     only tell"],
         ["why"] = ["takt why train"],
-        ["serve"] = ["takt serve", "takt serve --port 0             any port that is free"],
+        ["serve"] = ["takt serve", "takt serve --port 0             any port that is free", "takt serve --data /srv/takt --database postgres://takt@db/takt --blobs s3://bucket", "takt serve --data tmp --testing  an empty server for a test suite"],
         ["data"] = ["takt data log flights", "takt data sql \"select count(*) from flights\""],
         ["models"] = ["takt models show flights@champion", "takt models alias flights@3 champion"],
         ["deploy"] = ["takt deploy show flights --watch", "takt deploy rollback flights"],

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Net;
 using Takt.Server;
+using Takt.Storage;
 
 namespace Takt.Cli;
 
@@ -14,15 +15,19 @@ static class ServeCommand
         var host = new Option<string>("--host") { Description = "The address to listen on", DefaultValueFactory = _ => "127.0.0.1" };
         var port = new Option<int>("--port", "-p") { Description = "0 takes any that is free", DefaultValueFactory = _ => DefaultPort };
         var insecure = new Option<bool>("--insecure") { Description = "Listen beyond this machine although there is no login yet" };
-        var command = new Command("serve", "Serve models, watch them, and keep the loop turning") { host, port, insecure };
+        var data = new Option<string?>("--data") { Description = "Serve this folder, made when it is not there; it needs no takt.yaml" };
+        var testing = new Option<bool>("--testing") { Description = "For test suites: webhooks may go to this machine by http, and POST /testing/reset empties everything" };
+        var command = new Command("serve", "Serve models, watch them, and keep the loop turning") { host, port, data, insecure, testing };
         command.SetAction(async (parsed, cancel) =>
         {
             var address = parsed.GetValue(host)!;
             if (IPAddress.TryParse(address, out var ip) && !IPAddress.IsLoopback(ip) && !parsed.GetValue(insecure))
                 throw new TaktException(TaktError.Denied, $"{address} can be reached from other machines and there is no login yet: add --insecure to serve it all the same");
             if (parsed.GetValue(port) is < 0 or > 65535) throw TaktException.Invalid("--port must be 0 to 65535");
-            var folder = TaktFolder.Find(ProjectFolder.Start(parsed)) ?? TaktFolder.At(ProjectFolder.Start(parsed));
-            await using var server = await TaktServer.Start(folder, address, parsed.GetValue(port), cancel);
+            var folder = parsed.GetValue(data) is { Length: > 0 } path ? Made(path) : ProjectFolder.At(parsed);
+            var options = ProjectFolder.Options(parsed, folder) with { Testing = parsed.GetValue(testing) };
+            await using var server = await TaktServer.Start(folder, address, parsed.GetValue(port), options, cancel);
+            if (options.Testing) Terminal.Note("takt: --testing: whoever reaches this server can empty it", Terminal.Tone.Dim);
             Console.WriteLine($"takt serves {folder.Root} on {server.Address.ToString().TrimEnd('/')}  (Ctrl-C stops it)");
             try
             {
@@ -35,5 +40,19 @@ static class ServeCommand
             return ExitCode.Ok;
         });
         return command;
+    }
+
+    static TaktFolder Made(string path)
+    {
+        path = Path.GetFullPath(path);
+        try
+        {
+            Directory.CreateDirectory(path);
+        }
+        catch (Exception e) when (StorageFaults.Of(e, path) is { } known)
+        {
+            throw known;
+        }
+        return new TaktFolder(path, Path.Combine(path, ".takt"));
     }
 }

@@ -23,12 +23,14 @@ namespace Takt.Server;
 /// </summary>
 public sealed class TaktApp : IAsyncDisposable
 {
-    TaktApp(TaktFolder folder, Database database, IBlobStore blobs, string scratch, TimeProvider time)
+    TaktApp(TaktFolder folder, Database database, IBlobStore blobs, string scratch, TimeProvider time, bool testing)
     {
+        Testing = testing;
         Folder = folder;
         Database = database;
         Blobs = blobs;
         Time = time;
+        Workspaces = new Workspaces(database, time);
         Datasets = new Datasets(database, blobs, time, scratch);
         Runs = new RunTracker(database, blobs, time, folder.Cache);
         ModelCatalog = new ModelCatalog(database, time);
@@ -61,6 +63,9 @@ public sealed class TaktApp : IAsyncDisposable
     public Database Database { get; }
     public IBlobStore Blobs { get; }
     public TimeProvider Time { get; }
+    /// <inheritdoc cref="TaktOptions.Testing"/>
+    public bool Testing { get; }
+    public Workspaces Workspaces { get; }
     public Datasets Datasets { get; }
     public RunTracker Runs { get; }
     public ModelCatalog ModelCatalog { get; }
@@ -100,7 +105,7 @@ public sealed class TaktApp : IAsyncDisposable
         try
         {
             var (blobs, scratch) = OpenBlobs(folder, options.Blobs.Value, time);
-            return new TaktApp(folder, database, blobs, scratch, time ?? TimeProvider.System);
+            return new TaktApp(folder, database, blobs, scratch, time ?? TimeProvider.System, options.Testing);
         }
         catch
         {

@@ -37,6 +37,7 @@ public static class TaktHost
     static void Map(IEndpointRouteBuilder routes, TaktApp app)
     {
         routes.MapGet("/health", () => "OK");
+        routes.MapTesting(app);
         routes.MapDatasets(app);
         routes.MapRuns(app);
         routes.MapModels(app);

@@ -11,6 +11,9 @@ public sealed record TaktOptions
     /// <summary><c>s3://…</c>, or a folder relative to the project; null: a folder in the project's state.</summary>
     public required TaktSetting Blobs { get; init; }
 
+    /// <summary>Foreign test suites run against this server: webhooks may go to this machine by http, and <c>POST /testing/reset</c> empties everything.</summary>
+    public bool Testing { get; init; }
+
     /// <exception cref="TaktException">Invalid: <c>takt.config</c>; or a password where others can read it, in a flag or in the file.</exception>
     public static TaktOptions Read(TaktFolder folder, string? database = null, string? blobs = null)
     {

@@ -33,8 +33,9 @@ public sealed class TaktServer : IAsyncDisposable
     public Uri Address { get; }
 
     /// <param name="port">0: any that is free.</param>
+    /// <param name="options">Null: as the environment and <c>takt.config</c> say.</param>
     /// <exception cref="TaktException">Conflict: the folder is served already. Unavailable: the port is taken.</exception>
-    public static async Task<TaktServer> Start(TaktFolder folder, string host, int port, CancellationToken cancel = default)
+    public static async Task<TaktServer> Start(TaktFolder folder, string host, int port, TaktOptions? options = null, CancellationToken cancel = default)
     {
         var turn = FolderLock.TryTake(Path.Combine(folder.State, "server.lock"), $"process {Environment.ProcessId}", out var holder)
             ?? throw TaktException.Conflict($"{folder.Root} is served already by {holder}; a folder has one `takt serve`. Stop it, or use it");
@@ -43,7 +44,7 @@ public sealed class TaktServer : IAsyncDisposable
         try
         {
             if (Socket(folder) is { } stale) File.Delete(stale); // of a server that was killed: the lock says that none runs
-            app = TaktApp.Open(folder);
+            app = TaktApp.Open(folder, options: options);
             web = TaktHost.Build(app, builder =>
             {
                 builder.WebHost.UseKestrel(kestrel =>

@@ -32,7 +32,7 @@ static class DemoCommand
         if (!again) Sample.Copy("flights", folder.Root);
         var files = Sample.Weeks("flights");
 
-        await using var server = await TaktServer.Start(folder, "127.0.0.1", port, cancel);
+        await using var server = await TaktServer.Start(folder, "127.0.0.1", port, cancel: cancel);
         Terminal.Note($"takt demo in {folder.Root}; watch it on {Address(server)}", Terminal.Tone.Good);
         if (again)
         {

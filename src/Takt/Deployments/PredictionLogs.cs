@@ -19,6 +19,14 @@ public sealed class PredictionLogs(TaktFolder folder, TimeProvider time) : IAsyn
         }
     }
 
+    /// <summary>Closes every log and deletes what it holds; for tests.</summary>
+    public async Task Clear()
+    {
+        foreach (var endpoint in _logs.Keys)
+            if (_logs.TryRemove(endpoint, out var log)) await log.DisposeAsync();
+        if (Directory.Exists(folder.Predictions)) Directory.Delete(folder.Predictions, recursive: true);
+    }
+
     public async ValueTask DisposeAsync()
     {
         foreach (var log in _logs.Values) await log.DisposeAsync();

@@ -94,6 +94,7 @@ public sealed class Sql
         null => DBNull.Value,
         Digest id => id.ToString(),
         RunId id => id.Value,
+        Workspace workspace => workspace.Name,
         DateTimeOffset time => time.ToUnixTimeMilliseconds(),
         Enum e => e.ToString(),
         bool b => b ? 1L : 0L,

@@ -14,9 +14,10 @@ sealed class MlflowServer : IAsyncDisposable
     readonly TaktApp _app;
     readonly WebApplication _web;
 
-    MlflowServer()
+    MlflowServer(bool testing, string? database, string? blobs)
     {
-        _app = TaktApp.Open(new TaktFolder(_folder, Path.Combine(_folder, ".takt")));
+        var folder = new TaktFolder(_folder, Path.Combine(_folder, ".takt"));
+        _app = TaktApp.Open(folder, options: TaktOptions.Read(folder, database, blobs) with { Testing = testing });
         _web = TaktHost.Build(_app, builder => builder.WebHost.UseKestrel(kestrel =>
         {
             kestrel.Limits.MaxRequestBodySize = null;
@@ -26,19 +27,22 @@ sealed class MlflowServer : IAsyncDisposable
 
     public HttpClient Client { get; private set; } = null!;
 
-    public static async Task<MlflowServer> Start()
+    public TaktApp App => _app;
+
+    public static async Task<MlflowServer> Start(bool testing = false, string? database = null, string? blobs = null)
     {
-        var server = new MlflowServer();
+        var server = new MlflowServer(testing, database, blobs);
         await server._web.StartAsync();
         var address = server._web.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
         server.Client = new HttpClient { BaseAddress = new Uri(address) };
         return server;
     }
 
-    public async Task<(int Status, string Body)> Send(string method, string path, string? json = null)
+    public async Task<(int Status, string Body)> Send(string method, string path, string? json = null, string? workspace = null)
     {
         using var request = new HttpRequestMessage(new HttpMethod(method), path);
         if (json is not null) request.Content = new StringContent(json, System.Text.Encoding.UTF8, "application/json");
+        if (workspace is not null) request.Headers.Add("X-MLFLOW-WORKSPACE", workspace);
         using var response = await Client.SendAsync(request);
         return ((int)response.StatusCode, await response.Content.ReadAsStringAsync());
     }

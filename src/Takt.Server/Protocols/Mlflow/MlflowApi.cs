@@ -24,9 +24,26 @@ public static class MlflowApi
             Get(routes, tracking + "/artifacts/list", artifacts.ListOfRun);
             MapArtifacts(routes, $"{prefix}/2.0/mlflow-artifacts", artifacts);
             TraceRoutes.Map(routes, prefix, app);
+            MapWorkspaces(routes, $"{prefix}/3.0/mlflow", new WorkspaceCalls(app.Workspaces));
             foreach (var version in (string[])["2.0", "3.0"])
                 routes.Map($"{prefix}/{version}/{{**path}}", http => MlflowAnswer.Error(http, 404, "ENDPOINT_NOT_FOUND", $"No such endpoint: {http.Request.Method} {http.Request.Path}"));
         }
+    }
+
+    static void MapWorkspaces(IEndpointRouteBuilder routes, string at, WorkspaceCalls calls)
+    {
+        Get(routes, at + "/workspaces", calls.List);
+        Post(routes, at + "/workspaces", calls.Create);
+        Get(routes, at + "/workspaces/{workspace}", calls.Get);
+        Patch(routes, at + "/workspaces/{workspace}", calls.Update);
+        Delete(routes, at + "/workspaces/{workspace}", calls.Delete);
+        // asked before a workspace is chosen, so the header is not looked at; MLflow 3.10 asks the first, its forks the second
+        foreach (var path in (string[])["/server-info", "/server-features"])
+            routes.MapGet(at + path, http => MlflowAnswer.Write(http, json =>
+            {
+                json.WriteString("store_type", "SqlStore");
+                json.WriteBoolean("workspaces_enabled", true);
+            }));
     }
 
     static void MapExperiments(IEndpointRouteBuilder routes, string at, ExperimentCalls calls)

@@ -13,16 +13,21 @@ sealed class MlflowRequest
     readonly JsonElement _body;
     readonly IQueryCollection? _query;
 
-    MlflowRequest(JsonElement body, IQueryCollection? query)
+    MlflowRequest(JsonElement body, IQueryCollection? query, Workspace workspace = default)
     {
         _body = body;
         _query = query;
+        Workspace = workspace;
     }
+
+    /// <summary>Whose rows it is about: of the header <c>X-MLFLOW-WORKSPACE</c>, checked.</summary>
+    public Workspace Workspace { get; }
 
     /// <exception cref="TaktException">Invalid: no JSON object. TooLarge.</exception>
     public static async Task<MlflowRequest> Read(HttpContext http)
     {
-        if (HttpMethods.IsGet(http.Request.Method)) return new(default, http.Request.Query);
+        var workspace = http.Workspace();
+        if (HttpMethods.IsGet(http.Request.Method)) return new(default, http.Request.Query, workspace);
         if (http.Request.ContentLength > LongestBody) throw TooLong();
         using var bytes = new MemoryStream((int)(http.Request.ContentLength ?? 256));
         var buffer = new byte[16 << 10];
@@ -31,13 +36,13 @@ sealed class MlflowRequest
             if (bytes.Length + n > LongestBody) throw TooLong();
             bytes.Write(buffer, 0, n);
         }
-        if (bytes.Length == 0) return new(JsonDocument.Parse("{}").RootElement, null);
+        if (bytes.Length == 0) return new(JsonDocument.Parse("{}").RootElement, null, workspace);
         try
         {
             var body = JsonDocument.Parse(bytes.GetBuffer().AsMemory(0, (int)bytes.Length)).RootElement;
             // MLflow's oldest clients send the object as a JSON string
             if (body.ValueKind == JsonValueKind.String) body = JsonDocument.Parse(body.GetString()!).RootElement;
-            return body.ValueKind == JsonValueKind.Object ? new(body, null) : throw NotJson();
+            return body.ValueKind == JsonValueKind.Object ? new(body, null, workspace) : throw NotJson();
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
