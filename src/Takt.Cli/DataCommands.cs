@@ -12,8 +12,23 @@ static class DataCommands
 {
     public static Command Create() => new("data", "Versions of data: collect, look at, check out, query")
     {
-        List(), Log(), Show(), Collect(), Checkout(), Profile(), Query(),
+        List(), Log(), Show(), Collect(), Checkout(), Profile(), Query(), Uses(),
     };
+
+    static Command Uses()
+    {
+        var version = new Argument<string>("version") { Description = "NAME, NAME@REF or NAME@sha256:DIGITS; or source:TEXT for everything that came from a source" };
+        return ApiCommand.Of("uses", "Which models, runs and endpoints saw this version: takt data uses flights@main", p => $"/api/v1/lineage/uses?data={Uri.EscapeDataString(p.GetRequiredValue(version))}", answer =>
+        {
+            Console.WriteLine(answer.Text("data"));
+            foreach (var (title, member) in ((string, string)[])[("models", "models"), ("logged models", "loggedModels"), ("endpoints", "endpoints"), ("revisions", "revisions"), ("runs", "runs")])
+            {
+                var list = answer.List(member).ToList();
+                Console.WriteLine($"\n{title}: {(list.Count == 0 ? "none" : list.Count)}");
+                foreach (var node in list) Console.WriteLine("  " + LineageText.Line(node)[(node.Text("kind").Length + 1)..]);
+            }
+        }, null, version);
+    }
 
     static Command List()
     {

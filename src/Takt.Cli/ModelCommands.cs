@@ -12,10 +12,43 @@ static class ModelCommands
     public static Command Create() => new("models", "Registered models, versions, aliases and lineage")
     {
         ApiCommand.Of("list", "All models", _ => "/api/v1/models", List),
-        ApiCommand.Of("show", "A model's versions, or one version with its lineage: takt models show flights@champion", ShowPath, Show, null, Reference),
+        ShowCommand(),
         Alias(),
         ApiCommand.Of("history", "Every change of a model, the newest first", p => $"/api/v1/models/{Uri.EscapeDataString(p.GetRequiredValue(Name))}/history", History, null, Name),
     };
+
+    static Command ShowCommand()
+    {
+        var lineage = new Option<bool>("--lineage") { Description = "The run, the code, the data and the sources that it came from, and where it serves" };
+        var command = new Command("show", "A model's versions, or one version: takt models show flights@champion --lineage") { Reference, lineage };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            await using var api = await ApiClient.Connect(parsed);
+            var json = parsed.GetValue(CommandLine.Json);
+            if (!parsed.GetValue(lineage))
+            {
+                var answer = await api.Get(ShowPath(parsed), cancel);
+                if (json) Terminal.Json(answer);
+                else Show(answer);
+                return ExitCode.Ok;
+            }
+            var path = $"/api/v1/lineage?of={Uri.EscapeDataString("model:" + parsed.GetRequiredValue(Reference))}&direction=";
+            if (json)
+            {
+                Terminal.Json(await api.Get(path + "both", cancel));
+                return ExitCode.Ok;
+            }
+            LineageText.Tree(await api.Get(path + "up", cancel));
+            var down = await api.Get(path + "down", cancel);
+            if (down.List("edges").Any())
+            {
+                Console.WriteLine("\nWhat came of it");
+                LineageText.Tree(down, up: false);
+            }
+            return ExitCode.Ok;
+        });
+        return command;
+    }
 
     static Command Alias()
     {

@@ -6,7 +6,7 @@ using Takt.Runs;
 namespace Takt.Cli;
 
 /// <summary><c>takt run</c>, <c>status</c> and <c>why</c>: the pipeline of the project in the work tree, in-process.</summary>
-static class PipelineCommands
+static partial class PipelineCommands
 {
     public static Command Run()
     {
@@ -44,10 +44,11 @@ static class PipelineCommands
 
     public static Command Why()
     {
-        var stage = new Argument<string>("stage") { Description = "A stage of takt.yaml" };
-        var command = new Command("why", "Why a stage would run, or would not: each part of its key against the last run") { stage };
+        var stage = new Argument<string>("what") { Description = "A stage of takt.yaml; or the id of a prediction or run, or MODEL@ALIAS, for where it is from" };
+        var command = new Command("why", "Why a stage would run, or would not; where a prediction, a model or a run is from") { stage };
         command.SetAction(async (parsed, cancel) =>
         {
+            if (await IsThing(parsed, parsed.GetRequiredValue(stage), cancel)) return await Lineage(parsed, parsed.GetRequiredValue(stage), cancel);
             await using var app = ProjectFolder.Open(parsed);
             var why = await app.Pipelines.Why(parsed.GetRequiredValue(stage), cancel);
             if (parsed.GetValue(CommandLine.Json)) Terminal.Json(Json(why));
@@ -61,6 +62,45 @@ static class PipelineCommands
         });
         return command;
     }
+
+    static async Task<int> Lineage(ParseResult parsed, string what, CancellationToken cancel)
+    {
+        await using var api = await ApiClient.Connect(parsed);
+        var graph = await api.Get($"/api/v1/lineage?of={Uri.EscapeDataString(what)}", cancel);
+        if (parsed.GetValue(CommandLine.Json)) Terminal.Json(graph);
+        else LineageText.Tree(graph);
+        return ExitCode.Ok;
+    }
+
+    /// <summary>A stage's name is a stage, whatever else is called so; all else is a thing that has a lineage.</summary>
+    static async Task<bool> IsThing(ParseResult parsed, string what, CancellationToken cancel)
+    {
+        if (parsed.GetValue(CommandLine.Server) is not null) return true;
+        if (ThingName().IsMatch(what)) return true;
+        await using var app = ProjectFolder.Open(parsed);
+        cancel.ThrowIfCancellationRequested();
+        return app.Pipelines.LoadProject().Stages.All(s => s.Name != what) && await IsNamed(app, what, cancel);
+    }
+
+    static async Task<bool> IsNamed(Server.TaktApp app, string what, CancellationToken cancel)
+    {
+        try
+        {
+            _ = await app.Lineage.Of(what, Deployments.LineageDirection.Up, cancel);
+            return true;
+        }
+        catch (TaktException e) when (e.Error == TaktError.NotFound)
+        {
+            return false; // then it is told which stages there are
+        }
+        catch (TaktException)
+        {
+            return true;
+        }
+    }
+
+    [System.Text.RegularExpressions.GeneratedRegex(@"^(p-[0-9a-f]{32}(:\d+)?|m-[0-9a-f]{32}|[0-9a-f]{32}|[^:]+@.+|(source|data|code|stage|run|logged-model|model|revision|endpoint|prediction):.+)$")]
+    private static partial System.Text.RegularExpressions.Regex ThingName();
 
     static async Task<int> Status(PipelineRunner runner, string[] stages, bool json, CancellationToken cancel)
     {

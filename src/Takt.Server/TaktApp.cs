@@ -48,6 +48,7 @@ public sealed class TaktApp : IAsyncDisposable
         Router = new Router(Predictions.Of, time);
         Deployments = new DeploymentBook(database, time);
         Rollouts = new Rollouts(Deployments, Models, Router, time);
+        Lineage = new Lineage(database, Datasets, Models, Predictions, folder);
         Monitors = new MonitorWatch(new MonitorTable(database, time), Models, Predictions);
         Steps =
         [
@@ -84,6 +85,7 @@ public sealed class TaktApp : IAsyncDisposable
     public Rollouts Rollouts { get; }
     public Router Router { get; }
     public PredictionLogs Predictions { get; }
+    public Lineage Lineage { get; }
     public MonitorWatch Monitors { get; }
     public ClosedLoop Loop { get; }
 

@@ -43,6 +43,7 @@ public static class TaktHost
         routes.MapModels(app);
         routes.MapDeployments(app);
         routes.MapMonitors(app);
+        routes.MapLineage(app);
         routes.MapOpenInference(app);
         routes.MapMlflow(app);
         routes.MapOpenTelemetry(app);

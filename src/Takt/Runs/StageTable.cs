@@ -15,11 +15,11 @@ public sealed class StageTable(Database database, TimeProvider time)
     public Task Finish(StageResult result, StageKey key, StageRun run) => database.Write(session =>
     {
         session.Execute($"""
-            insert into stage_result(key, stage, outputs, metrics, tags, summary, created)
+            insert into stage_result(key, stage, outputs, metrics, tags, summary, created, parts)
             values({result.Key}, {result.Stage}, {Json(result.Outputs)}, {JsonSerializer.Serialize(result.Metrics, RunsJson.Default.IReadOnlyDictionaryStringDouble)},
-                   {Json(result.Tags)}, {result.Summary}, {time.GetUtcNow()})
+                   {Json(result.Tags)}, {result.Summary}, {time.GetUtcNow()}, {key.PartsJson()})
             on conflict(key) do update set outputs = excluded.outputs, metrics = excluded.metrics, tags = excluded.tags,
-                   summary = excluded.summary, created = excluded.created
+                   summary = excluded.summary, created = excluded.created, parts = excluded.parts
             """);
         Remember(session, result.Stage, key);
         Put(session, run, []);
