@@ -32,6 +32,7 @@ public static class CommandLine
         root.Subcommands.Add(ConfigCommand.Create());
         root.Subcommands.Add(RunCommands.Create());
         root.Subcommands.Add(ModelCommands.Create());
+        root.Subcommands.Add(ScoreCommand.Create());
         root.Subcommands.Add(DeployCommands.Create());
         root.Subcommands.Add(MonitorCommands.Create());
         root.Subcommands.Add(SchemaCommand.Create());

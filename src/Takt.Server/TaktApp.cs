@@ -53,7 +53,7 @@ public sealed class TaktApp : IAsyncDisposable
         Steps =
         [
             new CollectStep(Datasets), new SqlStep(), new ValidateDataStep(),
-            new TrainStep([new LightGbmTrainer()], Runs), new EvaluateStep(Models), new GateStep(Gates), new RegisterStep(Models),
+            new TrainStep([new LightGbmTrainer()], Runs), new EvaluateStep(Models), new GateStep(Gates), new RegisterStep(Models), new ScoreStep(Models),
             new DeployStep(Deployments, Models),
         ];
         Pipelines = new PipelineRunner(folder, database, blobs, Runs, Steps, new LocalExecutor(), time);

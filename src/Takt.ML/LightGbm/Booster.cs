@@ -114,6 +114,26 @@ sealed unsafe class Booster : SafeHandle
         }
     }
 
+    /// <summary>Exact TreeSHAP: per row a value for each column and, last, the bias; they add up to the raw score.</summary>
+    /// <param name="result">Room for rows × (columns + 1).</param>
+    public void Contributions(ReadOnlySpan<double> matrix, int rows, int columns, Span<double> result)
+    {
+        var held = false;
+        try
+        {
+            DangerousAddRef(ref held);
+            long length;
+            fixed (double* data = matrix)
+            fixed (double* output = result)
+                Native.Check(Native.LGBM_BoosterPredictForMat(
+                    handle, data, Native.Float64, rows, columns, Native.RowMajor, Native.PredictContributions, 0, -1, "num_threads=1", &length, output));
+        }
+        finally
+        {
+            if (held) DangerousRelease();
+        }
+    }
+
     nint Fast(int columns)
     {
         if (_fast.TryTake(out var config)) return config;

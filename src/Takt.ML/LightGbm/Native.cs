@@ -11,6 +11,7 @@ static unsafe partial class Native
     public const int Float64 = 1;
     public const int RowMajor = 1;
     public const int PredictNormal = 0;
+    public const int PredictContributions = 3;
 
     /// <exception cref="TaktException">Invalid, with LightGBM's own words.</exception>
     public static void Check(int result)

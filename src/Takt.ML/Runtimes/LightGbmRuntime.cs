@@ -22,7 +22,7 @@ public sealed class LightGbmRuntime : IModelRuntime
         throw TaktException.Invalid($"{path} has {booster.Features} features, {ModelPackage.InfoFile} names {package.Info.Features.Count}: the package is damaged");
     }
 
-    sealed class Model(Booster booster, PackageInfo info) : ILoadedModel
+    sealed class Model(Booster booster, PackageInfo info) : IExplainedModel
     {
         readonly FeatureMatrix _matrix = new(info.Features);
 
@@ -42,6 +42,22 @@ public sealed class LightGbmRuntime : IModelRuntime
             {
                 ArrayPool<double>.Shared.Return(buffer);
             }
+        }
+
+        public Table Explain(Table inputs)
+        {
+            var (rows, columns) = (inputs.Rows, _matrix.Columns);
+            var matrix = new double[rows * columns];
+            _matrix.Fill(inputs, matrix);
+            var flat = new double[rows * (columns + 1)];
+            if (rows > 0) booster.Contributions(matrix, rows, columns, flat);
+            var names = info.Features.Select(f => f.Name).Append("bias").ToList();
+            return new Table(names.Select((name, column) =>
+            {
+                var values = new double[rows];
+                for (int row = 0, at = column; row < rows; row++, at += columns + 1) values[row] = flat[at];
+                return Column.Of("contribution." + name, values);
+            }).ToList());
         }
 
         public void Dispose() => booster.Dispose();

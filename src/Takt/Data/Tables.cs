@@ -64,17 +64,7 @@ public static class Tables
             for (var row = 0; row < table.Rows; row++)
             {
                 var target = appender.CreateRow();
-                foreach (var column in table.Columns)
-                {
-                    if (column.IsMissing(row)) { target.AppendNullValue(); continue; }
-                    switch (column.Type)
-                    {
-                        case ColumnType.Boolean: target.AppendValue(column.Booleans[row]); break;
-                        case ColumnType.Number: target.AppendValue(column.Numbers[row]); break;
-                        case ColumnType.Text: target.AppendValue(column.Texts[row]); break;
-                        default: target.AppendValue(column.Integers[row]); break;
-                    }
-                }
+                foreach (var column in table.Columns) Append(target, column, row);
                 target.EndRow();
             }
         }
@@ -141,7 +131,7 @@ public static class Tables
         if (gone.Count > 0) throw TaktException.Invalid($"{named}: no column '{string.Join("', '", gone)}'; there are: {string.Join(", ", there)}");
     }
 
-    static string Canonical(ColumnSchema column)
+    internal static string Canonical(ColumnSchema column)
     {
         var name = DuckDb.Name(column.Name);
         return column.Type switch
@@ -154,7 +144,20 @@ public static class Tables
         };
     }
 
-    static string Stored(ColumnType type) => type switch
+    /// <summary>One value of a column at the end of a row; times as microseconds.</summary>
+    internal static void Append(IDuckDBAppenderRow target, Column column, int row)
+    {
+        if (column.IsMissing(row)) { target.AppendNullValue(); return; }
+        switch (column.Type)
+        {
+            case ColumnType.Boolean: target.AppendValue(column.Booleans[row]); break;
+            case ColumnType.Number: target.AppendValue(column.Numbers[row]); break;
+            case ColumnType.Text: target.AppendValue(column.Texts[row]); break;
+            default: target.AppendValue(column.Integers[row]); break;
+        }
+    }
+
+    internal static string Stored(ColumnType type) => type switch
     {
         ColumnType.Boolean => "boolean",
         ColumnType.Number => "double",
