@@ -22,7 +22,7 @@ public sealed class LightGbmRuntime : IModelRuntime
         throw TaktException.Invalid($"{path} has {booster.Features} features, {ModelPackage.InfoFile} names {package.Info.Features.Count}: the package is damaged");
     }
 
-    sealed class Model(Booster booster, PackageInfo info) : IExplainedModel
+    sealed class Model(Booster booster, PackageInfo info) : ILoadedModel
     {
         readonly FeatureMatrix _matrix = new(info.Features);
 

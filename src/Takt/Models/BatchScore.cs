@@ -15,7 +15,7 @@ public static class BatchScore
     /// <param name="data">Files or folders, as in <see cref="Tables.Read(IEnumerable{string}, IReadOnlyList{string}?)"/>.</param>
     /// <param name="output"><c>.parquet</c>, <c>.csv</c> or <c>.jsonl</c>; written atomically.</param>
     /// <param name="keep">The data's columns to write beside the answers; null: all.</param>
-    /// <param name="explain">Adds what each input contributed (<see cref="IExplainedModel"/>).</param>
+    /// <param name="explain">Adds what each input contributed (<see cref="ILoadedModel.Explain"/>).</param>
     /// <param name="progress">Told how many rows are done, now and then.</param>
     /// <returns>How many rows.</returns>
     /// <exception cref="TaktException">Invalid, with every fault: a column that is missing or of the wrong type, or would be written twice; the output's ending. NotSupported: the model can't be explained.</exception>
@@ -23,8 +23,6 @@ public static class BatchScore
         ILoadedModel model, IReadOnlyList<string> data, string output, IReadOnlyList<string>? keep = null, bool explain = false, Action<long>? progress = null, CancellationToken cancel = default)
     {
         var format = Format(output);
-        if (explain && model is not IExplainedModel)
-            throw new TaktException(TaktError.NotSupported, "this model's runtime can't say what each input contributed; tree ensembles of LightGBM can");
         var files = Tables.Expand(data);
         var named = files.Count == 1 ? files[0] : $"{files[0]} and {files.Count - 1} more";
         var scan = DuckDb.Scan(files);
@@ -105,7 +103,9 @@ public static class BatchScore
     static Table Predict(ILoadedModel model, Table chunk, bool explain)
     {
         var answers = model.Predict(chunk);
-        return explain ? new Table([.. answers.Columns, .. ((IExplainedModel)model).Explain(chunk).Columns]) : answers;
+        if (!explain) return answers;
+        var contributions = model.Explain(chunk) ?? throw new TaktException(TaktError.NotSupported, "this model's runtime can't say what each input contributed; tree ensembles of LightGBM can");
+        return new Table([.. answers.Columns, .. contributions.Columns]);
     }
 
     static DuckDBAppender Create(DuckDBConnection connection, IEnumerable<(string Name, ColumnType Type)> columns)
