@@ -17,7 +17,8 @@ public sealed class ArchitectureTests
     static readonly Assembly Server = typeof(Takt.Server.TaktApp).Assembly;
     static readonly Assembly Cli = typeof(Takt.Cli.CommandLine).Assembly;
     static readonly Assembly Ml = Assembly.Load("Takt.ML");
-    static readonly Assembly[] All = [Core, Storage, Ml, Server, Cli];
+    static readonly Assembly Client = typeof(Takt.Client.TaktClient).Assembly;
+    static readonly Assembly[] All = [Core, Storage, Ml, Server, Cli, Client];
 
     public static IEnumerable<TheoryDataRow<string, string[]>> Stages() =>
         Line.Select((stage, i) => new TheoryDataRow<string, string[]>(stage, Line[(i + 1)..].Select(later => $"Takt.{later}").ToArray()));
@@ -48,6 +49,13 @@ public sealed class ArchitectureTests
     {
         var references = All.Single(a => a.GetName().Name == name).GetReferencedAssemblies().Select(a => a.Name!).ToList();
         Assert.Equal([], references.Where(r => forbidden.Split(',').Any(f => r == f || r.StartsWith(f + ".", StringComparison.Ordinal))).ToList());
+    }
+
+    [Fact]
+    public void The_client_package_depends_on_nothing_but_the_runtime()
+    {
+        var references = Client.GetReferencedAssemblies().Select(a => a.Name!).ToList();
+        Assert.Equal([], references.Where(r => r != "netstandard" && !r.StartsWith("System.", StringComparison.Ordinal)));
     }
 
     [Fact]
