@@ -1,4 +1,5 @@
 using Takt.Data;
+using Takt.ML.LightGbm;
 using Takt.ML.Runtimes;
 using Takt.ML.Trainers;
 using Takt.Models;
@@ -93,5 +94,27 @@ public sealed class LightGbmTests : IDisposable
         Assert.Contains("takt.json", Assert.Throws<TaktException>(() => new LightGbmRuntime().Load(folder)).Message);
         File.Delete(Path.Combine(folder, "MLmodel"));
         Assert.Contains("MLmodel", Assert.Throws<TaktException>(() => new LightGbmRuntime().Load(folder)).Message);
+    }
+
+    [Theory]
+    [InlineData("binary")]
+    [InlineData("regression")]
+    public void Compiled_trees_give_the_native_librarys_bits(string task)
+    {
+        // loading compares the two on hundreds of rows and keeps the native library when a bit differs
+        using var booster = Booster.Load(File.ReadAllText(Path.Combine(Train("m", Data(), task), "model.lgb")));
+        Assert.True(booster.Compiled);
+    }
+
+    [Theory]
+    [InlineData("objective=binary sigmoid:1", "objective=multiclass num_class:3")]
+    [InlineData("is_linear=0", "is_linear=1")]
+    [InlineData("\nfeature_names", "\naverage_output\nfeature_names")]
+    public void What_compiled_trees_do_not_know_stays_with_the_native_library(string known, string other)
+    {
+        var text = File.ReadAllText(Path.Combine(Train("m", Data()), "model.lgb"));
+        Assert.Contains(known, text);
+        Assert.NotNull(CompiledTrees.Of(text));
+        Assert.Null(CompiledTrees.Of(text.Replace(known, other)));
     }
 }
