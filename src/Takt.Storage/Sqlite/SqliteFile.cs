@@ -56,7 +56,7 @@ public static class SqliteFile
             {
                 using var command = connection.CreateCommand();
                 // WAL: readers never wait for the writer. FULL: a commit that was answered survives power loss.
-                command.CommandText = $"pragma busy_timeout={BusySeconds * 1000}; pragma journal_mode=wal; pragma synchronous=full; pragma temp_store=memory;";
+                command.CommandText = $"pragma busy_timeout={BusySeconds * 1000}; pragma journal_mode=wal; pragma synchronous=full; pragma temp_store=memory; pragma cache_size=-8000;";
                 command.ExecuteNonQuery();
                 SqliteRegex.Add(connection);
                 return connection;

@@ -5,57 +5,77 @@ namespace Takt.Runs;
 /// <summary>Experiments as tracking clients make, rename, delete and restore them. Messages are those that MLflow's clients know.</summary>
 public sealed class Experiments(Database database, TimeProvider time)
 {
+    const string Default = "Default";
+
     /// <exception cref="TaktException">Conflict: the name is taken, also by a deleted one.</exception>
     public Task<long> Create(string name, string? artifactLocation, IReadOnlyList<KeyValuePair<string, string>> tags) => database.Write(session =>
     {
-        if (session.Text($"select lifecycle from experiment where workspace = {RunTable.Workspace} and name = {name}") is { } there)
-            throw TaktException.Conflict(there == "active" ? $"Experiment(name={name}) already exists."
-                : $"Experiment(name={name}) already exists in deleted state. Restore it, or use another name.");
+        RunTable.Experiment(session, Default, time.GetUtcNow()); // so that it is 0 and its name never another's
+        RequireFree(session, name, null);
         var id = RunTable.Experiment(session, name, time.GetUtcNow());
         if (!string.IsNullOrEmpty(artifactLocation)) session.Execute($"update experiment set artifact_location = {artifactLocation} where id = {id}");
         foreach (var (key, value) in tags) PutTag(session, id, key, value);
         return id;
     });
 
-    /// <summary>Makes Default when it is not there yet.</summary>
-    public Task EnsureDefault() => database.Write(session => { RunTable.Experiment(session, "Default", time.GetUtcNow()); });
-
     public Experiment? Find(long id) => database.Read(session => Select(session, $"where e.workspace = {RunTable.Workspace} and e.id = {id}").FirstOrDefault());
 
     /// <exception cref="TaktException">NotFound.</exception>
-    public Experiment Get(long id) => Find(id) ?? throw Unknown(id);
+    public async Task<Experiment> Get(long id)
+    {
+        if (Find(id) is { } found) return found;
+        if (id == 0) await EnsureDefault();
+        return Find(id) ?? throw Unknown(id);
+    }
 
-    public Experiment? FindByName(string name) => database.Read(session => Select(session, $"where e.workspace = {RunTable.Workspace} and e.name = {name}").FirstOrDefault());
+    public async Task<Experiment?> FindByName(string name)
+    {
+        if (ByName() is { } found || name != Default) return ByName();
+        await EnsureDefault();
+        return ByName();
+
+        Experiment? ByName() => database.Read(session => Select(session, $"where e.workspace = {RunTable.Workspace} and e.name = {name}").FirstOrDefault());
+    }
 
     /// <param name="deleted">Null: both the active and the deleted.</param>
-    public List<Experiment> Search(string filter, IReadOnlyList<string> orderBy, bool? deleted, int offset, int limit) => database.Read(session =>
+    /// <param name="token">Where the page before ended; null: from the start.</param>
+    public async Task<Page<Experiment>> Search(string? filter, IReadOnlyList<string> orderBy, bool? deleted, int limit, string? token)
     {
-        var search = SearchSql.Experiments(filter, orderBy, session.Dialect);
-        Sql state = deleted is { } gone ? $"and e.lifecycle = {(gone ? "deleted" : "active")}" : Sql.Raw("");
-        return Select(session, $"{search.Joins} where e.workspace = {RunTable.Workspace} {state} {search.Where} order by {search.Order} limit {limit} offset {offset}");
-    });
+        if (Find(0) is null) await EnsureDefault();
+        return database.Read(session =>
+        {
+            var search = SearchSql.Experiments(filter, orderBy, session.Dialect);
+            var of = $"experiments {filter} {string.Join(", ", orderBy)}";
+            Sql after = search.Keys.Place(of, token) is { } place ? search.Keys.After(place) : Sql.Raw("");
+            Sql state = deleted is { } gone ? (Sql)$"and e.lifecycle = {(gone ? "deleted" : "active")}" : Sql.Raw("");
+            object[]? last = null;
+            var found = Select(session, $"where e.workspace = {RunTable.Workspace} {state} {search.Where} {after} order by {search.Order} limit {limit + 1}", search.Keys, limit, keys => last = keys);
+            return new Page<Experiment>(found.Count > limit ? found[..limit] : found, found.Count > limit ? PageOrder.Token(of, last!) : null);
+        });
+    }
 
     public Task Rename(long id, string name) => Change(id, session =>
     {
-        if (session.Number($"select id from experiment where workspace = {RunTable.Workspace} and name = {name} and id <> {id}") is not null)
-            throw TaktException.Conflict($"Experiment(name={name}) already exists.");
+        RequireFree(session, name, id);
         session.Execute($"update experiment set name = {name} where id = {id}");
-    });
+    }, "Cannot rename a non-active experiment.");
 
-    /// <summary>Deletes softly, or restores, the experiment and its runs.</summary>
-    public Task SetDeleted(long id, bool deleted) => Change(id, session =>
+    /// <summary>Deletes softly, or restores, the experiment and all of its runs.</summary>
+    /// <exception cref="TaktException">NotFound: there is none that could be.</exception>
+    public Task SetDeleted(long id, bool deleted) => database.Write(session =>
     {
+        if (id == 0) RunTable.Experiment(session, Default, time.GetUtcNow());
         var (from, to) = deleted ? ("active", "deleted") : ("deleted", "active");
-        session.Execute($"update experiment set lifecycle = {to} where id = {id}");
-        session.Execute($"update run set lifecycle = {to}, deleted = {(deleted ? time.GetUtcNow() : null)} where experiment = {id} and lifecycle = {from}");
-    }, onlyActive: deleted);
+        if (session.Execute($"update experiment set lifecycle = {to}, updated = {time.GetUtcNow()} where workspace = {RunTable.Workspace} and id = {id} and lifecycle = {from}") == 0) throw Unknown(id);
+        session.Execute($"update run set lifecycle = {to}, deleted = {(deleted ? time.GetUtcNow() : null)} where experiment = {id}");
+    });
 
     public Task SetTag(long id, string key, string value) => Change(id, session => PutTag(session, id, key, value));
 
     public Task DeleteTag(long id, string key) => Change(id, session =>
     {
         if (session.Execute($"delete from experiment_tag where experiment = {id} and key = {key}") == 0)
-            throw TaktException.NotFound($"No tag with name: {key}");
+            throw TaktException.NotFound($"No tag with name: {key} in experiment with id {id}");
     });
 
     /// <returns>Where its artifacts are.</returns>
@@ -69,10 +89,41 @@ public sealed class Experiments(Database database, TimeProvider time)
 
     internal static TaktException Unknown(long id) => TaktException.NotFound($"No Experiment with id={id} exists");
 
-    Task Change(long id, Action<SqlSession> change, bool onlyActive = true) => database.Write(session =>
+    /// <returns>Where its artifacts are. Default is made when it is not there yet.</returns>
+    /// <exception cref="TaktException">NotFound, or Invalid: it is deleted.</exception>
+    internal static string RequireActive(SqlSession session, long id, TimeProvider time)
     {
+        var there = Find();
+        if (there is null && id == 0)
+        {
+            RunTable.Experiment(session, Default, time.GetUtcNow());
+            there = Find();
+        }
+        var (state, location) = there ?? throw Unknown(id);
+        return state == "active" ? location : throw Inactive(id, state);
+
+        Tuple<string, string>? Find() => session.First($"select lifecycle, artifact_location from experiment where workspace = {RunTable.Workspace} and id = {id}",
+            row => Tuple.Create(row.Text(0), row.Text(1)));
+    }
+
+    /// <summary>Makes Default when it is not there yet.</summary>
+    Task EnsureDefault() => database.Write(session => { RunTable.Experiment(session, Default, time.GetUtcNow()); });
+
+    static TaktException Inactive(long id, string state) => TaktException.Invalid($"The experiment {id} must be in the 'active' state. Current state is {state}.");
+
+    static void RequireFree(SqlSession session, string name, long? besides)
+    {
+        var there = session.First($"select id, lifecycle from experiment where workspace = {RunTable.Workspace} and name = {name}", row => Tuple.Create(row.Number(0), row.Text(1)));
+        if (there is null || there.Item1 == besides) return;
+        throw TaktException.Conflict(there.Item2 == "active" ? $"Experiment(name={name}) already exists."
+            : $"Experiment(name={name}) already exists in deleted state. Restore it, or use another name.");
+    }
+
+    Task Change(long id, Action<SqlSession> change, string? inactive = null) => database.Write(session =>
+    {
+        if (id == 0) RunTable.Experiment(session, Default, time.GetUtcNow());
         var state = session.Text($"select lifecycle from experiment where workspace = {RunTable.Workspace} and id = {id}") ?? throw Unknown(id);
-        if (onlyActive && state != "active") throw Unknown(id);
+        if (state != "active") throw inactive is null ? Inactive(id, state) : TaktException.Invalid(inactive);
         change(session);
         session.Execute($"update experiment set updated = {time.GetUtcNow()} where id = {id}");
     });
@@ -81,11 +132,22 @@ public sealed class Experiments(Database database, TimeProvider time)
         insert into experiment_tag(experiment, key, value) values({id}, {key}, {value}) on conflict(experiment, key) do update set value = excluded.value
         """);
 
-    static List<Experiment> Select(SqlSession session, Sql rest) =>
-        session.Query($"select e.id, e.name, e.artifact_location, e.lifecycle, e.created, e.updated from experiment e {rest}",
-            row => new Experiment(row.Number(0), row.Text(1), row.Text(2), row.Text(3) == "deleted", row.Time(4), row.Time(5), []))
-        .ConvertAll(e => e with
+    static List<Experiment> Select(SqlSession session, Sql rest, PageOrder? keys = null, int last = 0, Action<object[]>? seen = null)
+    {
+        var count = 0;
+        var found = session.Query($"select e.id, e.name, e.artifact_location, e.lifecycle, e.created, e.updated{(keys is null ? Sql.Raw("") : (Sql)$", {keys.Columns}")} from experiment e {rest}", row =>
         {
-            Tags = session.Query($"select key, value from experiment_tag where experiment = {e.Id} order by key", row => KeyValuePair.Create(row.Text(0), row.Text(1))),
+            if (++count == last && keys is not null) seen!(keys.Read(row, 6));
+            return new Experiment(row.Number(0), row.Text(1), row.Text(2), row.Text(3) == "deleted", row.Time(4), row.Time(5), new List<KeyValuePair<string, string>>());
         });
+        if (found.Count == 0) return found;
+        var byId = found.ToDictionary(e => e.Id, e => (List<KeyValuePair<string, string>>)e.Tags);
+        foreach (var some in found.Chunk(500))
+            session.Query($"select experiment, key, value from experiment_tag where experiment in ({Sql.Join(", ", some.Select(e => (Sql)$"{e.Id}"))}) order by experiment, key", row =>
+            {
+                byId[row.Number(0)].Add(new(row.Text(1), row.Text(2)));
+                return 0;
+            });
+        return found;
+    }
 }

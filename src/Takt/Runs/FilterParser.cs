@@ -6,6 +6,9 @@ namespace Takt.Runs;
 /// </summary>
 static class FilterParser
 {
+    /// <summary>More is refused: a database takes only so many.</summary>
+    const int MostClauses = 100, MostValues = 10_000, LongestFilter = 1 << 20;
+
     enum Kind { Word, Name, Operator, Text, Open, Close, Comma }
 
     readonly record struct Token(Kind Kind, string Value, string Raw);
@@ -15,9 +18,11 @@ static class FilterParser
     {
         var clauses = new List<FilterClause>();
         if (string.IsNullOrWhiteSpace(filter)) return clauses;
+        if (filter.Length > LongestFilter) throw TaktException.Invalid($"The filter string is longer than {LongestFilter} characters");
         var tokens = Tokens(filter);
         for (var at = 0; at < tokens.Count;)
         {
+            if (clauses.Count == MostClauses) throw TaktException.Invalid($"The filter string has more than {MostClauses} clauses");
             clauses.Add(Clause(tokens, ref at));
             if (at == tokens.Count) break;
             if (!Is(tokens, at, "AND")) throw Bad(tokens[at].Raw);
@@ -50,12 +55,20 @@ static class FilterParser
         if (tokens[at].Kind != Kind.Open) throw Bad(tokens[at].Raw);
         do
         {
-            if (++at >= tokens.Count || tokens[at].Kind != Kind.Text)
-                throw TaktException.Invalid("While parsing a list in the query, expected string value, punctuation, or whitespace, but got different type in list");
+            if (++at < tokens.Count && tokens[at].Kind == Kind.Close)
+            {
+                if (values.Count > 0) break; // ('a',) is a list of one
+                throw TaktException.Invalid("While parsing a list in the query, expected a non-empty list of string values, but got empty list");
+            }
+            if (at >= tokens.Count || tokens[at].Kind is Kind.Open or Kind.Comma or Kind.Operator)
+                throw TaktException.Invalid("While parsing a list in the query, expected a non-empty list of string values, but got ill-formed list.");
+            if (tokens[at].Kind != Kind.Text)
+                throw TaktException.Invalid($"While parsing a list in the query, expected string value, punctuation, or whitespace, but got different type in list: {tokens[at].Raw}");
+            if (values.Count == MostValues) throw TaktException.Invalid($"A list in the filter string has more than {MostValues} values");
             values.Add(tokens[at++].Value);
         }
         while (at < tokens.Count && tokens[at].Kind == Kind.Comma);
-        if (at == tokens.Count || tokens[at].Kind != Kind.Close) throw TaktException.Invalid("The list of an IN must end with ')'");
+        if (at == tokens.Count || tokens[at].Kind != Kind.Close) throw TaktException.Invalid("While parsing a list in the query, expected a non-empty list of string values, but got ill-formed list.");
         at++;
         return new FilterClause(entity, key, op, values, true);
     }
@@ -63,8 +76,10 @@ static class FilterParser
     /// <summary><c>metrics.`a b`</c> to its parts, quotes taken off.</summary>
     internal static (string? Entity, string Key) Split(string name)
     {
-        var dot = name[0] is '`' or '"' ? -1 : name.IndexOf('.');
-        return dot < 0 ? (null, Unquote(name)) : (name[..dot], Unquote(name[(dot + 1)..]));
+        // `metrics`.`a b` too
+        var from = name[0] is '`' or '"' ? Math.Max(1, name.IndexOf(name[0], 1)) : 0;
+        var dot = from >= name.Length ? -1 : name.IndexOf('.', from);
+        return dot < 0 ? (null, Unquote(name)) : (Unquote(name[..dot]), Unquote(name[(dot + 1)..]));
     }
 
     static string Unquote(string text) =>
@@ -94,7 +109,9 @@ static class FilterParser
             else if (c == '\'' || (c == '"' && tokens.Count > 0 && tokens[^1].Kind is Kind.Operator or Kind.Open or Kind.Comma || c == '"' && AfterLike(tokens)))
             {
                 at = Past(text, at);
-                tokens.Add(new(Kind.Text, text[(start + 1)..(at - 1)], text[start..at]));
+                // SQL's quote within quotes
+                while (at < text.Length && text[at] == c) at = Past(text, at);
+                tokens.Add(new(Kind.Text, text[(start + 1)..(at - 1)].Replace($"{c}{c}", c.ToString(), StringComparison.Ordinal), text[start..at]));
             }
             else
             {

@@ -2,4 +2,4 @@ namespace Takt.Runs;
 
 /// <summary>What one call of a client adds to a run; all of it or nothing.</summary>
 public sealed record LogEntry(
-    IReadOnlyList<MetricValue> Metrics, IReadOnlyList<KeyValuePair<string, string>> Params, IReadOnlyList<KeyValuePair<string, string>> Tags);
+    IReadOnlyList<LoggedMetric> Metrics, IReadOnlyList<KeyValuePair<string, string>> Params, IReadOnlyList<KeyValuePair<string, string>> Tags);

@@ -1,30 +1,36 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 
 namespace Takt.Runs;
 
 /// <summary>The bytes of a block of metric points: for each point its step, its time (Unix ms) and its value, 8 bytes each, little-endian.</summary>
 static class MetricBlock
 {
-    const int PointSize = 24;
+    public const int PointSize = 24;
 
-    public static byte[] Encode(IReadOnlyList<MetricValue> points)
+    public static byte[] Encode(ReadOnlySpan<MetricPoint> points)
     {
-        var bytes = new byte[points.Count * PointSize];
-        for (var i = 0; i < points.Count; i++)
+        var bytes = new byte[points.Length * PointSize];
+        for (var i = 0; i < points.Length; i++)
         {
             var to = bytes.AsSpan(i * PointSize);
             BinaryPrimitives.WriteInt64LittleEndian(to, points[i].Step);
-            BinaryPrimitives.WriteInt64LittleEndian(to[8..], points[i].Time.ToUnixTimeMilliseconds());
+            BinaryPrimitives.WriteInt64LittleEndian(to[8..], points[i].Time);
             BinaryPrimitives.WriteDoubleLittleEndian(to[16..], points[i].Value);
         }
         return bytes;
     }
 
+    public static MetricPoint Point(ReadOnlySpan<byte> bytes) => new(
+        BinaryPrimitives.ReadInt64LittleEndian(bytes), BinaryPrimitives.ReadInt64LittleEndian(bytes[8..]), BinaryPrimitives.ReadDoubleLittleEndian(bytes[16..]));
+
     public static void Decode(string key, ReadOnlySpan<byte> bytes, List<MetricValue> to)
     {
         for (; bytes.Length >= PointSize; bytes = bytes[PointSize..])
-            to.Add(new MetricValue(key, BinaryPrimitives.ReadDoubleLittleEndian(bytes[16..]), BinaryPrimitives.ReadInt64LittleEndian(bytes),
-                DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64LittleEndian(bytes[8..]))));
+        {
+            var point = Point(bytes);
+            to.Add(new MetricValue(key, point.Value, point.Step, MetricValue.Clock(point.Time)));
+        }
     }
 
     /// <summary>Every point once, in the order of time, step and value: a client that sends a batch twice has logged it once.</summary>
@@ -35,6 +41,20 @@ static class MetricBlock
         foreach (var point in points)
             if (kept.Count == 0 || Compare(kept[^1], point) != 0) kept.Add(point);
         return kept;
+    }
+
+    /// <inheritdoc cref="Ordered(List{MetricValue})"/>
+    public static void Order(List<MetricPoint> points)
+    {
+        var span = CollectionsMarshal.AsSpan(points);
+        var rising = true; // as points mostly come
+        for (var i = 1; i < span.Length && rising; i++) rising = span[i - 1].CompareTo(span[i]) < 0;
+        if (rising) return;
+        span.Sort();
+        var kept = 0;
+        for (var i = 0; i < span.Length; i++)
+            if (kept == 0 || span[kept - 1].CompareTo(span[i]) != 0) span[kept++] = span[i];
+        points.RemoveRange(kept, points.Count - kept);
     }
 
     static int Compare(MetricValue a, MetricValue b)

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Takt.Storage;
 
 namespace Takt.Runs;
@@ -30,7 +31,7 @@ static class RunTable
         var artifacts = $"mlflow-artifacts:/{experiment}/{id}/artifacts"; // a local: a nested $"" would be read as SQL
         session.Execute($"""
             insert into run(id, seq, experiment, name, user_id, status, lifecycle, started, parent, artifact_uri)
-            values({id}, {(session.Number($"select max(seq) from run") ?? 0) + 1}, {experiment}, {start.Name}, {""}, {RunStatus.RUNNING}, {"active"},
+            values({id}, {NextSeq(session)}, {experiment}, {start.Name}, {""}, {RunStatus.RUNNING}, {"active"},
                    {now}, {start.Parent?.Value}, {artifacts})
             """);
         SetTag(session, id, NameTag, start.Name);
@@ -46,42 +47,65 @@ static class RunTable
         insert into run_param(run, key, value) values({run}, {key}, {value}) on conflict(run, key) do nothing
         """);
 
-    public static void AddPoint(SqlSession session, RunId run, MetricValue point) => AddPoints(session, run, [point]);
+    /// <summary>Counts runs in the order of their creation. PostgreSQL's servers would wait for each other at a maximum.</summary>
+    public static Sql NextSeq(SqlSession session) =>
+        Sql.Raw(session.Dialect == SqlDialect.PostgreSql ? "nextval('run_seq')" : "(select coalesce(max(seq), 0) + 1 from run)");
 
-    /// <summary>Points of any keys: one block for each key, and its newest point.</summary>
-    public static void AddPoints(SqlSession session, RunId run, IReadOnlyList<MetricValue> points)
+    public static void AddPoint(SqlSession session, RunId run, MetricValue point) => AddPoints(session, run.Value, session.Number($"select experiment from run where id = {run}") ?? 0,
+        [new LoggedMetric(point.Key, point.Value, point.Step, point.Time.ToUnixTimeMilliseconds())]);
+
+    /// <summary>Points of any keys: into one block for each key, and its newest point.</summary>
+    public static void AddPoints(SqlSession session, string run, long experiment, IReadOnlyList<LoggedMetric> points)
     {
         if (points.Count == 1)
         {
-            AddBlock(session, run, [Finite(points[0])]);
+            AddBlock(session, run, experiment, points[0].Key, [points[0].Point]);
             return;
         }
-        var keys = new Dictionary<string, List<MetricValue>>(StringComparer.Ordinal);
+        var keys = new Dictionary<string, List<MetricPoint>>(StringComparer.Ordinal);
         foreach (var point in points)
         {
             if (!keys.TryGetValue(point.Key, out var list)) keys[point.Key] = list = [];
-            list.Add(Finite(point));
+            list.Add(point.Point);
         }
-        foreach (var list in keys.Values) AddBlock(session, run, list);
+        foreach (var (key, list) in keys) AddBlock(session, run, experiment, key, CollectionsMarshal.AsSpan(list));
     }
 
-    static MetricValue Finite(MetricValue point) => double.IsInfinity(point.Value) ? point with { Value = point.Value > 0 ? double.MaxValue : double.MinValue } : point;
-
-    static void AddBlock(SqlSession session, RunId run, IReadOnlyList<MetricValue> points)
+    static void AddBlock(SqlSession session, string run, long experiment, string key, ReadOnlySpan<MetricPoint> points)
     {
-        var newest = points[0];
-        for (var i = 1; i < points.Count; i++)
-            if ((points[i].Step, points[i].Time, points[i].Value).CompareTo((newest.Step, newest.Time, newest.Value)) >= 0) newest = points[i];
-        var key = newest.Key;
+        var newest = Stored(points[0]);
+        foreach (var point in points)
+            if (Stored(point) is var other && (other.Step, other.Time, other.Value).CompareTo((newest.Step, newest.Time, newest.Value)) >= 0) newest = other;
+        var bytes = MetricBlock.Encode(points);
+        if (session.Dialect == SqlDialect.PostgreSql)
+            session.Execute($"insert into metric_block(run, key, seq, points) values({run}, {key}, nextval('metric_block_seq'), {bytes})");
+        else Append(session, run, key, bytes);
         session.Execute($"""
-            insert into metric_block(run, key, seq, points)
-            values({run}, {key}, (select coalesce(max(seq), 0) + 1 from metric_block where run = {run} and key = {key}), {MetricBlock.Encode(points)})
-            """);
-        var nan = double.IsNaN(newest.Value);
-        session.Execute($"""
-            insert into run_metric(run, key, value, is_nan, step, time) values({run}, {key}, {(nan ? 0 : newest.Value)}, {nan}, {newest.Step}, {newest.Time})
+            insert into run_metric(run, key, value, is_nan, step, time, experiment) values({run}, {key}, {newest.Value}, {newest.IsNaN}, {newest.Step}, {newest.Time}, {experiment})
             on conflict(run, key) do update set value = excluded.value, is_nan = excluded.is_nan, step = excluded.step, time = excluded.time
             where (excluded.step, excluded.time, excluded.value) >= (run_metric.step, run_metric.time, run_metric.value)
+            """);
+
+        static (long Step, long Time, double Value, bool IsNaN) Stored(MetricPoint point) => (point.Step, point.Time, double.IsNaN(point.Value) ? 0 : point.Value, double.IsNaN(point.Value));
+    }
+
+    // points that come one by one fill block 0, which is closed by getting the next number: a row a point would be three times the bytes and slower to read
+    static void Append(SqlSession session, string run, string key, byte[] points)
+    {
+        const int OpenBlock = 864; // 36 points; a longer row would need a second page of the file
+        if (points.Length <= OpenBlock / 2)
+        {
+            if (session.Execute($"""
+                update metric_block set points = cast(points || {points} as blob) where run = {run} and key = {key} and seq = 0 and length(points) <= {OpenBlock - points.Length}
+                """) > 0) return;
+            session.Execute($"""
+                update metric_block set seq = (select max(seq) + 1 from metric_block where run = {run} and key = {key}) where run = {run} and key = {key} and seq = 0
+                """);
+            session.Execute($"insert into metric_block(run, key, seq, points) values({run}, {key}, 0, {points})");
+        }
+        else session.Execute($"""
+            insert into metric_block(run, key, seq, points)
+            values({run}, {key}, (select coalesce(max(seq), 0) + 1 from metric_block where run = {run} and key = {key}), {points})
             """);
     }
 

@@ -6,101 +6,139 @@ namespace Takt.Runs;
 
 /// <summary>A search of runs (<c>r</c>) or experiments (<c>e</c>) as parts of a SELECT.</summary>
 /// <param name="Where">Begins with <c>and</c>, or is empty.</param>
-sealed record SearchSql(Sql Joins, Sql Where, Sql Order)
+/// <param name="OtherJoins">Without the first order's.</param>
+/// <param name="FirstMetric">The metric that the order begins with; null when it begins with something else.</param>
+/// <param name="OnlyNumbers">The filter leaves only runs whose <paramref name="FirstMetric"/> is a number.</param>
+sealed record SearchSql(Sql Joins, Sql OtherJoins, Sql Where, PageOrder Keys, string? FirstMetric = null, bool OnlyNumbers = false)
 {
+    /// <summary>A pattern longer than this is refused by SQLite at 50,000 bytes.</summary>
+    const int LongestPattern = 10_000;
+
+    /// <summary>SQLite joins at most 64 tables.</summary>
+    const int MostOrders = 30;
+
     const string ValidEntities = "Valid values are ['metric', 'parameter', 'tag', 'attribute', 'dataset']";
     const string ValidKeys = "Valid keys are '{'run_id', 'start_time', 'artifact_uri', 'created', 'status', 'Run Name', 'Run name', 'run_name', 'end_time', 'Created', 'run name', 'user_id'}'";
+    const string ValidExperimentKeys = "Valid keys are '{'name', 'creation_time', 'last_update_time'}'";
     static readonly string[] NumberOperators = [">", ">=", "!=", "=", "<", "<="];
     static readonly string[] TextOperators = ["=", "!=", "LIKE", "ILIKE"];
+
+    public Sql Order => Keys.OrderBy;
 
     /// <exception cref="TaktException">Invalid, in MLflow's words.</exception>
     public static SearchSql Runs(string? filter, IReadOnlyList<string> orderBy, SqlDialect dialect)
     {
-        var where = FilterParser.Parse(filter).ConvertAll(clause => RunClause(clause, dialect));
+        var clauses = FilterParser.Parse(filter);
+        var where = clauses.ConvertAll(clause => RunClause(clause, dialect));
         var joins = new List<Sql>();
-        var order = new List<Sql>();
+        var keys = new List<PageOrder.Key>();
         var seen = new HashSet<string>(StringComparer.Ordinal);
+        string? first = null;
+        if (orderBy.Count > MostOrders) throw TaktException.Invalid($"`order_by` has more than {MostOrders} clauses");
         foreach (var text in orderBy)
         {
-            var (entity, key, direction) = OrderTerm(text);
+            var (name, key, direction) = OrderTerm(text);
+            var descending = direction == "desc";
+            var entity = RunEntity(name);
+            var alias = $"o{keys.Count}";
+            if (entity == "attribute") key = RunColumn(key);
             if (!seen.Add($"{entity}.{key}")) throw TaktException.Invalid($"`order_by` contains duplicate fields: {string.Join(", ", orderBy)}");
-            var alias = $"o{joins.Count}";
-            var o = Sql.Raw(alias);
-            switch (RunEntity(entity))
+            switch (entity)
             {
                 case "metric":
-                    joins.Add($"left join run_metric {o} on {o}.run = r.id and {o}.key = {key}");
+                    if (seen.Count == 1) first = key;
+                    joins.Add($"left join run_metric {Sql.Raw(alias)} on {Sql.Raw(alias)}.run = r.id and {Sql.Raw(alias)}.key = {key}");
                     // NaN after every number and missing last, both ways
-                    order.Add(Sql.Raw($"case when {alias}.value is null then 2 when {alias}.is_nan = 1 then 1 else 0 end, {alias}.value {direction}"));
+                    keys.Add(new(Sql.Raw($"case when {alias}.value is null then 2 when {alias}.is_nan = 1 then 1 else 0 end"), PageOrder.Kind.Number, false));
+                    keys.Add(new(Sql.Raw($"coalesce({alias}.value, 0.0)"), PageOrder.Kind.Real, descending));
                     break;
-                case "param" or "tag":
-                    joins.Add($"left join {Sql.Raw(RunEntity(entity) == "param" ? "run_param" : "run_tag")} {o} on {o}.run = r.id and {o}.key = {key}");
-                    order.Add(Sql.Raw($"case when {alias}.value is null then 1 else 0 end, {alias}.value {direction}"));
+                case "parameter" or "tag":
+                    joins.Add($"left join {Sql.Raw(entity == "tag" ? "run_tag" : "run_param")} {Sql.Raw(alias)} on {Sql.Raw(alias)}.run = r.id and {Sql.Raw(alias)}.key = {key}");
+                    keys.Add(new(Sql.Raw($"case when {alias}.value is null then 1 else 0 end"), PageOrder.Kind.Number, false));
+                    keys.Add(new(Sql.Raw($"coalesce({alias}.value, '')"), PageOrder.Kind.Text, descending));
+                    break;
+                case "attribute" when key == "r.ended":
+                    keys.Add(new(Sql.Raw("case when r.ended is null then 1 else 0 end"), PageOrder.Kind.Number, false));
+                    keys.Add(new(Sql.Raw("coalesce(r.ended, 0)"), PageOrder.Kind.Number, descending));
                     break;
                 case "attribute":
-                    var column = RunColumn(key);
-                    order.Add(Sql.Raw($"case when {column} is null then 1 else 0 end, {column} {direction}"));
+                    keys.Add(new(Sql.Raw(key), key == "r.started" ? PageOrder.Kind.Number : PageOrder.Kind.Text, descending));
                     break;
                 default:
-                    throw TaktException.Invalid($"Invalid order_by entity '{entity}'");
+                    throw TaktException.Invalid($"Invalid order_by entity type '{entity}'");
             }
         }
-        if (!seen.Contains(".start_time")) order.Add(Sql.Raw("r.started desc"));
-        order.Add(Sql.Raw("r.id"));
-        return new(Sql.Join(" ", joins), And(where), Sql.Join(", ", order));
+        if (!seen.Contains("attribute.r.started")) keys.Add(new(Sql.Raw("r.started"), PageOrder.Kind.Number, true));
+        keys.Add(new(Sql.Raw("r.id"), PageOrder.Kind.Text, false));
+        var numbers = first is not null && clauses.Any(clause => RunEntity(clause.Entity) == "metric" && clause.Key == first);
+        return new(Sql.Join(" ", joins), Sql.Join(" ", joins.Skip(1)), And(where), new PageOrder(keys), first, numbers);
     }
 
     /// <inheritdoc cref="Runs"/>
     public static SearchSql Experiments(string? filter, IReadOnlyList<string> orderBy, SqlDialect dialect)
     {
-        var where = FilterParser.Parse(filter).ConvertAll(clause => clause.Entity?.ToLowerInvariant() switch
+        var where = FilterParser.Parse(filter).ConvertAll(clause =>
         {
-            "tag" or "tags" => Exists("experiment_tag", "x.experiment = e.id", clause, dialect),
-            null or "attribute" or "attributes" or "attr" => clause.Key is "name"
-                ? TextTest("e.name", clause, dialect) : NumberTest(ExperimentColumn(clause.Key), clause, "attribute"),
-            var other => throw TaktException.Invalid($"Invalid entity type '{other}'. Valid values are ['tag', 'attribute']"),
+            if (ExperimentEntity(clause.Entity) == "tag") return Exists("experiment_tag", "x.experiment = e.id", clause, "tag", dialect);
+            if (clause.Key is not ("name" or "creation_time" or "last_update_time")) throw TaktException.Invalid($"Invalid attribute key '{clause.Key}' specified. {ValidExperimentKeys}");
+            var column = ExperimentColumn(clause.Key);
+            return column == "e.name" ? TextTest(column, clause, dialect, "attributes") : NumberTest(column, clause, $"numeric attribute: {clause.Key}");
         });
-        var order = new List<Sql>();
-        foreach (var text in orderBy)
+        var keys = new List<PageOrder.Key>();
+        if (orderBy.Count > MostOrders) throw TaktException.Invalid($"`order_by` has more than {MostOrders} clauses");
+        var unique = false;
+        foreach (var text in orderBy.Count > 0 ? orderBy : ["creation_time DESC", "experiment_id ASC"])
         {
-            var (_, key, direction) = OrderTerm(text);
-            order.Add(Sql.Raw($"{ExperimentColumn(key)} {direction}"));
+            var (name, key, direction) = OrderTerm(text);
+            if (ExperimentEntity(name) == "tag") throw TaktException.Invalid("Invalid order_by entity: tag");
+            var column = ExperimentColumn(key);
+            if (unique) continue; // nothing can follow a unique key
+            unique = column == "e.id";
+            keys.Add(new(Sql.Raw(column), column == "e.name" ? PageOrder.Kind.Text : PageOrder.Kind.Number, direction == "desc"));
         }
-        if (order.Count == 0) order.Add(Sql.Raw("e.created desc"));
-        order.Add(Sql.Raw("e.id"));
-        return new(Sql.Raw(""), And(where), Sql.Join(", ", order));
+        if (!unique) keys.Add(new(Sql.Raw("e.id"), PageOrder.Kind.Number, true));
+        return new(Sql.Raw(""), Sql.Raw(""), And(where), new PageOrder(keys));
     }
 
     internal static Sql And(List<Sql> where) => where.Count == 0 ? Sql.Raw("") : $"and {Sql.Join(" and ", where)}";
 
     static Sql RunClause(FilterClause clause, SqlDialect dialect)
     {
-        switch (RunEntity(clause.Entity))
+        var entity = RunEntity(clause.Entity);
+        switch (entity)
         {
             case "metric":
                 return $"exists(select 1 from run_metric x where x.run = r.id and x.key = {clause.Key} and x.is_nan = 0 and {NumberTest("x.value", clause, "metric")})";
-            case "param":
-                return Exists("run_param", "x.run = r.id", clause, dialect);
+            case "parameter":
+                return Exists("run_param", "x.run = r.id", clause, entity, dialect);
             case "tag":
-                return Exists("run_tag", "x.run = r.id", clause, dialect);
+                return Exists("run_tag", "x.run = r.id", clause, entity, dialect);
             case "dataset":
                 if (clause.Key is not ("name" or "digest" or "context"))
                     throw TaktException.Invalid($"Invalid dataset key '{clause.Key}' specified. Valid keys are '{{'name', 'digest', 'context'}}'");
-                return $"exists(select 1 from run_input x where x.run = r.id and {TextTest("x." + clause.Key, clause, dialect, lists: true)})";
+                return $"exists(select 1 from run_input x where x.run = r.id and {TextTest("x." + clause.Key, clause, dialect, "dataset attributes", lists: true)})";
             default:
                 var column = RunColumn(clause.Key);
-                return column is "r.started" or "r.ended" ? NumberTest(column, clause, "attribute") : TextTest(column, clause, dialect, lists: column == "r.id");
+                return column is "r.started" or "r.ended" ? NumberTest(column, clause, $"numeric attribute: {clause.Key}")
+                    : TextTest(column, clause, dialect, "attributes", lists: column == "r.id");
         }
     }
 
-    static string RunEntity(string? entity) => entity?.ToLowerInvariant() switch
+    static string RunEntity(string? entity) => entity switch
     {
         null or "attribute" or "attributes" or "attr" or "run" => "attribute",
         "metric" or "metrics" => "metric",
-        "param" or "params" or "parameter" or "parameters" => "param",
+        "param" or "params" or "parameter" or "parameters" => "parameter",
         "tag" or "tags" => "tag",
         "dataset" or "datasets" => "dataset",
         _ => throw TaktException.Invalid($"Invalid entity type '{entity}'. {ValidEntities}"),
+    };
+
+    static string ExperimentEntity(string? entity) => entity switch
+    {
+        null or "attribute" => "attribute",
+        "tag" or "tags" => "tag",
+        _ => throw TaktException.Invalid($"Invalid entity type '{entity}'. Valid entity types are ('attribute', 'tag', 'tags')"),
     };
 
     static string RunColumn(string key) => key switch
@@ -121,30 +159,42 @@ sealed record SearchSql(Sql Joins, Sql Where, Sql Order)
         "experiment_id" => "e.id",
         "creation_time" => "e.created",
         "last_update_time" => "e.updated",
-        _ => throw TaktException.Invalid($"Invalid attribute key '{key}' specified. Valid keys are '{{'name', 'creation_time', 'last_update_time'}}'"),
+        _ => throw TaktException.Invalid($"Invalid attribute key '{key}' specified. Valid keys are '{{'name', 'experiment_id', 'creation_time', 'last_update_time'}}'"),
     };
 
-    static Sql Exists(string table, string link, FilterClause clause, SqlDialect dialect) =>
-        $"exists(select 1 from {Sql.Raw(table)} x where {Sql.Raw(link)} and x.key = {clause.Key} and {TextTest("x.value", clause, dialect, clause.Entity)})";
+    static Sql Exists(string table, string link, FilterClause clause, string entity, SqlDialect dialect) =>
+        $"exists(select 1 from {Sql.Raw(table)} x where {Sql.Raw(link)} and x.key = {clause.Key} and {TextTest("x.value", clause, dialect, entity + " (e.g. 'my-value')")})";
 
-    static Sql NumberTest(string column, FilterClause clause, string what)
+    /// <param name="what">For messages: of what it is the value.</param>
+    internal static Sql NumberTest(string column, FilterClause clause, string what)
     {
+        if (clause.Operator is "IS NULL" or "IS NOT NULL") throw Comparator(clause, NumberOperators);
+        if (clause.Quoted || clause.Operator is "IN" or "NOT IN" || !double.TryParse(clause.Values[0], NumberStyles.Float, CultureInfo.InvariantCulture, out var number) || char.IsLetter(clause.Values[0].TrimStart('-', '+')[0]))
+            throw TaktException.Invalid($"Expected numeric value type for {what}. Found {Raw(clause)}");
         if (!NumberOperators.Contains(clause.Operator))
-            throw TaktException.Invalid($"Invalid comparator '{clause.Operator}' not one of '{{'>=', '=', '<=', '!=', '<', '>'}}'");
-        if (clause.Quoted || !double.TryParse(clause.Values[0], NumberStyles.Float, CultureInfo.InvariantCulture, out var number) || double.IsNaN(number))
-            throw TaktException.Invalid($"Expected numeric value type for {what}. Found {clause.Values[0]}");
+            throw Comparator(clause, NumberOperators);
         return $"{Sql.Raw(column)} {Sql.Raw(clause.Operator)} {number}";
     }
 
-    internal static Sql TextTest(string column, FilterClause clause, SqlDialect dialect, string? entity = null, bool lists = false)
+    /// <param name="what">For messages: of what it is the value.</param>
+    internal static Sql TextTest(string column, FilterClause clause, SqlDialect dialect, string what = "attributes", bool lists = false)
     {
         var c = Sql.Raw(column);
-        if (clause.Operator is "IN" or "NOT IN" && lists)
-            return $"{c} {Sql.Raw(clause.Operator.ToLowerInvariant())} ({Sql.Join(", ", clause.Values.Select(v => (Sql)$"{v}"))})";
-        if (!TextOperators.Contains(clause.Operator)) throw TaktException.Invalid($"Invalid comparator '{clause.Operator}' not one of '{{'=', '!=', 'LIKE', 'ILIKE'}}'");
-        if (!clause.Quoted)
-            throw TaktException.Invalid($"Expected a quoted string value for {entity ?? "attributes"} (e.g. 'my-value'). Got value {clause.Values[0]}");
+        if (clause.Operator is "IN" or "NOT IN")
+        {
+            if (lists) return $"{c} {Sql.Raw(clause.Operator.ToLowerInvariant())} ({Sql.Join(", ", clause.Values.Select(v => (Sql)$"{v}"))})";
+            throw TaktException.Invalid(what == "attributes" ? "Only the 'run_id' attribute supports comparison with a list of quoted string values."
+                : $"Expected a quoted string value for {what}. Got value {Raw(clause)}");
+        }
+        if (clause.Operator is "IS NULL" or "IS NOT NULL") throw Comparator(clause, TextOperators);
         var value = clause.Values[0];
+        if (!clause.Quoted)
+            throw TaktException.Invalid(value.Length > 0 && char.IsLetter(value[0])
+                ? $"Parameter value is either not quoted or unidentified quote types used for string value {value}. Use either single or double quotes."
+                : $"Expected a quoted string value for {what}. Got value {value}");
+        if (!TextOperators.Contains(clause.Operator))
+            throw Comparator(clause, lists ? [.. TextOperators, "IN", "NOT IN"] : TextOperators);
+        if (clause.Operator is "LIKE" or "ILIKE" && value.Length > LongestPattern) throw TaktException.Invalid($"A pattern of {clause.Operator} has more than {LongestPattern} characters");
         return clause.Operator switch
         {
             // SQLite's LIKE ignores case, its GLOB does not; PostgreSQL's LIKE would read a backslash as an escape
@@ -156,6 +206,11 @@ sealed record SearchSql(Sql Joins, Sql Where, Sql Order)
         };
     }
 
+    static TaktException Comparator(FilterClause clause, string[] valid) =>
+        TaktException.Invalid($"Invalid comparator '{clause.Operator}' not one of '{{{string.Join(", ", valid.Select(o => $"'{o}'"))}}}'");
+
+    static string Raw(FilterClause clause) => clause.Operator is "IN" or "NOT IN" ? $"({string.Join(", ", clause.Values.Select(v => $"'{v}'"))})" : clause.Quoted ? $"'{clause.Values[0]}'" : clause.Values[0];
+
     internal static string Glob(string like)
     {
         var glob = new StringBuilder(like.Length + 8);
@@ -166,12 +221,22 @@ sealed record SearchSql(Sql Joins, Sql Where, Sql Order)
     internal static (string? Entity, string Key, string Direction) OrderTerm(string text)
     {
         var term = text.Trim();
-        var direction = "asc";
-        if (term.EndsWith(" desc", StringComparison.OrdinalIgnoreCase)) (term, direction) = (term[..^5].TrimEnd(), "desc");
-        else if (term.EndsWith(" asc", StringComparison.OrdinalIgnoreCase)) term = term[..^4].TrimEnd();
-        if (term.Length == 0 || (term.Contains(' ') && !term.Contains('`') && !term.Contains('"')))
+        var descending = false;
+        var space = term.LastIndexOf(' ');
+        // a direction stands behind the name's closing quote, if it has one
+        if (space > 0 && term.LastIndexOfAny(['`', '"']) < space)
+        {
+            var word = term[(space + 1)..];
+            var name = term[..space].TrimEnd();
+            if (!name.Contains(' ') || name[^1] is '`' or '"')
+            {
+                descending = word.ToLowerInvariant() switch { "desc" => true, "asc" => false, _ => throw TaktException.Invalid($"Invalid ordering key in order_by clause '{text}'.") };
+                term = name;
+            }
+        }
+        if (term.Length == 0 || (term.Contains(' ') && !term.Contains('`') && !term.Contains('"')) || term.Contains(';'))
             throw TaktException.Invalid($"Invalid order_by clause '{text}'. Could not be parsed.");
         var (entity, key) = FilterParser.Split(term);
-        return (entity, key, direction);
+        return (entity, key, descending ? "desc" : "asc");
     }
 }

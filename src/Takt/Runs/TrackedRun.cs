@@ -14,9 +14,12 @@ public sealed record TrackedRun
     public required long Started { get; init; }
     public long? Ended { get; init; }
     public required string ArtifactUri { get; init; }
-    public List<MetricValue> Metrics { get; } = [];
+    public List<LoggedMetric> Metrics { get; } = [];
     public List<KeyValuePair<string, string>> Params { get; } = [];
     public List<KeyValuePair<string, string>> Tags { get; } = [];
     public List<RunInput> Inputs { get; } = [];
+
+    /// <summary>Ids of logged models that the run read; only <see cref="RunLog.Get"/> tells them.</summary>
+    public List<string> ModelInputs { get; } = [];
     public List<RunOutput> Outputs { get; } = [];
 }

@@ -5,8 +5,9 @@ namespace Takt.Storage;
 
 /// <summary>The one writer of a SQLite database: takes what has queued up while the last commit was on its way to the disk and commits it as one.</summary>
 /// <remarks>
-/// A thread of its own, so that a starved thread pool never holds up a commit. Each caller's work stands in a savepoint: one that fails rolls back
-/// alone. When the commit itself fails, nothing of the whole group was written and every caller is told.
+/// A caller that finds nobody writing and nobody waiting commits on its own thread: two changes of threads less, a fifth of the time of a lone commit.
+/// All others queue for a thread of the writer's own, so that a starved thread pool never holds up a commit. Each caller's work stands in a savepoint:
+/// one that fails rolls back alone. When the commit itself fails, nothing of the whole group was written and every caller is told.
 /// </remarks>
 sealed class GroupWriter : IAsyncDisposable
 {
@@ -21,6 +22,12 @@ sealed class GroupWriter : IAsyncDisposable
     readonly Channel<QueuedWrite> _queue = Channel.CreateBounded<QueuedWrite>(new BoundedChannelOptions(LongestQueue) { SingleReader = true });
     readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
+    /// <summary>Held while anybody writes; guards the connection.</summary>
+    readonly Lock _writing = new();
+
+    WriteConnection? _connection;
+    bool _closed;
+
     public GroupWriter(DbDataSource source, SqlDialect dialect)
     {
         _source = source;
@@ -31,6 +38,7 @@ sealed class GroupWriter : IAsyncDisposable
     public async Task<T> Write<T>(Func<SqlSession, T> work)
     {
         var write = new QueuedWrite<T>(work);
+        if (TryAlone(write)) return await write.Done;
         try
         {
             await _queue.Writer.WriteAsync(write);
@@ -48,63 +56,57 @@ sealed class GroupWriter : IAsyncDisposable
         await _stopped.Task;
     }
 
+    // first come, first served: not when somebody waits
+    bool TryAlone(QueuedWrite write)
+    {
+        if (!_writing.TryEnter()) return false;
+        try
+        {
+            if (_closed || _queue.Reader.Count > 0 || _queue.Reader.Completion.IsCompleted) return false;
+            Commit([write]);
+        }
+        finally
+        {
+            _writing.Exit();
+        }
+        write.Complete();
+        return true;
+    }
+
     void WriteUntilClosed()
     {
         var group = new List<QueuedWrite>(LargestGroup);
-        DbConnection? connection = null;
-        PreparedCommands? prepared = null;
         while (_queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
         {
             group.Clear();
-            while (group.Count < LargestGroup && _queue.Reader.TryRead(out var write)) group.Add(write);
-            try
+            lock (_writing)
             {
-                connection ??= _source.OpenConnection();
-                prepared ??= new PreparedCommands();
-                Commit(connection, prepared, group);
-            }
-            catch (Exception e)
-            {
-                foreach (var write in group) write.Failed ??= e;
-                // whatever state the connection is in, the next group begins with a fresh one
-                prepared?.Dispose();
-                connection?.Dispose();
-                (connection, prepared) = (null, null);
+                while (group.Count < LargestGroup && _queue.Reader.TryRead(out var write)) group.Add(write);
+                Commit(group);
             }
             foreach (var write in group) write.Complete();
         }
-        prepared?.Dispose();
-        connection?.Dispose();
+        lock (_writing)
+        {
+            _closed = true;
+            _connection?.Dispose();
+        }
         _stopped.SetResult();
     }
 
-    void Commit(DbConnection connection, PreparedCommands prepared, List<QueuedWrite> group)
+    void Commit(IReadOnlyList<QueuedWrite> group)
     {
-        using var transaction = connection.BeginTransaction(); // Microsoft.Data.Sqlite: BEGIN IMMEDIATE
-        var session = new SqlSession(connection, transaction, _dialect, prepared);
-        foreach (var write in group)
+        try
         {
-            session.Execute($"savepoint work");
-            try
-            {
-                write.Run(session);
-                session.Execute($"release work");
-            }
-            catch (Exception e)
-            {
-                // a full disk rolls the whole transaction back: then this throws, and the first cause is the one to tell
-                try
-                {
-                    session.Execute($"rollback to work");
-                    session.Execute($"release work");
-                }
-                catch (Exception)
-                {
-                    throw e is DbException ? e : new InvalidOperationException("the work failed and took the transaction with it", e);
-                }
-                write.Failed = e;
-            }
+            _connection ??= new WriteConnection(_source.OpenConnection(), _dialect);
+            _connection.Commit(group);
         }
-        transaction.Commit();
+        catch (Exception e)
+        {
+            foreach (var write in group) write.Failed ??= e;
+            // whatever state the connection is in, the next group begins with a fresh one
+            _connection?.Dispose();
+            _connection = null;
+        }
     }
 }

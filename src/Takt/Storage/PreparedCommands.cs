@@ -15,11 +15,13 @@ sealed class PreparedCommands : IDisposable
 
     public void GiveBack(DbCommand command)
     {
-        if (_idle.Count >= Most || !_idle.TryAdd(command.CommandText, command)) command.Dispose();
+        if (_idle.Count >= Most) Dispose(); // what is used often is soon back
+        if (!_idle.TryAdd(command.CommandText, command)) command.Dispose();
     }
 
     public void Dispose()
     {
         foreach (var command in _idle.Values) command.Dispose();
+        _idle.Clear();
     }
 }

@@ -23,7 +23,8 @@ public readonly struct SqlRow(DbDataReader reader)
 
     public byte[] Bytes(int column) => reader.GetFieldValue<byte[]>(column);
 
-    public DateTimeOffset Time(int column) => DateTimeOffset.FromUnixTimeMilliseconds(reader.GetInt64(column));
+    /// <summary>A time beyond the years 1 to 9999, which a client's clock may say, is the nearest that there is.</summary>
+    public DateTimeOffset Time(int column) => DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(reader.GetInt64(column), -62_135_596_800_000, 253_402_300_799_999));
 
     public DateTimeOffset? TimeOrNull(int column) => reader.IsDBNull(column) ? null : Time(column);
 

@@ -1,0 +1,5 @@
+namespace Takt.Runs;
+
+/// <summary>Metrics on this dataset only.</summary>
+/// <param name="Digest">Null: any.</param>
+public sealed record DatasetFilter(string Name, string? Digest);
