@@ -37,6 +37,8 @@ public sealed class TaktApp : IAsyncDisposable
         LoggedModels = new LoggedModels(database, time);
         Experiments = new Experiments(database, time);
         RunLog = new RunLog(database, time);
+        RunSearch = new RunSearch(database);
+        MetricHistory = new MetricHistory(database);
         Artifacts = new ArtifactFiles(database, blobs, time);
         Traces = new TraceLog(database, time);
         Assessments = new Assessments(database, time);
@@ -73,6 +75,8 @@ public sealed class TaktApp : IAsyncDisposable
     public LoggedModels LoggedModels { get; }
     public Experiments Experiments { get; }
     public RunLog RunLog { get; }
+    public RunSearch RunSearch { get; }
+    public MetricHistory MetricHistory { get; }
     public ArtifactFiles Artifacts { get; }
     public TraceLog Traces { get; }
     public Assessments Assessments { get; }

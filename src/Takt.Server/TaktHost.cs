@@ -27,6 +27,7 @@ public static class TaktHost
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None); // a start that fails is told once, in our words
         builder.Services.AddSingleton(app);
         builder.Services.AddRouting();
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestLineSize = 64 << 10); // MLflow's UI asks for 100 runs by GET
         configure(builder);
         var web = builder.Build();
         web.UseTaktErrors();

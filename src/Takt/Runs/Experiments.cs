@@ -78,25 +78,16 @@ public sealed class Experiments(Database database, TimeProvider time)
             throw TaktException.NotFound($"No tag with name: {key} in experiment with id {id}");
     });
 
-    /// <returns>Where its artifacts are.</returns>
-    /// <exception cref="TaktException">NotFound. Invalid: it is deleted.</exception>
-    internal static string CheckActive(SqlSession session, long id)
-    {
-        var (state, location) = session.First($"select lifecycle, artifact_location from experiment where workspace = {RunTable.Workspace} and id = {id}",
-            row => Tuple.Create(row.Text(0), row.Text(1))) ?? throw Unknown(id);
-        return state == "active" ? location : throw TaktException.Invalid($"The experiment {id} must be in the 'active' state. Current state is {state}.");
-    }
-
     internal static TaktException Unknown(long id) => TaktException.NotFound($"No Experiment with id={id} exists");
 
     /// <returns>Where its artifacts are. Default is made when it is not there yet.</returns>
     /// <exception cref="TaktException">NotFound, or Invalid: it is deleted.</exception>
-    internal static string RequireActive(SqlSession session, long id, TimeProvider time)
+    internal static string CheckActive(SqlSession session, long id, TimeProvider? time = null)
     {
         var there = Find();
         if (there is null && id == 0)
         {
-            RunTable.Experiment(session, Default, time.GetUtcNow());
+            RunTable.Experiment(session, Default, (time ?? TimeProvider.System).GetUtcNow());
             there = Find();
         }
         var (state, location) = there ?? throw Unknown(id);
@@ -107,7 +98,7 @@ public sealed class Experiments(Database database, TimeProvider time)
     }
 
     /// <summary>Makes Default when it is not there yet.</summary>
-    Task EnsureDefault() => database.Write(session => { RunTable.Experiment(session, Default, time.GetUtcNow()); });
+    public Task EnsureDefault() => database.Write(session => { RunTable.Experiment(session, Default, time.GetUtcNow()); });
 
     static TaktException Inactive(long id, string state) => TaktException.Invalid($"The experiment {id} must be in the 'active' state. Current state is {state}.");
 

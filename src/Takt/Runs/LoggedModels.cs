@@ -18,7 +18,7 @@ public sealed class LoggedModels(Database database, TimeProvider time)
             throw TaktException.Invalid($"Invalid model name ('{name}') provided. Model name must be a non-empty string and cannot contain the following characters: ('/', ':', '.', '%', '\"', \"'\")");
         return database.Write(session =>
         {
-            var artifacts = ArtifactUri.Below(Experiments.RequireActive(session, experiment, time), "models", id, "artifacts");
+            var artifacts = ArtifactUri.Below(Experiments.CheckActive(session, experiment, time), "models", id, "artifacts");
             var now = time.GetUtcNow();
             session.Execute($"""
                 insert into logged_model(id, experiment, name, model_type, run, artifact_uri, status, deleted, created, updated)

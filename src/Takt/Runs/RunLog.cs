@@ -27,7 +27,7 @@ public sealed class RunLog(Database database, TimeProvider time)
                 Status = nameof(RunStatus.RUNNING),
                 Deleted = false,
                 Started = started ?? time.GetUtcNow().ToUnixTimeMilliseconds(),
-                ArtifactUri = ArtifactUri.Below(Experiments.RequireActive(session, experiment, time), id.Value, "artifacts"),
+                ArtifactUri = ArtifactUri.Below(Experiments.CheckActive(session, experiment, time), id.Value, "artifacts"),
             };
             session.Execute($"""
                 insert into run(id, seq, experiment, name, user_id, status, lifecycle, started, parent, artifact_uri)

@@ -89,6 +89,8 @@ public sealed partial class ReplayTests(ITestOutputHelper output)
             case (JsonValue a, JsonValue b):
                 var (x, y) = (a.ToString(), b.ToString());
                 if (Mapped(x, ids) == y || (double.TryParse(x, out var p) && double.TryParse(y, out var q) && p.Equals(q))) return null;
+                // a token means something to its maker only; the newest is the one that is sent back
+                if (at.EndsWith("/next_page_token", StringComparison.Ordinal)) { ids[x] = y; return null; }
                 if (MadeId().IsMatch(x) && MadeId().IsMatch(y) && !ids.ContainsKey(x)) { ids[x] = y; return null; }
                 if (MadeName().IsMatch(x) && MadeName().IsMatch(y)) return null;
                 // an id met first inside of an address

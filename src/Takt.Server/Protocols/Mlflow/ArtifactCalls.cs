@@ -43,6 +43,16 @@ sealed class ArtifactCalls(ArtifactFiles artifacts, RunLog runs)
         await MlflowAnswer.Empty(http);
     }
 
+    /// <summary>What is at <paramref name="path"/> below an artifact address of a run or of a logged model.</summary>
+    public Task ListBelow(HttpContext http, string uri, string path) =>
+        Answer(http, Below(uri), Checked(path), path.Length == 0 ? "" : path.TrimEnd('/') + "/", uri);
+
+    /// <summary>The file at <paramref name="path"/> below an artifact address of a run or of a logged model.</summary>
+    public Task GetBelow(HttpContext http, string uri, string path) => Get(http, $"{Below(uri)}/{File(path)}");
+
+    static string Below(string uri) => uri.StartsWith(Scheme, StringComparison.Ordinal) ? uri[Scheme.Length..].Trim('/')
+        : throw new TaktException(TaktError.NotSupported, $"The artifacts at {uri} are not on this server");
+
     Task Answer(HttpContext http, string root, string path, string prefix, string? rootUri)
     {
         var files = artifacts.List(path.Length == 0 ? root : $"{root}/{path}");

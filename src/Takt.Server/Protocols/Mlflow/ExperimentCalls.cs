@@ -5,48 +5,49 @@ using Takt.Runs;
 namespace Takt.Server.Protocols.Mlflow;
 
 /// <summary><c>mlflow/experiments/…</c></summary>
-sealed class ExperimentCalls(Experiments experiments)
+sealed class ExperimentCalls(Experiments experiments, RunLog runs)
 {
+    const int MostExperimentsOfDatasets = 20;
+    const int MostDatasets = 1000;
+
     public async Task Create(HttpContext http, MlflowRequest request)
     {
-        await experiments.EnsureDefault();
-        var id = await experiments.Create(MlflowLimits.ExperimentName(request.Text("name")), request.TextOrNull("artifact_location"), request.Pairs("tags"));
+        var location = request.TextOrNull("artifact_location");
+        if (!string.IsNullOrEmpty(location)) MlflowLimits.ArtifactLocation(location = Rooted(location));
+        var tags = request.Pairs("tags").ConvertAll(tag => MlflowLimits.ExperimentTag(tag.Key, tag.Value));
+        var id = await experiments.Create(MlflowLimits.ExperimentName(request.Text("name")), location, tags);
         await MlflowAnswer.Write(http, json => json.WriteString("experiment_id", id.ToString()));
     }
 
-    public async Task Get(HttpContext http, MlflowRequest request)
-    {
-        var id = request.Experiment();
-        if (id == 0) await experiments.EnsureDefault();
-        await Answer(http, experiments.Get(id));
-    }
+    public async Task Get(HttpContext http, MlflowRequest request) => await Answer(http, await experiments.Get(request.Experiment()));
 
     public async Task GetByName(HttpContext http, MlflowRequest request)
     {
         var name = request.Text("experiment_name");
-        if (name == "Default") await experiments.EnsureDefault();
-        await Answer(http, experiments.FindByName(name) ?? throw TaktException.NotFound($"Could not find experiment with name '{name}'"));
+        await Answer(http, await experiments.FindByName(name) ?? throw TaktException.NotFound($"Could not find experiment with name '{name}'"));
     }
 
     public async Task Search(HttpContext http, MlflowRequest request)
     {
-        await experiments.EnsureDefault();
-        var page = MlflowPage.Of(request, 1000, 50_000);
-        var found = experiments.Search(request.TextOrNull("filter") ?? "", request.Texts("order_by"), MlflowPage.Deleted(request.TextOrNull("view_type")), page.Offset, page.Limit + 1);
-        await MlflowAnswer.Write(http, json =>
+        var found = await experiments.Search(request.TextOrNull("filter"), request.Texts("order_by"), MlflowPage.Deleted(request.IdOrNull("view_type")),
+            MlflowPage.Length(request, 1000, 50_000), request.TextOrNull("page_token"));
+        await MlflowAnswer.Page(http, "experiments", found, Write);
+    }
+
+    /// <summary><c>experiments/search-datasets</c></summary>
+    public Task SearchDatasets(HttpContext http, MlflowRequest request)
+    {
+        var ids = request.Texts("experiment_ids");
+        if (ids.Count == 0) throw TaktException.Invalid("SearchDatasets request must specify at least one experiment_id.");
+        if (ids.Count > MostExperimentsOfDatasets)
+            throw TaktException.Invalid($"SearchDatasets request cannot specify more than {MostExperimentsOfDatasets} experiment_ids. Received {ids.Count} experiment_ids.");
+        var found = runs.Datasets(Numbers(ids), MostDatasets);
+        return MlflowAnswer.Page(http, "dataset_summaries", new Page<RunDataset>(found, null), (json, dataset) =>
         {
-            if (found.Count > 0)
-            {
-                json.WriteStartArray("experiments");
-                foreach (var experiment in found.Take(page.Limit))
-                {
-                    json.WriteStartObject();
-                    Write(json, experiment);
-                    json.WriteEndObject();
-                }
-                json.WriteEndArray();
-            }
-            page.WriteNext(json, found.Count);
+            json.WriteString("experiment_id", dataset.Experiment.ToString());
+            json.WriteString("name", dataset.Name);
+            json.WriteString("digest", dataset.Digest);
+            if (dataset.Context is not null) json.WriteString("context", dataset.Context);
         });
     }
 
@@ -59,12 +60,24 @@ sealed class ExperimentCalls(Experiments experiments)
 
     public Task SetTag(HttpContext http, MlflowRequest request)
     {
-        var key = request.Text("key");
-        MlflowLimits.Key(key, "key");
-        return Done(http, experiments.SetTag(request.Experiment(), key, request.TextOrNull("value") ?? ""));
+        var tag = MlflowLimits.ExperimentTag(request.Text("key"), request.TextOrNull("value") ?? "");
+        return Done(http, experiments.SetTag(request.Experiment(), tag.Key, tag.Value));
     }
 
     public Task DeleteTag(HttpContext http, MlflowRequest request) => Done(http, experiments.DeleteTag(request.Experiment(), request.Text("key")));
+
+    /// <summary>Ids that are no numbers are no experiment's.</summary>
+    public static List<long> Numbers(List<string> ids)
+    {
+        var numbers = new HashSet<long>();
+        foreach (var text in ids)
+            if (long.TryParse(text, out var id)) numbers.Add(id);
+        const int Most = 10_000; // a database takes only so many values
+        return numbers.Count <= Most ? [.. numbers] : throw TaktException.Invalid($"A request can name at most {Most} experiment_ids. Got {numbers.Count}.");
+    }
+
+    // a path without scheme is on the server, as with MLflow
+    static string Rooted(string location) => location.Contains(':') || location.StartsWith('/') || location.StartsWith('\\') ? location : Path.GetFullPath(location);
 
     static async Task Done(HttpContext http, Task work)
     {

@@ -5,9 +5,13 @@ using Takt.Runs;
 namespace Takt.Server.Protocols.Mlflow;
 
 /// <summary><c>mlflow/logged-models…</c></summary>
-sealed class LoggedModelCalls(LoggedModels models)
+sealed class LoggedModelCalls(LoggedModels models, ArtifactCalls artifacts)
 {
-    static readonly string[] Statuses = ["LOGGED_MODEL_PENDING", "LOGGED_MODEL_READY", "LOGGED_MODEL_UPLOAD_FAILED"];
+    /// <summary>A client that wants more at once gets a token for the rest.</summary>
+    const int LongestPage = 1000;
+
+    /// <summary>By number in the order of the protocol, 0 being unspecified.</summary>
+    static readonly string[] Statuses = ["", "LOGGED_MODEL_PENDING", "LOGGED_MODEL_READY", "LOGGED_MODEL_UPLOAD_FAILED"];
 
     public async Task Create(HttpContext http, MlflowRequest request) => await Answer(http, await models.Create(
         request.Experiment(), request.TextOrNull("name"), request.TextOrNull("model_type") ?? "", request.TextOrNull("source_run_id"), request.Pairs("tags"), request.Pairs("params")));
@@ -16,8 +20,9 @@ sealed class LoggedModelCalls(LoggedModels models)
 
     public async Task Finish(HttpContext http, MlflowRequest request)
     {
-        var status = request.Text("status");
-        if (!Statuses.Contains(status)) throw TaktException.Invalid($"Invalid value \"{status}\" for parameter 'status' supplied. See the API docs for more information about request parameters.");
+        var status = request.IdOrNull("status") is { Length: > 0 } text ? text : throw MlflowRequest.Missing("status");
+        if (int.TryParse(status, out var number) && number > 0 && number < Statuses.Length) status = Statuses[number];
+        if (!Statuses.Contains(status)) throw MlflowRequest.Wrong("status", MlflowLimits.Quoted(status));
         await Answer(http, await models.SetStatus(Id(http), status));
     }
 
@@ -29,29 +34,26 @@ sealed class LoggedModelCalls(LoggedModels models)
 
     public Task SetParams(HttpContext http, MlflowRequest request) => Done(http, models.SetParams(Id(http), request.Pairs("params")));
 
+    public Task ListArtifacts(HttpContext http, MlflowRequest request) =>
+        artifacts.ListBelow(http, models.Get(Id(http)).ArtifactUri, request.TextOrNull("artifact_directory_path") ?? "");
+
+    public Task GetArtifact(HttpContext http, MlflowRequest request) => request.TextOrNull("artifact_file_path") is { Length: > 0 } path
+        ? artifacts.GetBelow(http, models.Get(Id(http)).ArtifactUri, path)
+        : MlflowAnswer.Error(http, 400, "BAD_REQUEST", "Request must include the \"artifact_file_path\" query parameter.");
+
     public Task Search(HttpContext http, MlflowRequest request)
     {
-        var page = MlflowPage.Of(request, 100, 1000);
-        var within = new List<long>();
-        foreach (var text in request.Texts("experiment_ids"))
-            if (long.TryParse(text, out var id)) within.Add(id);
-        var found = models.Search(within, request.TextOrNull("filter"), page.Offset, page.Limit + 1);
-        return MlflowAnswer.Write(http, json =>
-        {
-            if (found.Count > 0)
-            {
-                json.WriteStartArray("models");
-                foreach (var model in found.Take(page.Limit))
-                {
-                    json.WriteStartObject();
-                    Write(json, model);
-                    json.WriteEndObject();
-                }
-                json.WriteEndArray();
-            }
-            page.WriteNext(json, found.Count);
-        });
+        var ids = request.Texts("experiment_ids");
+        if (ids.Count == 0) throw MlflowRequest.Missing("experiment_ids");
+        var datasets = request.Objects("datasets").ConvertAll(d => Dataset(d) ?? throw TaktException.Invalid("`dataset_name` in the `datasets` clause must be specified."));
+        var order = request.Objects("order_by").ConvertAll(term => new LoggedModelOrder(term.Text("field_name"), !term.Has("ascending") || term.FlagOrFalse("ascending"), Dataset(term)));
+        var length = request.NumberOrNull("max_results") is null or 0 ? 100 : Math.Min(MlflowPage.Length(request, 100, int.MaxValue), LongestPage);
+        var found = models.Search(ExperimentCalls.Numbers(ids), request.TextOrNull("filter"), datasets, order, length, request.TextOrNull("page_token"));
+        return MlflowAnswer.Page(http, "models", found, Write);
     }
+
+    static DatasetFilter? Dataset(MlflowRequest request) => request.TextOrNull("dataset_name") is { Length: > 0 } name
+        ? new DatasetFilter(name, request.TextOrNull("dataset_digest") is { Length: > 0 } digest ? digest : null) : null;
 
     static string Id(HttpContext http) => (string)http.Request.RouteValues["id"]!;
 
@@ -84,6 +86,12 @@ sealed class LoggedModelCalls(LoggedModels models)
         json.WriteEndObject();
         json.WriteStartObject("data");
         MlflowAnswer.Pairs(json, "params", model.Params);
+        if (model.Metrics.Count > 0)
+        {
+            json.WriteStartArray("metrics");
+            foreach (var (metric, run) in model.Metrics) RunJson.Point(json, metric, run);
+            json.WriteEndArray();
+        }
         json.WriteEndObject();
     }
 }

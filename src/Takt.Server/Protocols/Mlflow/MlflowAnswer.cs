@@ -1,27 +1,49 @@
+using System.Buffers;
+using System.Collections.Concurrent;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 
 namespace Takt.Server.Protocols.Mlflow;
 
 /// <summary>JSON answers and errors in MLflow's form.</summary>
+/// <remarks>
+/// An answer is written to a buffer first and sent with its length: clients read that faster than chunks, and one that fails half way is an error instead
+/// of half an answer.
+/// </remarks>
 static class MlflowAnswer
 {
+    /// <summary>Buffers that grew beyond this are left to the garbage collector.</summary>
+    const int LargestKept = 4 << 20;
+
+    /// <summary>So many are kept.</summary>
+    const int MostKept = 16;
+
     // MLflow's clients read what is no ASCII either way; unescaped is shorter
-    static readonly JsonWriterOptions Options = new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    static readonly JsonWriterOptions Options = new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
+    static readonly byte[] Nothing = "{}"u8.ToArray();
+    static readonly JsonEncodedText Key = JsonEncodedText.Encode("key"), Value = JsonEncodedText.Encode("value");
+    static readonly ConcurrentBag<(ArrayBufferWriter<byte> Buffer, Utf8JsonWriter Json)> Idle = [];
 
     /// <summary>One object, whose members the caller writes.</summary>
     public static async Task Write(HttpContext http, Action<Utf8JsonWriter> members, int status = 200)
     {
-        http.Response.StatusCode = status;
-        http.Response.ContentType = "application/json";
-        await using var json = new Utf8JsonWriter(http.Response.BodyWriter, Options);
-        json.WriteStartObject();
-        members(json);
-        json.WriteEndObject();
-        await json.FlushAsync(http.RequestAborted);
+        if (!Idle.TryTake(out var kept))
+        {
+            var buffer = new ArrayBufferWriter<byte>(1024);
+            kept = (buffer, new Utf8JsonWriter(buffer, Options));
+        }
+        kept.Json.WriteStartObject();
+        members(kept.Json); // when this throws, the pair is not used again
+        kept.Json.WriteEndObject();
+        kept.Json.Flush();
+        await Send(http, status, kept.Buffer.WrittenMemory);
+        if (kept.Buffer.Capacity > LargestKept || Idle.Count >= MostKept) return;
+        kept.Buffer.ResetWrittenCount();
+        kept.Json.Reset();
+        Idle.Add(kept);
     }
 
-    public static Task Empty(HttpContext http) => Write(http, _ => { });
+    public static Task Empty(HttpContext http) => Send(http, 200, Nothing);
 
     public static Task Error(HttpContext http, int status, string code, string message) => Write(http, json =>
     {
@@ -50,13 +72,38 @@ static class MlflowAnswer
     {
         if (pairs.Count == 0) return;
         json.WriteStartArray(name);
-        foreach (var (key, value) in pairs)
+        for (var i = 0; i < pairs.Count; i++)
         {
             json.WriteStartObject();
-            json.WriteString("key", key);
-            json.WriteString("value", value);
+            json.WriteString(Key, pairs[i].Key);
+            json.WriteString(Value, pairs[i].Value);
             json.WriteEndObject();
         }
         json.WriteEndArray();
+    }
+
+    /// <summary>A page of objects, and the token of the next.</summary>
+    public static Task Page<T>(HttpContext http, string name, Takt.Runs.Page<T> page, Action<Utf8JsonWriter, T> write) => Write(http, json =>
+    {
+        if (page.Items.Count > 0)
+        {
+            json.WriteStartArray(name);
+            foreach (var item in page.Items)
+            {
+                json.WriteStartObject();
+                write(json, item);
+                json.WriteEndObject();
+            }
+            json.WriteEndArray();
+        }
+        if (page.Next is not null) json.WriteString("next_page_token", page.Next);
+    });
+
+    static async Task Send(HttpContext http, int status, ReadOnlyMemory<byte> body)
+    {
+        http.Response.StatusCode = status;
+        http.Response.ContentType = "application/json";
+        http.Response.ContentLength = body.Length;
+        await http.Response.BodyWriter.WriteAsync(body, http.RequestAborted);
     }
 }

@@ -16,11 +16,11 @@ public static class MlflowApi
         foreach (var prefix in (string[])["/api", "/ajax-api"])
         {
             var tracking = $"{prefix}/2.0/mlflow";
-            MapExperiments(routes, tracking + "/experiments", new ExperimentCalls(app.Experiments));
-            MapRuns(routes, tracking, new RunCalls(app.RunLog, app.Experiments, app.Time));
+            MapExperiments(routes, tracking + "/experiments", new ExperimentCalls(app.Experiments, app.RunLog));
+            MapRuns(routes, tracking, new RunCalls(app.RunLog, app.RunSearch), new MetricCalls(app.RunLog, app.MetricHistory));
             MapModels(routes, tracking, new ModelCalls(app.ModelCatalog, app.Models, app.LoggedModels));
-            MapLoggedModels(routes, tracking + "/logged-models", new LoggedModelCalls(app.LoggedModels));
             var artifacts = new ArtifactCalls(app.Artifacts, app.RunLog);
+            MapLoggedModels(routes, tracking + "/logged-models", new LoggedModelCalls(app.LoggedModels, artifacts));
             Get(routes, tracking + "/artifacts/list", artifacts.ListOfRun);
             MapArtifacts(routes, $"{prefix}/2.0/mlflow-artifacts", artifacts);
             TraceRoutes.Map(routes, prefix, app);
@@ -56,11 +56,12 @@ public static class MlflowApi
         Post(routes, at + "/update", calls.Update);
         Post(routes, at + "/delete", calls.Delete);
         Post(routes, at + "/restore", calls.Restore);
+        Post(routes, at + "/search-datasets", calls.SearchDatasets);
         Post(routes, at + "/set-experiment-tag", calls.SetTag);
         Post(routes, at + "/delete-experiment-tag", calls.DeleteTag);
     }
 
-    static void MapRuns(IEndpointRouteBuilder routes, string at, RunCalls calls)
+    static void MapRuns(IEndpointRouteBuilder routes, string at, RunCalls calls, MetricCalls metrics)
     {
         Post(routes, at + "/runs/create", calls.Create);
         Get(routes, at + "/runs/get", calls.Get);
@@ -68,15 +69,17 @@ public static class MlflowApi
         Post(routes, at + "/runs/delete", calls.Delete);
         Post(routes, at + "/runs/restore", calls.Restore);
         Post(routes, at + "/runs/search", calls.Search);
-        Post(routes, at + "/runs/log-metric", calls.LogMetric);
+        Post(routes, at + "/runs/log-metric", metrics.LogMetric);
         Post(routes, at + "/runs/log-parameter", calls.LogParameter);
-        Post(routes, at + "/runs/log-batch", calls.LogBatch);
+        Post(routes, at + "/runs/log-batch", metrics.LogBatch);
         Post(routes, at + "/runs/set-tag", calls.SetTag);
         Post(routes, at + "/runs/delete-tag", calls.DeleteTag);
         Post(routes, at + "/runs/log-model", calls.LogModel);
         Post(routes, at + "/runs/log-inputs", calls.LogInputs);
         Post(routes, at + "/runs/outputs", calls.LogOutputs);
-        Get(routes, at + "/metrics/get-history", calls.History);
+        Get(routes, at + "/metrics/get-history", metrics.History);
+        Get(routes, at + "/metrics/get-history-bulk", metrics.HistoryOfRuns);
+        Get(routes, at + "/metrics/get-history-bulk-interval", metrics.Sampled);
     }
 
     static void MapModels(IEndpointRouteBuilder routes, string at, ModelCalls calls)
@@ -117,6 +120,8 @@ public static class MlflowApi
         Patch(routes, at + "/{id}/tags", calls.SetTags);
         Delete(routes, at + "/{id}/tags/{key}", calls.DeleteTag);
         Post(routes, at + "/{id}/params", calls.SetParams);
+        Get(routes, at + "/{id}/artifacts/directories", calls.ListArtifacts);
+        Get(routes, at + "/{id}/artifacts/files", calls.GetArtifact);
     }
 
     static void MapArtifacts(IEndpointRouteBuilder routes, string at, ArtifactCalls calls)

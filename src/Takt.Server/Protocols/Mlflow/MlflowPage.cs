@@ -15,6 +15,16 @@ readonly record struct MlflowPage(int Offset, int Limit)
         return new(Decode(request.TextOrNull("page_token")), (int)limit);
     }
 
+    /// <summary>Only how long it is, where the token says more than an offset.</summary>
+    /// <exception cref="TaktException">Invalid.</exception>
+    public static int Length(MlflowRequest request, int usual, int most)
+    {
+        var limit = request.NumberOrNull("max_results") ?? usual;
+        return limit < 1 ? throw TaktException.Invalid($"Invalid value {limit} for parameter 'max_results' supplied. It must be a positive integer")
+            : limit > most ? throw TaktException.Invalid($"Invalid value {limit} for parameter 'max_results' supplied. It must be at most {most}")
+            : (int)limit;
+    }
+
     static int Decode(string? token)
     {
         if (string.IsNullOrEmpty(token)) return 0;
@@ -37,9 +47,9 @@ readonly record struct MlflowPage(int Offset, int Limit)
 
     public static bool? Deleted(string? viewType) => viewType switch
     {
-        null or "" or "ACTIVE_ONLY" => false,
-        "DELETED_ONLY" => true,
-        "ALL" => null,
+        null or "" or "ACTIVE_ONLY" or "1" => false,
+        "DELETED_ONLY" or "2" => true,
+        "ALL" or "3" => null,
         _ => throw TaktException.Invalid($"Invalid value '{viewType}' for parameter 'view_type' supplied: one of ACTIVE_ONLY, DELETED_ONLY, ALL. See the API docs for more information about request parameters."),
     };
 }

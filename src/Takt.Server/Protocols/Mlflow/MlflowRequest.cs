@@ -10,8 +10,12 @@ sealed class MlflowRequest
     /// <summary>16 MB of a dataset's profile are the longest thing that MLflow allows.</summary>
     const int LongestBody = 32 << 20;
 
-    readonly JsonElement _body;
+    /// <summary>What is asked for before the body has come; a length is easily claimed.</summary>
+    const int FirstBuffer = 64 << 10;
+
     readonly IQueryCollection? _query;
+    readonly ReadOnlyMemory<byte> _bytes;
+    JsonElement? _body;
 
     MlflowRequest(JsonElement body, IQueryCollection? query, Workspace workspace = default)
     {
@@ -20,34 +24,27 @@ sealed class MlflowRequest
         Workspace = workspace;
     }
 
+    MlflowRequest(ReadOnlyMemory<byte> bytes, Workspace workspace)
+    {
+        _bytes = bytes;
+        Workspace = workspace;
+    }
+
     /// <summary>Whose rows it is about: of the header <c>X-MLFLOW-WORKSPACE</c>, checked.</summary>
     public Workspace Workspace { get; }
 
-    /// <exception cref="TaktException">Invalid: no JSON object. TooLarge.</exception>
+    /// <summary>The body as it came. Calls that are made often read it without a tree of it.</summary>
+    public ReadOnlySpan<byte> Bytes => _bytes.Span;
+
+    JsonElement Body => _body ??= Parse(_bytes);
+
+    /// <exception cref="TaktException">TooLarge. One that is no JSON object is Invalid as soon as a member of it is asked for.</exception>
     public static async Task<MlflowRequest> Read(HttpContext http)
     {
         var workspace = http.Workspace();
         if (HttpMethods.IsGet(http.Request.Method)) return new(default, http.Request.Query, workspace);
         if (http.Request.ContentLength > LongestBody) throw TooLong();
-        using var bytes = new MemoryStream((int)(http.Request.ContentLength ?? 256));
-        var buffer = new byte[16 << 10];
-        for (int n; (n = await http.Request.Body.ReadAsync(buffer, http.RequestAborted)) > 0;)
-        {
-            if (bytes.Length + n > LongestBody) throw TooLong();
-            bytes.Write(buffer, 0, n);
-        }
-        if (bytes.Length == 0) return new(JsonDocument.Parse("{}").RootElement, null, workspace);
-        try
-        {
-            var body = JsonDocument.Parse(bytes.GetBuffer().AsMemory(0, (int)bytes.Length)).RootElement;
-            // MLflow's oldest clients send the object as a JSON string
-            if (body.ValueKind == JsonValueKind.String) body = JsonDocument.Parse(body.GetString()!).RootElement;
-            return body.ValueKind == JsonValueKind.Object ? new(body, null, workspace) : throw NotJson();
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
-        {
-            throw NotJson();
-        }
+        return new(await ReadBody(http), workspace);
     }
 
     public static MlflowRequest Of(JsonElement member) =>
@@ -67,10 +64,10 @@ sealed class MlflowRequest
     public string? IdOrNull(string name) => _query is null && Find(name, out var value) && value.ValueKind == JsonValueKind.Number ? value.GetRawText() : TextOrNull(name);
 
     /// <summary>The run, under its newer or its older name.</summary>
-    public string Run() => IdOrNull("run_id") is { Length: > 0 } id ? id : IdOrNull("run_uuid") is { Length: > 0 } old ? old : throw Missing("run_id");
+    public string Run() => TextOrNull("run_id") is { Length: > 0 } id ? id : TextOrNull("run_uuid") is { Length: > 0 } old ? old : throw Missing("run_id");
 
     public long Experiment() =>
-        IdOrNull("experiment_id") is not { Length: > 0 } text ? throw Missing("experiment_id")
+        TextOrNull("experiment_id") is not { Length: > 0 } text ? throw Missing("experiment_id")
         : long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var id) ? id
         : throw TaktException.NotFound($"No Experiment with id={text} exists");
 
@@ -80,7 +77,7 @@ sealed class MlflowRequest
         if (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)) return number;
         // 1e3 and 5.0 are whole numbers too
         return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var real) && real == Math.Floor(real) && Math.Abs(real) < 9e18
-            ? (long)real : throw Wrong(name, text);
+            ? (long)real : throw (_query is null && Find(name, out var value) ? Wrong(name, value) : Wrong(name, MlflowLimits.Quoted(text)));
     }
 
     /// <exception cref="TaktException">Invalid: it is not there, or no number, NaN, Infinity or -Infinity.</exception>
@@ -123,7 +120,7 @@ sealed class MlflowRequest
     public JsonElement? RawOrNull(string name) => Find(name, out var value) ? value : null;
 
     /// <summary>A member that is there, if only as null.</summary>
-    public bool Has(string name) => _query is null ? _body.TryGetProperty(name, out _) : _query.ContainsKey(name);
+    public bool Has(string name) => _query is null ? Body.TryGetProperty(name, out _) : _query.ContainsKey(name);
 
     /// <summary>The pairs of <c>{"key": "value"}</c>.</summary>
     public List<KeyValuePair<string, string>> Map(string name)
@@ -148,7 +145,7 @@ sealed class MlflowRequest
     bool Find(string name, out JsonElement value)
     {
         value = default;
-        return _query is null && _body.TryGetProperty(name, out value) && value.ValueKind != JsonValueKind.Null;
+        return _query is null && Body.TryGetProperty(name, out value) && value.ValueKind != JsonValueKind.Null;
     }
 
     static string String(string name, JsonElement value)
@@ -169,13 +166,51 @@ sealed class MlflowRequest
     public static TaktException Wrong(string name, JsonElement value)
     {
         var text = value.GetRawText();
-        return Wrong(name, text.Length > 200 ? text[..200] + "…" : text);
+        var type = value.ValueKind switch
+        {
+            JsonValueKind.String => "str",
+            JsonValueKind.Number => text.AsSpan().IndexOfAny('.', 'e', 'E') < 0 ? "int" : "float",
+            JsonValueKind.True or JsonValueKind.False => "bool",
+            JsonValueKind.Array => "list",
+            JsonValueKind.Object => "dict",
+            _ => "NoneType",
+        };
+        return Wrong(name, text.Length > 200 ? text[..200] + "…" : text, type);
     }
 
-    public static TaktException Wrong(string name, string value) =>
-        TaktException.Invalid($"Invalid value {value} for parameter '{name}' supplied. See the API docs for more information about request parameters.");
+    public static TaktException Wrong(string name, string value, string type = "str") =>
+        TaktException.Invalid($"Invalid value {value} for parameter '{name}' supplied:  Hint: Value was of type '{type}'. See the API docs for more information about request parameters.");
 
     static TaktException NotJson() => TaktException.Invalid("The request's body is not a JSON object. See the API docs for more information about request parameters.");
 
     static TaktException TooLong() => new(TaktError.TooLarge, $"The request's body is longer than {LongestBody} bytes");
+
+    static async Task<ReadOnlyMemory<byte>> ReadBody(HttpContext http)
+    {
+        var bytes = new byte[Math.Min(http.Request.ContentLength ?? 256, FirstBuffer) + 1];
+        for (var length = 0; ;)
+        {
+            var n = await http.Request.Body.ReadAsync(bytes.AsMemory(length), http.RequestAborted);
+            if (n == 0) return bytes.AsMemory(0, length);
+            length += n;
+            if (length > LongestBody) throw TooLong();
+            if (length == bytes.Length) Array.Resize(ref bytes, (int)Math.Min(bytes.Length * 2L, LongestBody + 1L));
+        }
+    }
+
+    static JsonElement Parse(ReadOnlyMemory<byte> bytes)
+    {
+        if (bytes.Length == 0) return JsonDocument.Parse("{}").RootElement;
+        try
+        {
+            var body = JsonDocument.Parse(bytes).RootElement;
+            // MLflow's oldest clients send the object as a JSON string
+            if (body.ValueKind == JsonValueKind.String) body = JsonDocument.Parse(body.GetString()!).RootElement;
+            return body.ValueKind == JsonValueKind.Object ? body : throw NotJson();
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            throw NotJson();
+        }
+    }
 }

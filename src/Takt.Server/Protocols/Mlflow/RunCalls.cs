@@ -1,31 +1,29 @@
+using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Takt.Runs;
 
 namespace Takt.Server.Protocols.Mlflow;
 
-/// <summary><c>mlflow/runs/…</c> and <c>mlflow/metrics/…</c></summary>
-sealed class RunCalls(RunLog runs, Experiments experiments, TimeProvider time)
+/// <summary><c>mlflow/runs/…</c>, but for what is about metrics.</summary>
+sealed class RunCalls(RunLog runs, RunSearch search)
 {
-    const int MostMetrics = 1000;
-    const int MostParams = 100;
-    const int MostTags = 100;
-    const int MostTogether = 1000;
-
     public async Task Create(HttpContext http, MlflowRequest request)
     {
-        var experiment = request.IdOrNull("experiment_id") is { Length: > 0 } ? request.Experiment() : 0;
-        if (experiment == 0) await experiments.EnsureDefault();
-        await Answer(http, await runs.Create(experiment, request.TextOrNull("user_id"), request.TextOrNull("run_name"), request.NumberOrNull("start_time"), Tags(request)), created: true);
+        var experiment = request.TextOrNull("experiment_id") is { Length: > 0 } ? request.Experiment() : 0;
+        var tags = request.Objects("tags").ConvertAll(tag =>
+        {
+            var key = tag.Text("key");
+            MlflowLimits.Key(key, "key");
+            return KeyValuePair.Create(key, MlflowLimits.Tag(tag.TextOrNull("value") ?? ""));
+        });
+        await Answer(http, await runs.Create(experiment, request.TextOrNull("user_id"), request.TextOrNull("run_name"), request.NumberOrNull("start_time"), tags), created: true);
     }
 
     public Task Get(HttpContext http, MlflowRequest request) => Answer(http, runs.Get(request.Run()));
 
     public async Task Update(HttpContext http, MlflowRequest request)
     {
-        RunStatus? status = request.TextOrNull("status") is not { Length: > 0 } text ? null
-            : Enum.TryParse<RunStatus>(text, out var known) && Enum.IsDefined(known) && !char.IsDigit(text[0]) ? known
-            : throw TaktException.Invalid($"Invalid value \"{text}\" for parameter 'status' supplied. See the API docs for more information about request parameters.");
-        var run = await runs.Update(request.Run(), status, request.NumberOrNull("end_time"), request.TextOrNull("run_name"));
+        var run = await runs.Update(request.Run(), Status(request), request.NumberOrNull("end_time"), request.TextOrNull("run_name"));
         await MlflowAnswer.Write(http, json =>
         {
             json.WriteStartObject("run_info");
@@ -34,33 +32,37 @@ sealed class RunCalls(RunLog runs, Experiments experiments, TimeProvider time)
         });
     }
 
-    public Task LogMetric(HttpContext http, MlflowRequest request) => Add(http, request.Run(), [Metric(request)], [], []);
+    public Task LogParameter(HttpContext http, MlflowRequest request) => Add(http, request.Run(), new LogEntry([], [Param(request, "")], []));
 
-    public Task LogParameter(HttpContext http, MlflowRequest request) => Add(http, request.Run(), [], [Param(request)], []);
+    public Task SetTag(HttpContext http, MlflowRequest request) => Add(http, request.Run(), new LogEntry([], [], [Tag(request, "")]));
 
-    public Task SetTag(HttpContext http, MlflowRequest request) => Add(http, request.Run(), [], [], [Tag(request)]);
-
-    public Task LogBatch(HttpContext http, MlflowRequest request)
+    public async Task LogModel(HttpContext http, MlflowRequest request)
     {
-        var (metrics, parameters, tags) = (request.Objects("metrics"), request.Objects("params"), request.Objects("tags"));
-        Most(metrics.Count, MostMetrics, "metrics");
-        Most(parameters.Count, MostParams, "params");
-        Most(tags.Count, MostTags, "tags");
-        Most(metrics.Count + parameters.Count + tags.Count, MostTogether, "metrics, params, and tags");
-        return Add(http, request.Run(), metrics.ConvertAll(Metric), parameters.ConvertAll(Param), tags.ConvertAll(Tag));
+        await runs.AddModelHistory(request.Run(), ModelHistory(request.Text("model_json")));
+        await MlflowAnswer.Empty(http);
     }
-
-    public Task LogModel(HttpContext http, MlflowRequest request) => Add(http, request.Run(), [], [], [KeyValuePair.Create("mlflow.log-model.history", $"[{request.Text("model_json")}]")]);
 
     public async Task LogInputs(HttpContext http, MlflowRequest request)
     {
         var inputs = request.Objects("datasets").ConvertAll(input =>
         {
-            var dataset = input.ObjectOrNull("dataset") ?? throw MlflowRequest.Missing("dataset");
-            return new RunInput(dataset.Text("name"), dataset.Text("digest"), dataset.TextOrNull("source_type") ?? "", dataset.TextOrNull("source") ?? "",
-                dataset.TextOrNull("schema"), dataset.TextOrNull("profile"), input.Pairs("tags").DistinctBy(t => t.Key).ToDictionary());
+            var dataset = input.ObjectOrNull("dataset") ?? throw TaktException.Invalid("Dataset cannot be None");
+            var tags = input.Pairs("tags");
+            foreach (var (key, value) in tags)
+            {
+                MlflowLimits.Length(key, "key", 255);
+                MlflowLimits.Length(value, "value", 500);
+            }
+            var described = new RunInput(dataset.Text("name"), dataset.Text("digest"), dataset.TextOrNull("source_type") ?? "", dataset.TextOrNull("source") ?? "",
+                dataset.TextOrNull("schema"), dataset.TextOrNull("profile"), tags.DistinctBy(t => t.Key).ToDictionary());
+            MlflowLimits.Length(described.Name, "name", 500);
+            MlflowLimits.Length(described.Digest, "digest", 36);
+            MlflowLimits.Length(described.Source, "source", 65_535);
+            MlflowLimits.Length(described.Schema, "schema", 1_048_575);
+            MlflowLimits.Length(described.Profile, "profile", 16_777_215);
+            return described;
         });
-        await runs.AddInputs(request.Run(), inputs);
+        await runs.AddInputs(request.Run(), inputs, request.Objects("models").ConvertAll(m => m.Text("model_id")));
         await MlflowAnswer.Empty(http);
     }
 
@@ -88,76 +90,91 @@ sealed class RunCalls(RunLog runs, Experiments experiments, TimeProvider time)
         await MlflowAnswer.Empty(http);
     }
 
-    public async Task Search(HttpContext http, MlflowRequest request)
+    public Task Search(HttpContext http, MlflowRequest request)
     {
-        var page = MlflowPage.Of(request, 1000, 50_000);
-        var within = new List<long>();
-        foreach (var text in request.Texts("experiment_ids"))
-            if (long.TryParse(text, out var id)) within.Add(id);
-        var found = runs.Search(within, request.TextOrNull("filter"), request.Texts("order_by"), MlflowPage.Deleted(request.TextOrNull("run_view_type")), page.Offset, page.Limit + 1);
-        await MlflowAnswer.Write(http, json =>
-        {
-            if (found.Count > 0)
-            {
-                json.WriteStartArray("runs");
-                foreach (var run in found.Take(page.Limit))
-                {
-                    json.WriteStartObject();
-                    RunJson.Write(json, run);
-                    json.WriteEndObject();
-                }
-                json.WriteEndArray();
-            }
-            page.WriteNext(json, found.Count);
-        });
+        if (request.NumberOrNull("max_results") is > 50_000 and var most)
+            throw TaktException.Invalid($"Invalid value {most} for parameter 'max_results' supplied:  Hint: Value was of type 'int'. See the API docs for more information about request parameters.");
+        var found = search.Find(ExperimentCalls.Numbers(request.Texts("experiment_ids")), request.TextOrNull("filter"), request.Texts("order_by"),
+            MlflowPage.Deleted(request.IdOrNull("run_view_type")), MlflowPage.Length(request, 1000, 50_000), request.TextOrNull("page_token"));
+        return MlflowAnswer.Page(http, "runs", found, (json, run) => RunJson.Write(json, run));
     }
 
-    public Task History(HttpContext http, MlflowRequest request)
+    public static KeyValuePair<string, string> Param(MlflowRequest request, string at)
     {
-        var page = MlflowPage.Of(request, 25_000, 1_000_000_000);
-        var points = runs.History(request.Run(), request.Text("metric_key"));
-        return MlflowAnswer.Write(http, json =>
-        {
-            RunJson.Metrics(json, points.Skip(page.Offset).Take(page.Limit));
-            page.WriteNext(json, points.Count - page.Offset);
-        });
-    }
-
-    async Task Add(HttpContext http, string run, List<MetricValue> metrics, List<KeyValuePair<string, string>> parameters, List<KeyValuePair<string, string>> tags)
-    {
-        await runs.Add(run, new LogEntry(metrics, parameters, tags));
-        await MlflowAnswer.Empty(http);
-    }
-
-    MetricValue Metric(MlflowRequest request)
-    {
-        var key = request.Text("key");
-        MlflowLimits.MetricOrParam(key, "Metric name");
-        var at = request.NumberOrNull("timestamp") ?? time.GetUtcNow().ToUnixTimeMilliseconds();
-        if (at is < -62_135_596_800_000 or > 253_402_300_799_999)
-            throw TaktException.Invalid($"Invalid value {at} for parameter 'timestamp' supplied. See the API docs for more information about request parameters.");
-        return new MetricValue(key, request.Real("value"), request.NumberOrNull("step") ?? 0, DateTimeOffset.FromUnixTimeMilliseconds(at));
-    }
-
-    static KeyValuePair<string, string> Param(MlflowRequest request)
-    {
-        var key = request.Text("key");
-        MlflowLimits.MetricOrParam(key, "Param key");
+        var key = Key(request, at);
+        MlflowLimits.Key(key, "Param key");
         return new(key, MlflowLimits.Param(request.TextOrNull("value") ?? ""));
     }
 
-    static KeyValuePair<string, string> Tag(MlflowRequest request)
+    public static KeyValuePair<string, string> Tag(MlflowRequest request, string at)
     {
-        var key = request.Text("key");
-        MlflowLimits.Key(key, "key");
+        var key = Key(request, at);
+        MlflowLimits.Key(key, at + "key");
         return new(key, MlflowLimits.Tag(request.TextOrNull("value") ?? ""));
     }
 
-    static List<KeyValuePair<string, string>> Tags(MlflowRequest request) => request.Objects("tags").ConvertAll(Tag);
-
-    static void Most(int count, int most, string what)
+    // an absent key is told by its place
+    static string Key(MlflowRequest request, string at)
     {
-        if (count > most) throw TaktException.Invalid($"A batch logging request can contain at most {most} {what}. Got {count} {what}. Please split up {what} across multiple requests and try again.");
+        var key = request.TextOrNull("key") is { Length: > 0 } text ? text : throw MlflowRequest.Missing(at + "key");
+        MlflowLimits.Name(key, at + "key");
+        return key;
+    }
+
+    /// <summary>By name, or by number in the order of the protocol.</summary>
+    static RunStatus? Status(MlflowRequest request)
+    {
+        if (request.IdOrNull("status") is not { Length: > 0 } text) return null;
+        if (int.TryParse(text, out var number) && number >= 1 && number <= Enum.GetValues<RunStatus>().Length) return Enum.GetValues<RunStatus>()[number - 1];
+        return Enum.TryParse<RunStatus>(text, out var known) && Enum.IsDefined(known) && !char.IsDigit(text[0]) ? known : throw MlflowRequest.Wrong("status", MlflowLimits.Quoted(text));
+    }
+
+    /// <summary>What MLflow keeps of a model's description.</summary>
+    static string ModelHistory(string model)
+    {
+        try
+        {
+            using var json = JsonDocument.Parse(model);
+            if (json.RootElement.ValueKind != JsonValueKind.Object) throw TaktException.Invalid("Model json is no object");
+            var missing = ((string[])["artifact_path", "flavors", "utc_time_created", "run_id"]).Where(name => !json.RootElement.TryGetProperty(name, out _)).ToList();
+            if (missing.Count > 0) throw TaktException.Invalid($"Model json is missing mandatory fields: {{{string.Join(", ", missing.Select(m => $"'{m}'"))}}}");
+            using var bytes = new MemoryStream();
+            using (var kept = new Utf8JsonWriter(bytes))
+            {
+                kept.WriteStartObject();
+                foreach (var member in json.RootElement.EnumerateObject())
+                    if (member.Name is "run_id" or "utc_time_created" or "artifact_path" or "model_uuid") member.WriteTo(kept);
+                kept.WriteStartObject("flavors");
+                if (json.RootElement.GetProperty("flavors") is { ValueKind: JsonValueKind.Object } flavors)
+                    foreach (var flavor in flavors.EnumerateObject()) Flavor(kept, flavor);
+                kept.WriteEndObject();
+                kept.WriteEndObject();
+            }
+            return System.Text.Encoding.UTF8.GetString(bytes.ToArray());
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            throw TaktException.Invalid($"Malformed model info. \n {(model.Length > 1000 ? model[..1000] + "…" : model)} \n is not a valid JSON.");
+        }
+    }
+
+    static void Flavor(Utf8JsonWriter json, JsonProperty flavor)
+    {
+        if (flavor.Value.ValueKind != JsonValueKind.Object)
+        {
+            flavor.WriteTo(json);
+            return;
+        }
+        json.WriteStartObject(flavor.Name);
+        foreach (var member in flavor.Value.EnumerateObject())
+            if (member.Name != "config") member.WriteTo(json);
+        json.WriteEndObject();
+    }
+
+    async Task Add(HttpContext http, string run, LogEntry entry)
+    {
+        await runs.Add(run, entry);
+        await MlflowAnswer.Empty(http);
     }
 
     static Task Answer(HttpContext http, TrackedRun run, bool created = false) => MlflowAnswer.Write(http, json =>

@@ -6,30 +6,44 @@ namespace Takt.Server.Protocols.Mlflow;
 /// <summary>Runs and metrics in MLflow's JSON.</summary>
 static class RunJson
 {
+    static readonly JsonEncodedText
+        InfoName = Name("info"), DataName = Name("data"), InputsName = Name("inputs"), OutputsName = Name("outputs"), MetricsName = Name("metrics"),
+        RunUuid = Name("run_uuid"), RunIdName = Name("run_id"), ExperimentId = Name("experiment_id"), RunName = Name("run_name"), UserId = Name("user_id"), Status = Name("status"),
+        StartTime = Name("start_time"), EndTime = Name("end_time"), ArtifactUri = Name("artifact_uri"), LifecycleStage = Name("lifecycle_stage"),
+        Key = Name("key"), Value = Name("value"), Timestamp = Name("timestamp"), Step = Name("step"), NaN = Name("NaN"), ModelId = Name("model_id"),
+        DatasetName = Name("dataset_name"), DatasetDigest = Name("dataset_digest");
+
+    static JsonEncodedText Name(string text) => JsonEncodedText.Encode(text);
+
     /// <param name="created">The answer to a creation, which has no outputs yet.</param>
     public static void Write(Utf8JsonWriter json, TrackedRun run, bool created = false)
     {
-        json.WriteStartObject("info");
+        json.WriteStartObject(InfoName);
         Info(json, run);
         json.WriteEndObject();
-        json.WriteStartObject("data");
-        Metrics(json, run.Metrics);
+        json.WriteStartObject(DataName);
+        if (run.Metrics.Count > 0)
+        {
+            json.WriteStartArray(MetricsName);
+            foreach (var metric in run.Metrics) Point(json, metric.Key, new MetricPoint(metric.Step, metric.Time, metric.Value));
+            json.WriteEndArray();
+        }
         MlflowAnswer.Pairs(json, "params", run.Params);
         MlflowAnswer.Pairs(json, "tags", run.Tags);
         json.WriteEndObject();
-        json.WriteStartObject("inputs");
-        Inputs(json, run.Inputs);
+        json.WriteStartObject(InputsName);
+        Inputs(json, run);
         json.WriteEndObject();
         if (created) return;
-        json.WriteStartObject("outputs");
+        json.WriteStartObject(OutputsName);
         if (run.Outputs.Count > 0)
         {
             json.WriteStartArray("model_outputs");
             foreach (var output in run.Outputs)
             {
                 json.WriteStartObject();
-                json.WriteString("model_id", output.Model);
-                json.WriteNumber("step", output.Step);
+                json.WriteString(ModelId, output.Model);
+                json.WriteNumber(Step, output.Step);
                 json.WriteEndObject();
             }
             json.WriteEndArray();
@@ -39,53 +53,74 @@ static class RunJson
 
     public static void Info(Utf8JsonWriter json, TrackedRun run)
     {
-        json.WriteString("run_uuid", run.Id);
-        json.WriteString("experiment_id", run.Experiment.ToString());
-        json.WriteString("run_name", run.Name);
-        json.WriteString("user_id", run.User);
-        json.WriteString("status", run.Status);
-        json.WriteNumber("start_time", run.Started);
-        if (run.Ended is { } ended) json.WriteNumber("end_time", ended);
-        json.WriteString("artifact_uri", run.ArtifactUri);
-        json.WriteString("lifecycle_stage", run.Deleted ? "deleted" : "active");
-        json.WriteString("run_id", run.Id);
+        json.WriteString(RunUuid, run.Id);
+        json.WriteString(ExperimentId, run.Experiment.ToString());
+        json.WriteString(RunName, run.Name);
+        json.WriteString(UserId, run.User);
+        json.WriteString(Status, run.Status);
+        json.WriteNumber(StartTime, run.Started);
+        if (run.Ended is { } ended) json.WriteNumber(EndTime, ended);
+        json.WriteString(ArtifactUri, run.ArtifactUri);
+        json.WriteString(LifecycleStage, run.Deleted ? "deleted" : "active");
+        json.WriteString(RunIdName, run.Id);
     }
 
-    /// <summary>Left out when there are none.</summary>
-    public static void Metrics(Utf8JsonWriter json, IEnumerable<MetricValue> metrics)
+    public static void Point(Utf8JsonWriter json, string key, MetricPoint point, string? run = null)
     {
-        var any = false;
-        foreach (var metric in metrics)
+        json.WriteStartObject();
+        Members(json, key, point);
+        if (run is not null) json.WriteString(RunIdName, run);
+        json.WriteEndObject();
+    }
+
+    /// <summary>A point of a logged model.</summary>
+    public static void Point(Utf8JsonWriter json, LoggedMetric metric, string run)
+    {
+        json.WriteStartObject();
+        Members(json, metric.Key, new MetricPoint(metric.Step, metric.Time, metric.Value));
+        json.WriteString(ModelId, metric.Model);
+        if (!string.IsNullOrEmpty(metric.DatasetName)) json.WriteString(DatasetName, metric.DatasetName);
+        if (!string.IsNullOrEmpty(metric.DatasetDigest)) json.WriteString(DatasetDigest, metric.DatasetDigest);
+        json.WriteString(RunIdName, run);
+        json.WriteEndObject();
+    }
+
+    static void Members(Utf8JsonWriter json, string key, MetricPoint point)
+    {
+        json.WriteString(Key, key);
+        if (double.IsNaN(point.Value)) json.WriteString(Value, NaN);
+        else json.WriteNumber(Value, point.Value);
+        json.WriteNumber(Timestamp, point.Time);
+        json.WriteNumber(Step, point.Step);
+    }
+
+    static void Inputs(Utf8JsonWriter json, TrackedRun run)
+    {
+        if (run.Inputs.Count > 0)
         {
-            if (!any) json.WriteStartArray("metrics");
-            any = true;
-            json.WriteStartObject();
-            json.WriteString("key", metric.Key);
-            if (double.IsNaN(metric.Value)) json.WriteString("value", "NaN");
-            else json.WriteNumber("value", metric.Value);
-            json.WriteNumber("timestamp", metric.Time.ToUnixTimeMilliseconds());
-            json.WriteNumber("step", metric.Step);
-            json.WriteEndObject();
+            json.WriteStartArray("dataset_inputs");
+            foreach (var input in run.Inputs)
+            {
+                json.WriteStartObject();
+                MlflowAnswer.Pairs(json, "tags", [.. input.Tags]);
+                json.WriteStartObject("dataset");
+                json.WriteString("name", input.Name);
+                json.WriteString("digest", input.Digest);
+                json.WriteString("source_type", input.SourceType);
+                json.WriteString("source", input.Source);
+                if (input.Schema is not null) json.WriteString("schema", input.Schema);
+                if (input.Profile is not null) json.WriteString("profile", input.Profile);
+                json.WriteEndObject();
+                json.WriteEndObject();
+            }
+            json.WriteEndArray();
         }
-        if (any) json.WriteEndArray();
-    }
-
-    static void Inputs(Utf8JsonWriter json, List<RunInput> inputs)
-    {
-        if (inputs.Count == 0) return;
-        json.WriteStartArray("dataset_inputs");
-        foreach (var input in inputs)
+        if (run.ModelInputs.Count == 0) return;
+        json.WriteStartArray("model_inputs");
+        foreach (var model in run.ModelInputs)
         {
             json.WriteStartObject();
-            MlflowAnswer.Pairs(json, "tags", [.. input.Tags]);
-            json.WriteStartObject("dataset");
-            json.WriteString("name", input.Name);
-            json.WriteString("digest", input.Digest);
-            json.WriteString("source_type", input.SourceType);
-            json.WriteString("source", input.Source);
-            if (input.Schema is not null) json.WriteString("schema", input.Schema);
-            if (input.Profile is not null) json.WriteString("profile", input.Profile);
-            json.WriteEndObject();
+            json.WriteString(ModelId, model);
             json.WriteEndObject();
         }
         json.WriteEndArray();
