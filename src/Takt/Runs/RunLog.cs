@@ -109,7 +109,7 @@ public sealed class RunLog(Database database, TimeProvider time)
             throw Unknown(id);
     });
 
-    public Task AddInputs(string id, IReadOnlyList<RunInput> inputs, IReadOnlyList<string> models) => database.Write(session =>
+    public Task AddInputs(string id, IReadOnlyList<RunInput> inputs, IReadOnlyList<string>? models = null) => database.Write(session =>
     {
         Active(session, id);
         foreach (var input in inputs)
@@ -119,7 +119,7 @@ public sealed class RunLog(Database database, TimeProvider time)
                        {input.Tags.GetValueOrDefault(RunInput.ContextTag)}, {JsonSerializer.Serialize(input.Tags, RunsJson.Default.IReadOnlyDictionaryStringString)})
                 on conflict(run, name, digest) do nothing
                 """);
-        foreach (var model in models) session.Execute($"insert into run_model_input(run, model) values({id}, {model}) on conflict(run, model) do nothing");
+        foreach (var model in models ?? []) session.Execute($"insert into run_model_input(run, model) values({id}, {model}) on conflict(run, model) do nothing");
     });
 
     public Task AddOutputs(string id, IReadOnlyList<RunOutput> outputs) => database.Write(session =>
