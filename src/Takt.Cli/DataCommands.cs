@@ -12,7 +12,7 @@ static class DataCommands
 {
     public static Command Create() => new("data", "Versions of data: collect, look at, check out, query")
     {
-        List(), Log(), Show(), Collect(), Checkout(), Profile(), Query(), Uses(),
+        List(), Log(), Show(), Collect(), Checkout(), Profile(), TableCommands.Diff(), TableCommands.Query(), CheckCommands.Check(), CheckCommands.Checks(), CheckCommands.Suggest(), Uses(),
     };
 
     static Command Uses()
@@ -147,31 +147,15 @@ static class DataCommands
         return command;
     }
 
-    static Command Query()
-    {
-        var sql = new Argument<string>("query") { Description = "One SELECT; every dataset is a table of its name" };
-        var limit = new Option<int>("--limit") { Description = "Rows at most", DefaultValueFactory = _ => 50 };
-        var command = new Command("sql", "Query the newest versions: takt data sql 'select count(*) from flights'") { sql, limit };
-        command.SetAction(async (parsed, cancel) =>
-        {
-            await using var app = Open(parsed);
-            var table = await app.Datasets.Query(parsed.GetRequiredValue(sql), parsed.GetValue(limit), cancel);
-            if (parsed.GetValue(CommandLine.Json)) DataText.Lines(table);
-            else DataText.Rows(table.Columns.Select(c => c.Name).ToArray(), Enumerable.Range(0, table.Rows).Select(row => table.Columns.Select(c => c.TextAt(row) ?? "").ToArray()));
-            return ExitCode.Ok;
-        });
-        return command;
-    }
-
     static Argument<string> Reference() => new("dataset") { Description = "NAME, NAME@REF or NAME@sha256:…" };
 
-    static TaktApp Open(ParseResult parsed)
+    internal static TaktApp Open(ParseResult parsed)
     {
         var start = parsed.GetValue(CommandLine.Folder) ?? Directory.GetCurrentDirectory();
         return ProjectFolder.Open(parsed, TaktFolder.Find(start) ?? TaktFolder.At(start));
     }
 
-    static bool Json<T>(ParseResult parsed, T value, JsonTypeInfo<T> type)
+    internal static bool Json<T>(ParseResult parsed, T value, JsonTypeInfo<T> type)
     {
         if (!parsed.GetValue(CommandLine.Json)) return false;
         Console.WriteLine(JsonSerializer.Serialize(value, type));

@@ -54,7 +54,7 @@ public sealed class TaktApp : IAsyncDisposable
         Monitors = new MonitorWatch(new MonitorTable(database, time), Models, Predictions);
         Steps =
         [
-            new CollectStep(Datasets), new SqlStep(), new ValidateDataStep(),
+            new CollectStep(Datasets), new SqlStep(), new ValidateDataStep(Datasets, time),
             new TrainStep([new LightGbmTrainer()], Runs), new EvaluateStep(Models), new GateStep(Gates), new RegisterStep(Models), new ScoreStep(Models),
             new DeployStep(Deployments, Models),
         ];

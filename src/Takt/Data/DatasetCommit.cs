@@ -28,6 +28,9 @@ public sealed record DatasetCommit(
 {
     Digest? _id;
 
+    /// <summary>How far the source has been read, in the source's own words: a collect goes on from here, and so from an older version when the ref went back to one.</summary>
+    public string? Cursor { get; init; }
+
     /// <summary>The SHA-256 of <see cref="Json"/>.</summary>
     public Digest Id => _id ??= Digest.Of(Json());
 
@@ -40,6 +43,7 @@ public sealed record DatasetCommit(
             writer.WriteStartObject();
             writer.WriteString("author", Author);
             writer.WriteNumber("bytes", Bytes);
+            if (Cursor is not null) writer.WriteString("cursor", Cursor);
             writer.WriteNumber("files", Files);
             writer.WriteString("message", Message);
             writer.WriteStartArray("parents");

@@ -6,7 +6,7 @@ namespace Takt.Data;
 /// <summary>The rows of datasets.</summary>
 static class DatasetTable
 {
-    const string Columns = "dataset, tree, parents, author, time, message, source, files, bytes, \"rows\", profile";
+    const string Columns = "dataset, tree, parents, author, time, message, source, files, bytes, \"rows\", profile, cursor";
 
     public static Digest? Tip(SqlSession session, string dataset, string name) =>
         session.Text($"select target from dataset_ref where dataset = {dataset} and name = {name}") is { } target ? Digest.Parse(target) : null;
@@ -19,9 +19,9 @@ static class DatasetTable
             throw TaktException.Conflict($"somebody else moved {commit.Dataset}@{name} to {tip?.ToString() ?? "nothing"} meanwhile; collect again");
         session.Execute($"insert into dataset(name, created_at) values({commit.Dataset}, {now}) on conflict do nothing");
         session.Execute($"""
-            insert into dataset_commit(dataset, id, tree, parents, author, time, message, source, files, bytes, "rows", profile)
+            insert into dataset_commit(dataset, id, tree, parents, author, time, message, source, files, bytes, "rows", profile, cursor)
             values({commit.Dataset}, {commit.Id}, {commit.Tree}, {JsonSerializer.Serialize(commit.Parents.Select(p => p.ToString()).ToList(), DataJson.Default.ListString)},
-                {commit.Author}, {commit.Time}, {commit.Message}, {commit.Source}, {commit.Files}, {commit.Bytes}, {commit.Rows}, {commit.Profile?.ToString()})
+                {commit.Author}, {commit.Time}, {commit.Message}, {commit.Source}, {commit.Files}, {commit.Bytes}, {commit.Rows}, {commit.Profile?.ToString()}, {commit.Cursor})
             on conflict do nothing
             """);
         Move(session, commit.Dataset, name, before, commit.Id, now, reason);
@@ -57,5 +57,5 @@ static class DatasetTable
 
     static DatasetCommit Commit(SqlRow row) => new(
         row.Text(0), row.Digest(1), JsonSerializer.Deserialize(row.Text(2), DataJson.Default.ListString)!.Select(Digest.Parse).ToList(),
-        row.Text(3), row.Time(4), row.Text(5), row.Text(6), row.Number(7), row.Number(8), row.NumberOrNull(9), row.IsNull(10) ? null : row.Digest(10));
+        row.Text(3), row.Time(4), row.Text(5), row.Text(6), row.Number(7), row.Number(8), row.NumberOrNull(9), row.IsNull(10) ? null : row.Digest(10)) { Cursor = row.IsNull(11) ? null : row.Text(11) };
 }

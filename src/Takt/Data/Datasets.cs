@@ -25,11 +25,13 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
     public async Task<Committed> Commit(NewVersion version, CancellationToken cancel = default)
     {
         DatasetReference.CheckName(version.Dataset);
-        if (version.Files.Count == 0 && !version.KeepOthers) throw TaktException.Invalid($"{version.Dataset}: no files to commit");
+        if (version.Files.Count == 0 && !version.KeepOthers && version.Without.Count == 0) throw TaktException.Invalid($"{version.Dataset}: no files to commit");
         var files = await Store(version.Files, cancel);
         for (var attempt = 1; ; attempt++)
         {
             var tip = Tip(version.Dataset, version.Ref);
+            if (version.On is { Only: true } on && tip?.Id != on.Tip)
+                throw TaktException.Conflict($"somebody else moved {version.Dataset}@{version.Ref} to {tip?.Id.ToString() ?? "nothing"} meanwhile; collect again");
             try
             {
                 return await Commit(version, files, tip, cancel);
@@ -65,7 +67,6 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
         return (tip is null ? new DatasetTree(files) : (await Tree(tip, cancel)).With(files)).Id;
     }
 
-    /// <summary>Every dataset, by name.</summary>
     /// <summary>Makes an earlier version the newest again: what was collected since stays, and the reflog names it.</summary>
     /// <exception cref="TaktException">NotFound: no such version.</exception>
     public Task Reset(string reference)
@@ -75,6 +76,7 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
             session, commit.Dataset, DatasetReference.Main, DatasetTable.Tip(session, commit.Dataset, DatasetReference.Main), commit.Id, time.GetUtcNow(), "reset"));
     }
 
+    /// <summary>Every dataset, by name.</summary>
     public IReadOnlyList<DatasetSummary> List() => database.Read(session => DatasetTable.Names(session).Select(name =>
     {
         var refs = DatasetTable.Refs(session, name);
@@ -127,73 +129,122 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
         DatasetPointer.Of(commit).Write(DatasetPointer.PathFor(path));
     }
 
-    /// <summary>One SELECT over the newest versions: each dataset that holds tables is a table of its name.</summary>
-    /// <exception cref="TaktException">Invalid: the SQL is wrong, not a single SELECT, or reads something else.</exception>
-    public async Task<Table> Query(string sql, int limit, CancellationToken cancel = default)
+    /// <summary>A version's files into a new folder, to be read and removed again: they are read-only and share their bytes with the store.</summary>
+    /// <param name="wanted">Which, by their path in the dataset; null: all.</param>
+    public async Task Export(DatasetCommit commit, string folder, Func<string, bool>? wanted = null, CancellationToken cancel = default)
     {
-        var folder = Path.Combine(scratch, Guid.NewGuid().ToString("N"));
-        try
-        {
-            var tables = new Dictionary<string, string>();
-            foreach (var dataset in List().Where(dataset => dataset.Tip.Profile is not null))
-            {
-                tables[dataset.Name] = Path.Combine(folder, dataset.Name);
-                await Checkouts.Fill(blobs, await Tree(dataset.Tip, cancel), tables[dataset.Name], cancel);
-            }
-            return SqlQuery.ToTable("query", sql, tables, limit, cancel);
-        }
-        finally
-        {
-            if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
-        }
+        var tree = await Tree(commit, cancel);
+        await Checkouts.Fill(blobs, wanted is null ? tree : new DatasetTree(tree.Files.Where(file => wanted(file.Path))), folder, cancel);
     }
+
+    /// <summary>A new path for files in flight, on the file system of the store; whoever asks makes it and removes it.</summary>
+    public string Scratch() => Path.Combine(scratch, Guid.NewGuid().ToString("N"));
 
     async Task<Committed> Commit(NewVersion version, IReadOnlyList<TreeFile> files, DatasetCommit? tip, CancellationToken cancel)
     {
         var before = tip is null ? new DatasetTree([]) : await Tree(tip, cancel);
-        var tree = version.KeepOthers ? before.With(files) : new DatasetTree(files);
+        var kept = version.Without.Count == 0 ? before : new DatasetTree(before.Files.Where(file => !version.Without.Contains(file.Path)));
+        var tree = version.KeepOthers ? kept.With(files) : new DatasetTree(files);
         if (tip is not null && tree.Id == tip.Tree)
         {
-            await Examine(tree, version, tip, cancel);
-            return new Committed(tip, false, 0, 0);
+            var again = (await Examine(tree, version, tip, tip, cancel)).Report;
+            return new Committed(tip, false, 0, 0) { Report = again };
         }
-        var profile = await Examine(tree, version, null, cancel);
+        var (profile, report) = await Examine(tree, version, null, tip, cancel);
         await blobs.Put(new MemoryStream(tree.Json.ToArray()), cancel);
         Digest? profileId = profile is null ? null : (await blobs.Put(new MemoryStream(Encoding.UTF8.GetBytes(profile.ToJson())), cancel)).Id;
         var now = time.GetUtcNow();
         var commit = new DatasetCommit(version.Dataset, tree.Id, tip is null ? [] : [tip.Id], version.Author, DateTimeOffset.FromUnixTimeMilliseconds(now.ToUnixTimeMilliseconds()),
-            version.Message, version.Source, tree.Files.Count, tree.Size, profile?.Rows, profileId);
+            version.Message, version.Source, tree.Files.Count, tree.Size, profile?.Rows, profileId) { Cursor = version.Cursor ?? tip?.Cursor };
         await blobs.Put(new MemoryStream(commit.Json()), cancel);
-        await database.Write(session => DatasetTable.Add(session, commit, version.Ref, tip?.Id, now, version.Message));
+        await database.Write(session =>
+        {
+            DatasetTable.Add(session, commit, version.Ref, tip?.Id, now, version.Message);
+            if (report is not null) CheckTable.Add(session, version.Dataset, commit.Id, tree.Id, now, report);
+        });
         var known = before.Files.ToDictionary(file => file.Path, file => file.Digest);
         return new Committed(commit, true,
             Added: tree.Files.Count(file => !known.ContainsKey(file.Path)),
-            Changed: tree.Files.Count(file => known.TryGetValue(file.Path, out var old) && old != file.Digest));
+            Changed: tree.Files.Count(file => known.TryGetValue(file.Path, out var old) && old != file.Digest)) { Report = report };
     }
 
     // checks the very bytes that are committed, under their own names, not the source files that somebody may be writing to
-    async Task<TableProfile?> Examine(DatasetTree tree, NewVersion version, DatasetCommit? known, CancellationToken cancel)
+    async Task<(TableProfile? Profile, CheckReport? Report)> Examine(DatasetTree tree, NewVersion version, DatasetCommit? known, DatasetCommit? tip, CancellationToken cancel)
     {
-        if (known is not null && version.Expect is null) return null;
+        if (known is not null && version.Expect is null) return default;
         if (!tree.Files.Any(file => DuckDb.CanRead(file.Path)))
-            return version.Expect is null ? null : throw TaktException.Invalid($"{version.Dataset}: expectations need tables, and none of the {tree.Files.Count} files is one");
-        var folder = Path.Combine(scratch, Guid.NewGuid().ToString("N"));
+            return version.Expect is null ? default : throw TaktException.Invalid($"{version.Dataset}: expectations need tables, and none of the {tree.Files.Count} files is one");
+        var folder = Scratch();
         try
         {
             await Checkouts.Fill(blobs, tree, folder, cancel);
-            version.Expect?.Require(version.Dataset, [folder]);
-            return known is null ? Profiler.Profile([folder]) : null;
+            CheckReport? report = null;
+            if (version.Expect is { } expect)
+            {
+                // a version that is there already is held against the one before it, not against itself
+                var before = known is null ? tip : known.Parents.Count == 0 ? null : Show($"{known.Dataset}@{known.Parents[0]}");
+                report = await Checked(version.Dataset, expect, folder, before, cancel);
+                if (report.Failed > 0 && known is null)
+                    await database.Write(session => CheckTable.Add(session, version.Dataset, null, tree.Id, time.GetUtcNow(), report));
+                report.Require(version.Dataset);
+            }
+            return (known is null ? Profiler.Profile([folder]) : null, report);
         }
         catch (TaktException e)
         {
-            // the reader names the files in the scratch folder; the user knows them by their path in the dataset
-            throw new TaktException(e.Error, e.Faults.Select(fault => fault.Replace(folder + "/", "", StringComparison.Ordinal)).ToList());
+            throw InDataset(e, folder);
         }
         finally
         {
             if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
         }
     }
+
+    /// <summary>Holds a version to expectations and keeps what came of it with the version. Nothing is refused: the report tells.</summary>
+    /// <exception cref="TaktException">NotFound: no such version, or one that an expectation names. Invalid: it holds no table, or one can't be read.</exception>
+    public async Task<(DatasetCommit Commit, CheckReport Report)> Check(string reference, Expectations expect, CancellationToken cancel = default)
+    {
+        var commit = Show(reference);
+        var folder = Scratch();
+        try
+        {
+            await Export(commit, folder, DuckDb.CanRead, cancel);
+            if (!Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Any()) throw TaktException.Invalid($"{reference}: expectations need tables, and none of the {commit.Files} files is one");
+            var before = commit.Parents.Count == 0 ? null : Show($"{commit.Dataset}@{commit.Parents[0]}");
+            var report = await Checked(commit.Dataset, expect, folder, before, cancel);
+            await database.Write(session => CheckTable.Add(session, commit.Dataset, commit.Id, commit.Tree, time.GetUtcNow(), report));
+            return (commit, report);
+        }
+        catch (TaktException e)
+        {
+            throw InDataset(e, folder);
+        }
+        finally
+        {
+            if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    /// <summary>What checks of a dataset found, the newest first; those of one commit, or of all and of versions that were refused.</summary>
+    public IReadOnlyList<StoredCheck> Checks(string dataset, Digest? commit = null, int most = 20) => database.Read(session => CheckTable.Newest(session, dataset, commit?.ToString(), most));
+
+    async Task<CheckReport> Checked(string dataset, Expectations expect, string folder, DatasetCommit? before, CancellationToken cancel)
+    {
+        var others = Scratch();
+        try
+        {
+            var context = await CheckContext.Load(this, expect, dataset, before, others, time.GetUtcNow(), cancel);
+            var report = await Task.Run(() => expect.Check([folder], context, cancel), cancel);
+            return report with { Results = report.Results.Select(result => result with { Message = result.Message.Replace(folder + "/", "", StringComparison.Ordinal), Rows = result.Rows.Select(row => row.Replace(folder + "/", "", StringComparison.Ordinal)).ToList() }).ToList() };
+        }
+        finally
+        {
+            if (Directory.Exists(others)) Directory.Delete(others, recursive: true);
+        }
+    }
+
+    // the reader names the files in the scratch folder; the user knows them by their path in the dataset
+    static TaktException InDataset(TaktException e, string folder) => new(e.Error, e.Faults.Select(fault => fault.Replace(folder + "/", "", StringComparison.Ordinal)).ToList());
 
     async Task<IReadOnlyList<TreeFile>> Store(IReadOnlyDictionary<string, string> files, CancellationToken cancel)
     {

@@ -95,7 +95,7 @@ public static class DuckDb
     }
 
     // the lines after the first two explain every option of the reader; the fault itself is in front
-    static string OneLine(string message) =>
+    internal static string OneLine(string message) =>
         string.Join(' ', message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Take(3)).TrimEnd('.', ' ');
 
     static string FormatOf(string file) => Format(file)

@@ -10,22 +10,30 @@ public static class SqlQuery
     /// <param name="tables">What the query calls a table → a data file or a folder of them.</param>
     /// <returns>How many rows.</returns>
     /// <exception cref="TaktException">NotFound: a file is not there. Invalid: the SQL is wrong, not a single SELECT, or reads something else. Cancelled.</exception>
-    public static long ToParquet(string name, string sql, IReadOnlyDictionary<string, string> tables, string output, CancellationToken cancel = default)
+    public static long ToParquet(string name, string sql, IReadOnlyDictionary<string, string> tables, string output, CancellationToken cancel = default) =>
+        ToFile(name, sql, tables, output, null, cancel);
+
+    /// <summary>Runs one SELECT and writes its result, atomically, by the file's ending: <c>.parquet</c> (zstd), <c>.csv</c>, <c>.jsonl</c>.</summary>
+    /// <inheritdoc cref="ToParquet"/>
+    public static long ToFile(string name, string sql, IReadOnlyDictionary<string, string> tables, string output, QueryLimits? limits = null, CancellationToken cancel = default)
     {
         output = Path.GetFullPath(output);
         var tmp = $"{output}.{Guid.NewGuid():N}.tmp";
         Directory.CreateDirectory(Path.GetDirectoryName(output)!);
-        return Run(name, sql, tables, [tmp], cancel, connection => Tables.WriteParquet(connection, "select * from \"takt result\"", output, tmp, cancel));
+        return Run(name, sql, tables, [tmp], limits, cancel, (connection, stop) => Tables.WriteFile(connection, "select * from \"takt result\"", output, tmp, stop));
     }
 
     /// <summary>Runs one SELECT and returns its result, its first <paramref name="limit"/> rows.</summary>
     /// <inheritdoc cref="ToParquet"/>
-    public static Table ToTable(string name, string sql, IReadOnlyDictionary<string, string> tables, int limit, CancellationToken cancel = default) =>
-        Run(name, sql, tables, [], cancel, connection => Tables.Query(connection, $"select * from \"takt result\" limit {limit}"));
+    public static Table ToTable(string name, string sql, IReadOnlyDictionary<string, string> tables, int limit, QueryLimits? limits = null, CancellationToken cancel = default) =>
+        Run(name, sql, tables, [], limits, cancel, (connection, stop) => Tables.Query(connection, $"select * from \"takt result\" limit {limit}", stop));
 
-    static T Run<T>(string name, string sql, IReadOnlyDictionary<string, string> tables, IReadOnlyList<string> writable, CancellationToken cancel, Func<DuckDBConnection, T> work)
+    static T Run<T>(string name, string sql, IReadOnlyDictionary<string, string> tables, IReadOnlyList<string> writable, QueryLimits? limits, CancellationToken cancel,
+        Func<DuckDBConnection, CancellationToken, T> work)
     {
-        using var connection = DuckDb.Open();
+        using var connection = DuckDb.Open(memory: limits?.Memory ?? 0);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        if (limits?.Time is { } most) stop.CancelAfter(most);
         var allowed = new List<string>(writable);
         foreach (var (table, path) in tables)
         {
@@ -41,16 +49,20 @@ public static class SqlQuery
                 RequireOneSelect(connection, name, sql);
                 // the query comes last in its statement: a closing ; or comment of its own does no harm there
                 DuckDb.Execute(connection, $"create temp view \"takt result\" as {sql}");
-                return work(connection);
+                return work(connection, stop.Token);
             });
+        }
+        catch (Exception e) when (e is (TaktException or OperationCanceledException) && cancel.IsCancellationRequested)
+        {
+            throw new TaktException(TaktError.Cancelled, $"{name}: cancelled", e);
+        }
+        catch (Exception e) when (e is (TaktException or OperationCanceledException) && stop.IsCancellationRequested)
+        {
+            throw new TaktException(TaktError.Unavailable, $"{name}: it ran over its time limit of {limits!.Time!.Value.TotalSeconds:0.###} s; give it more, or ask for less", e);
         }
         catch (TaktException e) when (e.Message.Contains("file system operations are disabled", StringComparison.Ordinal))
         {
             throw TaktException.Invalid($"{e.Message.Split(" - ")[0]}: the query reads a file that is not declared; name it under tables:");
-        }
-        catch (TaktException) when (cancel.IsCancellationRequested)
-        {
-            throw new TaktException(TaktError.Cancelled, $"{name}: cancelled");
         }
         finally
         {
@@ -58,7 +70,7 @@ public static class SqlQuery
         }
     }
 
-    static void RequireOneSelect(DuckDBConnection connection, string name, string sql)
+    internal static void RequireOneSelect(DuckDBConnection connection, string name, string sql)
     {
         using var command = connection.CreateCommand();
         command.CommandText = "select j->>'error', j->>'error_message', json_array_length(j->'statements'), j->>'error_type' from (select json_serialize_sql($1::varchar)::json as j)";

@@ -27,13 +27,14 @@ public static class Tables
 
     /// <summary>Runs a query and holds its result: integers as Integer, floats and decimals as Number, dates and times as Time, the rest as Text.</summary>
     /// <exception cref="DuckDBException">The SQL is wrong; see <see cref="DuckDb.Guard"/>.</exception>
-    public static Table Query(DuckDBConnection connection, string sql)
+    public static Table Query(DuckDBConnection connection, string sql, CancellationToken cancel = default)
     {
         var schema = Schema(connection, $"({sql})");
         var select = string.Join(", ", schema.Select(column => $"{Canonical(column)} as {DuckDb.Name(column.Name)}"));
         using var command = connection.CreateCommand();
         command.CommandText = $"select {select} from ({sql})";
         command.UseStreamingMode = true;
+        using var interrupt = new QueryStop(command, cancel);
         using var reader = command.ExecuteReader();
         var builders = schema.Select(column => new ColumnBuilder(column.Name, column.Type)).ToArray();
         while (reader.Read())
@@ -84,7 +85,21 @@ public static class Tables
     /// <summary>The result of a query as a Parquet file (zstd), atomically: the file is whole or not there.</summary>
     /// <returns>How many rows.</returns>
     /// <param name="tmp">The file to write first, beside <paramref name="path"/>; null: a name is made.</param>
-    public static long WriteParquet(DuckDBConnection connection, string sql, string path, string? tmp = null, CancellationToken cancel = default)
+    public static long WriteParquet(DuckDBConnection connection, string sql, string path, string? tmp = null, CancellationToken cancel = default) =>
+        WriteAs("format parquet, compression zstd", connection, sql, path, tmp, cancel);
+
+    /// <summary>The result of a query as a file, atomically, by its ending: <c>.parquet</c>, <c>.csv</c> or <c>.jsonl</c>.</summary>
+    /// <exception cref="TaktException">Invalid: another ending.</exception>
+    /// <inheritdoc cref="WriteParquet"/>
+    public static long WriteFile(DuckDBConnection connection, string sql, string path, string? tmp = null, CancellationToken cancel = default) => WriteAs(Path.GetExtension(path).ToLowerInvariant() switch
+    {
+        ".parquet" => "format parquet, compression zstd",
+        ".csv" => "format csv, header",
+        ".jsonl" or ".ndjson" => "format json",
+        _ => throw TaktException.Invalid($"'{path}' must end with .parquet, .csv or .jsonl"),
+    }, connection, sql, path, tmp, cancel);
+
+    static long WriteAs(string options, DuckDBConnection connection, string sql, string path, string? tmp, CancellationToken cancel)
     {
         path = Path.GetFullPath(path);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
@@ -92,8 +107,8 @@ public static class Tables
         try
         {
             using var command = connection.CreateCommand();
-            command.CommandText = $"copy ({sql}) to {DuckDb.Text(tmp)} (format parquet, compression zstd, use_tmp_file false)";
-            using var interrupt = cancel.Register(command.Cancel);
+            command.CommandText = $"copy ({sql}) to {DuckDb.Text(tmp)} ({options}, use_tmp_file false)";
+            using var interrupt = new QueryStop(command, cancel);
             var rows = Convert.ToInt64(command.ExecuteNonQuery());
             Files.Publish(tmp, path);
             return rows;

@@ -14,7 +14,7 @@ public sealed class ProjectSchemaTests
         var schema = JsonNode.Parse(ProjectSchema.Of(app.Steps))!;
         foreach (var key in (string[])["takt", "project", "data", "stages", "gates", "deploy", "monitor", "triggers"]) Assert.NotNull(schema["properties"]![key]);
         Assert.NotNull(schema["properties"]!["deploy"]!["additionalProperties"]!["properties"]!["strategy"]);
-        Assert.NotNull(schema["properties"]!["data"]!["additionalProperties"]!["properties"]!["expect"]!["properties"]!["columns"]);
+        Assert.NotNull(schema["properties"]!["data"]!["additionalProperties"]!["properties"]!["expect"]!["anyOf"]![1]!["properties"]!["columns"]);
         var uses = schema["properties"]!["stages"]!["additionalProperties"]!["properties"]!["uses"]!["enum"]!.AsArray().Select(n => n!.GetValue<string>());
         Assert.Equal(app.Steps.Select(s => $"takt/{s.Name}@{s.Version}").Order(), uses.Order());
         await app.DisposeAsync();

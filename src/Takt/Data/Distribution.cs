@@ -1,4 +1,4 @@
-namespace Takt.Monitors;
+namespace Takt.Data;
 
 /// <summary>Distances and tests between a reference's counts and a window's, bin by bin.</summary>
 public static class Distribution
@@ -22,6 +22,25 @@ public static class Distribution
             psi += (q - p) * Math.Log(q / p);
         }
         return psi;
+    }
+
+    /// <summary>
+    /// Jensen and Shannon's distance with logarithms to base 2, the square root of their divergence (Endres and Schindelin, IEEE Trans. Inf.
+    /// Theory 49, 2003); as <c>scipy.spatial.distance.jensenshannon(p, q, base=2)</c>. Counts are not smoothed: an empty bin is no trouble here.
+    /// </summary>
+    /// <returns>0 (equal) to 1 (no bin in common).</returns>
+    public static double JensenShannon(ReadOnlySpan<long> reference, ReadOnlySpan<long> window)
+    {
+        double n = Sum(reference), m = Sum(window), divergence = 0;
+        if (n == 0 || m == 0) return 0;
+        for (var i = 0; i < reference.Length; i++)
+        {
+            var (p, q) = (reference[i] / n, window[i] / m);
+            var middle = (p + q) / 2;
+            if (p > 0) divergence += p * Math.Log2(p / middle) / 2;
+            if (q > 0) divergence += q * Math.Log2(q / middle) / 2;
+        }
+        return Math.Sqrt(Math.Clamp(divergence, 0, 1));
     }
 
     /// <summary>Largest distance of the two distribution functions at the bins' edges: a lower bound of the Kolmogorov–Smirnov statistic.</summary>
