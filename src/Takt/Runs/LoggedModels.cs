@@ -3,8 +3,11 @@ using Takt.Storage;
 namespace Takt.Runs;
 
 /// <summary>Models that clients log with their runs.</summary>
-public sealed class LoggedModels(Database database, TimeProvider time)
+public sealed class LoggedModels(Database database, TimeProvider time, Workspace workspace = default)
 {
+    /// <summary>The same, of another workspace.</summary>
+    public LoggedModels In(Workspace other) => other == workspace ? this : new(database, time, other);
+
     const string ReadyStatus = "LOGGED_MODEL_READY";
     static readonly string[] NumberOperators = ["<", "<=", ">", ">=", "=", "!="];
     static readonly string[] TextOperators = ["=", "!=", "LIKE", "ILIKE", "IN", "NOT IN"];
@@ -18,7 +21,8 @@ public sealed class LoggedModels(Database database, TimeProvider time)
             throw TaktException.Invalid($"Invalid model name ('{name}') provided. Model name must be a non-empty string and cannot contain the following characters: ('/', ':', '.', '%', '\"', \"'\")");
         return database.Write(session =>
         {
-            var artifacts = ArtifactUri.Below(Experiments.CheckActive(session, experiment, time), "models", id, "artifacts");
+            experiment = Experiments.Resolve(session, experiment, time, workspace);
+            var artifacts = ArtifactUri.Below(Experiments.CheckActive(session, experiment, time, workspace), "models", id, "artifacts");
             var now = time.GetUtcNow();
             session.Execute($"""
                 insert into logged_model(id, experiment, name, model_type, run, artifact_uri, status, deleted, created, updated)
@@ -40,7 +44,8 @@ public sealed class LoggedModels(Database database, TimeProvider time)
 
     public Task Delete(string id) => database.Write(session =>
     {
-        if (session.Execute($"update logged_model set deleted = 1, updated = {time.GetUtcNow()} where id = {id} and deleted = 0") == 0) throw Unknown(id);
+        if (Find(session, id) is null) throw Unknown(id);
+        session.Execute($"update logged_model set deleted = 1, updated = {time.GetUtcNow()} where id = {id}");
     });
 
     public Task<LoggedModel> SetTags(string id, IReadOnlyList<KeyValuePair<string, string>> tags) => Change(id, session => Put(session, "logged_model_tag", id, tags));
@@ -67,6 +72,7 @@ public sealed class LoggedModels(Database database, TimeProvider time)
             var (joins, keys) = Order(orderBy);
             var of = $"models {filter} {string.Join(", ", datasets)} {string.Join(", ", orderBy)}";
             Sql after = keys.Place(of, token) is { } place ? keys.After(place) : Sql.Raw("");
+            experiments = Experiments.Visible(session, experiments, workspace);
             if (experiments.Count == 0) return new Page<LoggedModel>([], null);
             var within = Sql.Join(", ", experiments.Select(e => (Sql)$"{e}"));
             var rows = session.Query($"""
@@ -77,9 +83,9 @@ public sealed class LoggedModels(Database database, TimeProvider time)
         });
 
     /// <summary>A point of a metric that a run logged of this model.</summary>
-    internal static void AddPoint(SqlSession session, string run, LoggedMetric metric)
+    internal static void AddPoint(SqlSession session, string run, LoggedMetric metric, Workspace workspace)
     {
-        if (session.Number($"select 1 from logged_model where id = {metric.Model}") is null) throw Unknown(metric.Model!);
+        if (session.Number($"select 1 from logged_model l join experiment e on e.id = l.experiment where l.id = {metric.Model} and e.workspace = {workspace}") is null) throw Unknown(metric.Model!);
         var nan = double.IsNaN(metric.Value);
         session.Execute($"""
             insert into logged_model_metric(model, key, time, step, value, is_nan, run, dataset_name, dataset_digest)
@@ -182,9 +188,9 @@ public sealed class LoggedModels(Database database, TimeProvider time)
             session.Execute($"insert into {Sql.Raw(table)}(model, key, value) values({id}, {key}, {value}) on conflict(model, key) do update set value = excluded.value");
     }
 
-    static LoggedModel? Find(SqlSession session, string id)
+    LoggedModel? Find(SqlSession session, string id)
     {
-        var model = session.First($"select l.id, l.experiment, l.name, l.model_type, l.run, l.artifact_uri, l.status, l.created, l.updated from logged_model l where l.id = {id} and l.deleted = 0",
+        var model = session.First($"select l.id, l.experiment, l.name, l.model_type, l.run, l.artifact_uri, l.status, l.created, l.updated from logged_model l join experiment e on e.id = l.experiment where l.id = {id} and l.deleted = 0 and e.workspace = {workspace}",
             row => new LoggedModel(row.Text(0), row.Number(1), row.Text(2), row.Text(3), row.TextOrNull(4) ?? "", row.Text(5), row.Text(6), row.Time(7), row.Time(8), [], []));
         return model is null ? null : model with
         {

@@ -3,8 +3,11 @@ using Takt.Storage;
 namespace Takt.Runs;
 
 /// <summary>The points of metrics, page by page.</summary>
-public sealed class MetricHistory(Database database)
+public sealed class MetricHistory(Database database, Workspace workspace = default)
 {
+    /// <summary>The same, of another workspace.</summary>
+    public MetricHistory In(Workspace other) => other == workspace ? this : new(database, other);
+
     static readonly PageOrder.Kind[] Kinds = [PageOrder.Kind.Number, PageOrder.Kind.Number, PageOrder.Kind.Number];
 
     /// <summary>Every point of a metric once, by time, step and value.</summary>
@@ -14,7 +17,7 @@ public sealed class MetricHistory(Database database)
         MetricPoint? after = PageOrder.Place("history", token, Kinds) is { } place ? new((long)place[1], (long)place[0], BitConverter.Int64BitsToDouble((long)place[2])) : null;
         var points = database.Read(session =>
         {
-            if (session.Number($"select seq from run where id = {run}") is null) throw RunLog.Unknown(run);
+            if (!Visible(session, run)) throw RunLog.Unknown(run);
             return Points(session, run, key, limit, after);
         });
         if (points.Count <= limit) return new(points, null);
@@ -27,7 +30,7 @@ public sealed class MetricHistory(Database database)
     public List<KeyValuePair<string, MetricPoint>> OfRuns(IReadOnlyCollection<string> runs, string key, int limit) => database.Read(session =>
     {
         var all = new List<KeyValuePair<string, MetricPoint>>();
-        foreach (var run in runs.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal))
+        foreach (var run in runs.Distinct(StringComparer.Ordinal).Where(run => Visible(session, run)).Order(StringComparer.Ordinal))
             foreach (var point in Points(session, run, key, limit, null))
                 if (all.Count < limit) all.Add(new(run, point));
         return all;
@@ -38,7 +41,7 @@ public sealed class MetricHistory(Database database)
     /// <exception cref="TaktException">NotFound: no such run.</exception>
     public List<KeyValuePair<string, MetricPoint>> Sampled(IReadOnlyList<string> runs, string key, int most, (long First, long Last)? steps, int mostOfRun) => database.Read(session =>
     {
-        var histories = runs.Select(run => session.Number($"select seq from run where id = {run}") is null ? throw RunLog.Unknown(run) : Points(session, run, key, int.MaxValue, null)).ToList();
+        var histories = runs.Select(run => !Visible(session, run) ? throw RunLog.Unknown(run) : Points(session, run, key, int.MaxValue, null)).ToList();
         var (first, last) = steps ?? (0, histories.SelectMany(h => h).Select(p => p.Step).DefaultIfEmpty().Max());
         var there = histories.SelectMany(h => h).Select(p => p.Step).Where(step => step >= first && step <= last).Distinct().Order().ToList();
         var chosen = new HashSet<long>();
@@ -57,6 +60,9 @@ public sealed class MetricHistory(Database database)
             all.AddRange(histories[i].Where(p => chosen.Contains(p.Step)).OrderBy(p => p.Step).ThenBy(p => p.Time).ThenBy(p => p.Value).Take(mostOfRun).Select(p => KeyValuePair.Create(runs[i], p)));
         return all;
     });
+
+    bool Visible(SqlSession session, string run) =>
+        session.Number($"select r.seq from run r join experiment e on e.id = r.experiment where r.id = {run} and e.workspace = {workspace}") is not null;
 
     /// <summary>One more than the limit, when there are more; memory is bounded by the limit, not by the history.</summary>
     static List<MetricPoint> Points(SqlSession session, string run, string key, int limit, MetricPoint? after)

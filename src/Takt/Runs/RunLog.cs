@@ -4,8 +4,11 @@ using Takt.Storage;
 namespace Takt.Runs;
 
 /// <summary>Runs as tracking clients make and read them, by MLflow's rules. A call that has returned is durable.</summary>
-public sealed class RunLog(Database database, TimeProvider time)
+public sealed class RunLog(Database database, TimeProvider time, Workspace workspace = default)
 {
+    /// <summary>The same, of another workspace.</summary>
+    public RunLog In(Workspace other) => other == workspace ? this : new(database, time, other);
+
     /// <param name="name">Empty: one is made up.</param>
     /// <param name="started">Unix milliseconds; null: now.</param>
     public async Task<TrackedRun> Create(long experiment, string? user, string? name, long? started, IReadOnlyList<KeyValuePair<string, string>> tags)
@@ -18,6 +21,8 @@ public sealed class RunLog(Database database, TimeProvider time)
         var parent = Last(tags, RunTable.ParentTag);
         return await database.Write(session =>
         {
+            experiment = Experiments.Resolve(session, experiment, time, workspace);
+            var location = Experiments.CheckActive(session, experiment, time, workspace);
             var run = new TrackedRun
             {
                 Id = id.Value,
@@ -27,11 +32,11 @@ public sealed class RunLog(Database database, TimeProvider time)
                 Status = nameof(RunStatus.RUNNING),
                 Deleted = false,
                 Started = started ?? time.GetUtcNow().ToUnixTimeMilliseconds(),
-                ArtifactUri = ArtifactUri.Below(Experiments.CheckActive(session, experiment, time), id.Value, "artifacts"),
+                ArtifactUri = ArtifactUri.Below(location, id.Value, "artifacts"),
             };
             session.Execute($"""
                 insert into run(id, seq, experiment, name, user_id, status, lifecycle, started, parent, artifact_uri)
-                values({run.Id}, {RunTable.NextSeq(session)}, {experiment}, {name}, {run.User}, {run.Status}, 'active', {run.Started}, {parent}, {run.ArtifactUri})
+                values({run.Id}, {RunTable.NextSeq(session)}, {run.Experiment}, {name}, {run.User}, {run.Status}, 'active', {run.Started}, {parent}, {run.ArtifactUri})
                 """);
             foreach (var (key, value) in tags)
                 if (key != RunTable.NameTag && (tags.Count == 1 || Last(tags, key) == value)) Tag(key, value);
@@ -47,7 +52,7 @@ public sealed class RunLog(Database database, TimeProvider time)
     }
 
     /// <exception cref="TaktException">NotFound.</exception>
-    public TrackedRun Get(string id) => database.Read(session => RunReader.Find(session, id)) ?? throw Unknown(id);
+    public TrackedRun Get(string id) => database.Read(session => RunReader.Find(session, id, workspace)) ?? throw Unknown(id);
 
     /// <param name="status">Null, as the others: stays as it is.</param>
     public Task<TrackedRun> Update(string id, RunStatus? status, long? ended, string? name) => database.Write(session =>
@@ -58,7 +63,7 @@ public sealed class RunLog(Database database, TimeProvider time)
                 update run set status = coalesce({status?.ToString()}, status), ended = coalesce({ended}, ended), name = coalesce({(string.IsNullOrEmpty(name) ? null : name)}, name) where id = {id}
                 """);
         if (!string.IsNullOrEmpty(name)) RunTable.SetTag(session, new RunId(id), RunTable.NameTag, name);
-        return RunReader.Info(session, id)!;
+        return RunReader.Info(session, id, workspace)!;
     });
 
     /// <summary>All of the entry, or, when a param would change its value, nothing.</summary>
@@ -71,7 +76,7 @@ public sealed class RunLog(Database database, TimeProvider time)
         {
             RunTable.AddPoints(session, id, experiment, entry.Metrics);
             foreach (var metric in entry.Metrics)
-                if (metric.Model is not null) LoggedModels.AddPoint(session, id, metric);
+                if (metric.Model is not null) LoggedModels.AddPoint(session, id, metric, workspace);
         }
         foreach (var (key, value) in entry.Tags)
         {
@@ -105,7 +110,7 @@ public sealed class RunLog(Database database, TimeProvider time)
     /// <summary>Deletes softly, or restores.</summary>
     public Task SetDeleted(string id, bool deleted) => database.Write(session =>
     {
-        if (session.Execute($"update run set lifecycle = {(deleted ? "deleted" : "active")}, deleted = {(deleted ? time.GetUtcNow() : null)} where id = {id}") == 0)
+        if (session.Execute($"update run set lifecycle = {(deleted ? "deleted" : "active")}, deleted = {(deleted ? time.GetUtcNow() : null)} where id = {id} and experiment in (select id from experiment where workspace = {workspace})") == 0)
             throw Unknown(id);
     });
 
@@ -130,10 +135,15 @@ public sealed class RunLog(Database database, TimeProvider time)
     });
 
     /// <summary>Datasets that runs of these experiments read, each with each context once; at most <paramref name="limit"/>.</summary>
-    public List<RunDataset> Datasets(IReadOnlyList<long> experiments, int limit) => database.Read(session => session.Query($"""
-        select distinct r.experiment, i.name, i.digest, i.context from run_input i join run r on r.id = i.run
-        where r.experiment in ({Sql.Join(", ", experiments.Select(e => (Sql)$"{e}"))}) order by r.experiment, i.name, i.digest limit {limit}
-        """, row => new RunDataset(row.Number(0), row.Text(1), row.Text(2), row.TextOrNull(3))));
+    public List<RunDataset> Datasets(IReadOnlyList<long> experiments, int limit) => database.Read(session =>
+    {
+        var visible = Experiments.Visible(session, experiments, workspace);
+        if (visible.Count == 0) return [];
+        return session.Query($"""
+            select distinct r.experiment, i.name, i.digest, i.context from run_input i join run r on r.id = i.run
+            where r.experiment in ({Sql.Join(", ", visible.Select(e => (Sql)$"{e}"))}) order by r.experiment, i.name, i.digest limit {limit}
+            """, row => new RunDataset(row.Number(0), row.Text(1), row.Text(2), row.TextOrNull(3)));
+    });
 
     internal static TaktException Unknown(string id) => TaktException.NotFound($"Run with id={id} not found");
 
@@ -152,9 +162,9 @@ public sealed class RunLog(Database database, TimeProvider time)
     }
 
     /// <returns>The run's experiment.</returns>
-    static long Active(SqlSession session, string id)
+    long Active(SqlSession session, string id)
     {
-        var run = session.First($"select lifecycle, experiment from run where id = {id}", row => Tuple.Create(row.Text(0), row.Number(1))) ?? throw Unknown(id);
+        var run = session.First($"select r.lifecycle, r.experiment from run r join experiment e on e.id = r.experiment where r.id = {id} and e.workspace = {workspace}", row => Tuple.Create(row.Text(0), row.Number(1))) ?? throw Unknown(id);
         return run.Item1 == "active" ? run.Item2 : throw TaktException.Invalid($"The run {id} must be in the 'active' state. Current state is {run.Item1}.");
     }
 

@@ -25,11 +25,12 @@ static class RunReader
         ArtifactUri = row.Text(8),
     };
 
-    public static TrackedRun? Info(SqlSession session, string id) => session.First($"select {Sql.Raw(Columns)} from run r where r.id = {id}", Info);
+    public static TrackedRun? Info(SqlSession session, string id, Workspace workspace) =>
+        session.First($"select {Sql.Raw(Columns)} from run r join experiment e on e.id = r.experiment where r.id = {id} and e.workspace = {workspace}", Info);
 
-    public static TrackedRun? Find(SqlSession session, string id)
+    public static TrackedRun? Find(SqlSession session, string id, Workspace workspace)
     {
-        if (Info(session, id) is not { } run) return null;
+        if (Info(session, id, workspace) is not { } run) return null;
         FillSome(session, new([run]), $"= {id}");
         run.ModelInputs.AddRange(session.Query($"select model from run_model_input where run = {id} order by model", row => row.Text(0)));
         return run;

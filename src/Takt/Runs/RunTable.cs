@@ -13,14 +13,16 @@ static class RunTable
     public const string NameTag = "mlflow.runName";
 
     /// <summary>The experiment of this name, made when there is none.</summary>
-    public static long Experiment(SqlSession session, string name, DateTimeOffset now)
+    public static long Experiment(SqlSession session, string name, DateTimeOffset now, Workspace workspace = default)
     {
-        if (session.Number($"select id from experiment where workspace = {Workspace} and name = {name}") is { } id) return id;
+        if (session.Number($"select id from experiment where workspace = {workspace} and name = {name}") is { } id) return id;
         // 0 is MLflow's Default
-        id = name == "Default" ? 0 : Math.Max(1, (session.Number($"select max(id) from experiment") ?? 0) + 1);
+        id = name == "Default" && workspace.IsDefault ? 0 : Math.Max(1, (session.Number($"select max(id) from experiment") ?? 0) + 1);
+        var root = workspace.IsDefault ? null : session.Text($"select artifact_root from workspace where name = {workspace}");
+        root = string.IsNullOrEmpty(root) ? "mlflow-artifacts:/" : root.TrimEnd('/') + "/";
         session.Execute($"""
             insert into experiment(id, workspace, name, artifact_location, lifecycle, created, updated)
-            values({id}, {Workspace}, {name}, {"mlflow-artifacts:/" + id}, {"active"}, {now}, {now})
+            values({id}, {workspace}, {name}, {root + id}, {"active"}, {now}, {now})
             """);
         return id;
     }

@@ -13,7 +13,7 @@ sealed class ArtifactCalls(ArtifactFiles artifacts, RunLog runs)
     /// <summary><c>mlflow/artifacts/list</c></summary>
     public Task ListOfRun(HttpContext http, MlflowRequest request)
     {
-        var root = runs.Get(request.Run()).ArtifactUri;
+        var root = runs.In(request.Workspace).Get(request.Run()).ArtifactUri;
         var path = Checked(request.TextOrNull("path") ?? "");
         if (!root.StartsWith(Scheme, StringComparison.Ordinal)) throw new TaktException(TaktError.NotSupported, $"The artifacts at {root} are not on this server");
         return Answer(http, root[Scheme.Length..].Trim('/'), path, path.Length == 0 ? "" : path + "/", root);

@@ -15,21 +15,21 @@ sealed class ExperimentCalls(Experiments experiments, RunLog runs)
         var location = request.TextOrNull("artifact_location");
         if (!string.IsNullOrEmpty(location)) MlflowLimits.ArtifactLocation(location = Rooted(location));
         var tags = request.Pairs("tags").ConvertAll(tag => MlflowLimits.ExperimentTag(tag.Key, tag.Value));
-        var id = await experiments.Create(MlflowLimits.ExperimentName(request.Text("name")), location, tags);
+        var id = await experiments.In(request.Workspace).Create(MlflowLimits.ExperimentName(request.Text("name")), location, tags);
         await MlflowAnswer.Write(http, json => json.WriteString("experiment_id", id.ToString()));
     }
 
-    public async Task Get(HttpContext http, MlflowRequest request) => await Answer(http, await experiments.Get(request.Experiment()));
+    public async Task Get(HttpContext http, MlflowRequest request) => await Answer(http, await experiments.In(request.Workspace).Get(request.Experiment()));
 
     public async Task GetByName(HttpContext http, MlflowRequest request)
     {
         var name = request.Text("experiment_name");
-        await Answer(http, await experiments.FindByName(name) ?? throw TaktException.NotFound($"Could not find experiment with name '{name}'"));
+        await Answer(http, await experiments.In(request.Workspace).FindByName(name) ?? throw TaktException.NotFound($"Could not find experiment with name '{name}'"));
     }
 
     public async Task Search(HttpContext http, MlflowRequest request)
     {
-        var found = await experiments.Search(request.TextOrNull("filter"), request.Texts("order_by"), MlflowPage.Deleted(request.IdOrNull("view_type")),
+        var found = await experiments.In(request.Workspace).Search(request.TextOrNull("filter"), request.Texts("order_by"), MlflowPage.Deleted(request.IdOrNull("view_type")),
             MlflowPage.Length(request, 1000, 50_000), request.TextOrNull("page_token"));
         await MlflowAnswer.Page(http, "experiments", found, Write);
     }
@@ -41,7 +41,7 @@ sealed class ExperimentCalls(Experiments experiments, RunLog runs)
         if (ids.Count == 0) throw TaktException.Invalid("SearchDatasets request must specify at least one experiment_id.");
         if (ids.Count > MostExperimentsOfDatasets)
             throw TaktException.Invalid($"SearchDatasets request cannot specify more than {MostExperimentsOfDatasets} experiment_ids. Received {ids.Count} experiment_ids.");
-        var found = runs.Datasets(Numbers(ids), MostDatasets);
+        var found = runs.In(request.Workspace).Datasets(Numbers(ids), MostDatasets);
         return MlflowAnswer.Page(http, "dataset_summaries", new Page<RunDataset>(found, null), (json, dataset) =>
         {
             json.WriteString("experiment_id", dataset.Experiment.ToString());
@@ -52,19 +52,19 @@ sealed class ExperimentCalls(Experiments experiments, RunLog runs)
     }
 
     public Task Update(HttpContext http, MlflowRequest request) =>
-        Done(http, experiments.Rename(request.Experiment(), MlflowLimits.ExperimentName(request.Text("new_name"))));
+        Done(http, experiments.In(request.Workspace).Rename(request.Experiment(), MlflowLimits.ExperimentName(request.Text("new_name"))));
 
-    public Task Delete(HttpContext http, MlflowRequest request) => Done(http, experiments.SetDeleted(request.Experiment(), true));
+    public Task Delete(HttpContext http, MlflowRequest request) => Done(http, experiments.In(request.Workspace).SetDeleted(request.Experiment(), true));
 
-    public Task Restore(HttpContext http, MlflowRequest request) => Done(http, experiments.SetDeleted(request.Experiment(), false));
+    public Task Restore(HttpContext http, MlflowRequest request) => Done(http, experiments.In(request.Workspace).SetDeleted(request.Experiment(), false));
 
     public Task SetTag(HttpContext http, MlflowRequest request)
     {
         var tag = MlflowLimits.ExperimentTag(request.Text("key"), request.TextOrNull("value") ?? "");
-        return Done(http, experiments.SetTag(request.Experiment(), tag.Key, tag.Value));
+        return Done(http, experiments.In(request.Workspace).SetTag(request.Experiment(), tag.Key, tag.Value));
     }
 
-    public Task DeleteTag(HttpContext http, MlflowRequest request) => Done(http, experiments.DeleteTag(request.Experiment(), request.Text("key")));
+    public Task DeleteTag(HttpContext http, MlflowRequest request) => Done(http, experiments.In(request.Workspace).DeleteTag(request.Experiment(), request.Text("key")));
 
     /// <summary>Ids that are no numbers are no experiment's.</summary>
     public static List<long> Numbers(List<string> ids)

@@ -13,32 +13,32 @@ sealed class LoggedModelCalls(LoggedModels models, ArtifactCalls artifacts)
     /// <summary>By number in the order of the protocol, 0 being unspecified.</summary>
     static readonly string[] Statuses = ["", "LOGGED_MODEL_PENDING", "LOGGED_MODEL_READY", "LOGGED_MODEL_UPLOAD_FAILED"];
 
-    public async Task Create(HttpContext http, MlflowRequest request) => await Answer(http, await models.Create(
+    public async Task Create(HttpContext http, MlflowRequest request) => await Answer(http, await models.In(request.Workspace).Create(
         request.Experiment(), request.TextOrNull("name"), request.TextOrNull("model_type") ?? "", request.TextOrNull("source_run_id"), request.Pairs("tags"), request.Pairs("params")));
 
-    public Task Get(HttpContext http, MlflowRequest request) => Answer(http, models.Get(Id(http)));
+    public Task Get(HttpContext http, MlflowRequest request) => Answer(http, models.In(request.Workspace).Get(Id(http)));
 
     public async Task Finish(HttpContext http, MlflowRequest request)
     {
         var status = request.IdOrNull("status") is { Length: > 0 } text ? text : throw MlflowRequest.Missing("status");
         if (int.TryParse(status, out var number) && number > 0 && number < Statuses.Length) status = Statuses[number];
         if (!Statuses.Contains(status)) throw MlflowRequest.Wrong("status", MlflowLimits.Quoted(status));
-        await Answer(http, await models.SetStatus(Id(http), status));
+        await Answer(http, await models.In(request.Workspace).SetStatus(Id(http), status));
     }
 
-    public Task Delete(HttpContext http, MlflowRequest request) => Done(http, models.Delete(Id(http)));
+    public Task Delete(HttpContext http, MlflowRequest request) => Done(http, models.In(request.Workspace).Delete(Id(http)));
 
-    public Task SetTags(HttpContext http, MlflowRequest request) => Done(http, models.SetTags(Id(http), request.Pairs("tags")));
+    public Task SetTags(HttpContext http, MlflowRequest request) => Done(http, models.In(request.Workspace).SetTags(Id(http), request.Pairs("tags")));
 
-    public Task DeleteTag(HttpContext http, MlflowRequest request) => Done(http, models.DeleteTag(Id(http), (string)http.Request.RouteValues["key"]!));
+    public Task DeleteTag(HttpContext http, MlflowRequest request) => Done(http, models.In(request.Workspace).DeleteTag(Id(http), (string)http.Request.RouteValues["key"]!));
 
-    public Task SetParams(HttpContext http, MlflowRequest request) => Done(http, models.SetParams(Id(http), request.Pairs("params")));
+    public Task SetParams(HttpContext http, MlflowRequest request) => Done(http, models.In(request.Workspace).SetParams(Id(http), request.Pairs("params")));
 
     public Task ListArtifacts(HttpContext http, MlflowRequest request) =>
-        artifacts.ListBelow(http, models.Get(Id(http)).ArtifactUri, request.TextOrNull("artifact_directory_path") ?? "");
+        artifacts.ListBelow(http, models.In(request.Workspace).Get(Id(http)).ArtifactUri, request.TextOrNull("artifact_directory_path") ?? "");
 
     public Task GetArtifact(HttpContext http, MlflowRequest request) => request.TextOrNull("artifact_file_path") is { Length: > 0 } path
-        ? artifacts.GetBelow(http, models.Get(Id(http)).ArtifactUri, path)
+        ? artifacts.GetBelow(http, models.In(request.Workspace).Get(Id(http)).ArtifactUri, path)
         : MlflowAnswer.Error(http, 400, "BAD_REQUEST", "Request must include the \"artifact_file_path\" query parameter.");
 
     public Task Search(HttpContext http, MlflowRequest request)
@@ -48,7 +48,7 @@ sealed class LoggedModelCalls(LoggedModels models, ArtifactCalls artifacts)
         var datasets = request.Objects("datasets").ConvertAll(d => Dataset(d) ?? throw TaktException.Invalid("`dataset_name` in the `datasets` clause must be specified."));
         var order = request.Objects("order_by").ConvertAll(term => new LoggedModelOrder(term.Text("field_name"), !term.Has("ascending") || term.FlagOrFalse("ascending"), Dataset(term)));
         var length = request.NumberOrNull("max_results") is null or 0 ? 100 : Math.Min(MlflowPage.Length(request, 100, int.MaxValue), LongestPage);
-        var found = models.Search(ExperimentCalls.Numbers(ids), request.TextOrNull("filter"), datasets, order, length, request.TextOrNull("page_token"));
+        var found = models.In(request.Workspace).Search(ExperimentCalls.Numbers(ids), request.TextOrNull("filter"), datasets, order, length, request.TextOrNull("page_token"));
         return MlflowAnswer.Page(http, "models", found, Write);
     }
 

@@ -20,9 +20,9 @@ sealed class MetricCalls(RunLog runs, MetricHistory history)
 
     public Task LogMetric(HttpContext http, MlflowRequest request)
     {
-        if (LogReader.Metric(request.Bytes) is { } read) return Add(http, read.Run, new LogEntry([Checked(read.Metric, "")], [], []));
+        if (LogReader.Metric(request.Bytes) is { } read) return Add(http, request, read.Run, new LogEntry([Checked(read.Metric, "")], [], []));
         // what is out of the ordinary, or wrong
-        return Add(http, request.Run(), new LogEntry([Metric(request, "")], [], []));
+        return Add(http, request, request.Run(), new LogEntry([Metric(request, "")], [], []));
     }
 
     public Task LogBatch(HttpContext http, MlflowRequest request)
@@ -31,7 +31,7 @@ sealed class MetricCalls(RunLog runs, MetricHistory history)
         {
             for (var i = 0; i < read.Metrics.Count; i++)
                 if (!Plain(read.Metrics[i])) Checked(read.Metrics[i], $"metrics[{i}].");
-            return Add(http, read.Run, new LogEntry(read.Metrics, [], []));
+            return Add(http, request, read.Run, new LogEntry(read.Metrics, [], []));
         }
         var (metrics, parameters, tags) = (request.Objects("metrics"), request.Objects("params"), request.Objects("tags"));
         var run = request.Run();
@@ -44,14 +44,14 @@ sealed class MetricCalls(RunLog runs, MetricHistory history)
         var twice = entry.Params.GroupBy(p => p.Key, StringComparer.Ordinal).Where(g => g.Count() > 1).Select(g => $"'{g.Key}'").ToList();
         if (twice.Count > 0)
             throw TaktException.Invalid($"Duplicate parameter keys have been submitted: [{string.Join(", ", twice)}]. Please ensure the request contains only one param value per param key.");
-        return Add(http, run, entry);
+        return Add(http, request, run, entry);
     }
 
     public Task History(HttpContext http, MlflowRequest request)
     {
         var key = request.Text("metric_key");
         var most = request.NumberOrNull("max_results") is null ? MostPoints : Math.Min(MlflowPage.Length(request, MostPoints, int.MaxValue), MostPoints);
-        var page = history.Of(request.Run(), key, most, request.TextOrNull("page_token"));
+        var page = history.In(request.Workspace).Of(request.Run(), key, most, request.TextOrNull("page_token"));
         return MlflowAnswer.Write(http, json =>
         {
             if (page.Items.Count > 0)
@@ -72,7 +72,7 @@ sealed class MetricCalls(RunLog runs, MetricHistory history)
         if (ids.Count > MostRuns) throw TaktException.Invalid($"GetMetricHistoryBulk request cannot specify more than {MostRuns} run_ids. Received {ids.Count} run_ids.");
         var key = request.TextOrNull("metric_key") ?? throw TaktException.Invalid("GetMetricHistoryBulk request must specify a metric_key.");
         var most = (int)Math.Clamp(request.NumberOrNull("max_results") ?? MostPointsOfRuns, 0, MostPointsOfRuns);
-        return Answer(http, key, history.OfRuns(ids, key, most), always: true);
+        return Answer(http, key, history.In(request.Workspace).OfRuns(ids, key, most), always: true);
     }
 
     /// <summary><c>metrics/get-history-bulk-interval</c></summary>
@@ -88,7 +88,7 @@ sealed class MetricCalls(RunLog runs, MetricHistory history)
         var (first, last) = (request.NumberOrNull("start_step"), request.NumberOrNull("end_step"));
         if (first is null != last is null) throw TaktException.Invalid("If either start step or end step are specified, both must be specified.");
         if (first > last) throw TaktException.Invalid($"end_step must be greater than start_step. Found start_step={first} and end_step={last}.");
-        return Answer(http, key, history.Sampled(ids, key, (int)most, first is null ? null : (first.Value, last!.Value), MostPointsOfRuns), always: false);
+        return Answer(http, key, history.In(request.Workspace).Sampled(ids, key, (int)most, first is null ? null : (first.Value, last!.Value), MostPointsOfRuns), always: false);
     }
 
     static Task Answer(HttpContext http, string key, List<KeyValuePair<string, MetricPoint>> points, bool always) => MlflowAnswer.Write(http, json =>
@@ -123,9 +123,9 @@ sealed class MetricCalls(RunLog runs, MetricHistory history)
     // most are, and need no text for a message
     static bool Plain(in LoggedMetric metric) => metric.Time >= 0 && metric.Key.Length < 100 && metric.DatasetName is null && metric.DatasetDigest is null && MlflowLimits.Plain(metric.Key);
 
-    async Task Add(HttpContext http, string run, LogEntry entry)
+    async Task Add(HttpContext http, MlflowRequest request, string run, LogEntry entry)
     {
-        await runs.Add(run, entry);
+        await runs.In(request.Workspace).Add(run, entry);
         await MlflowAnswer.Empty(http);
     }
 

@@ -16,14 +16,14 @@ sealed class RunCalls(RunLog runs, RunSearch search)
             MlflowLimits.Key(key, "key");
             return KeyValuePair.Create(key, MlflowLimits.Tag(tag.TextOrNull("value") ?? ""));
         });
-        await Answer(http, await runs.Create(experiment, request.TextOrNull("user_id"), request.TextOrNull("run_name"), request.NumberOrNull("start_time"), tags), created: true);
+        await Answer(http, await runs.In(request.Workspace).Create(experiment, request.TextOrNull("user_id"), request.TextOrNull("run_name"), request.NumberOrNull("start_time"), tags), created: true);
     }
 
-    public Task Get(HttpContext http, MlflowRequest request) => Answer(http, runs.Get(request.Run()));
+    public Task Get(HttpContext http, MlflowRequest request) => Answer(http, runs.In(request.Workspace).Get(request.Run()));
 
     public async Task Update(HttpContext http, MlflowRequest request)
     {
-        var run = await runs.Update(request.Run(), Status(request), request.NumberOrNull("end_time"), request.TextOrNull("run_name"));
+        var run = await runs.In(request.Workspace).Update(request.Run(), Status(request), request.NumberOrNull("end_time"), request.TextOrNull("run_name"));
         await MlflowAnswer.Write(http, json =>
         {
             json.WriteStartObject("run_info");
@@ -32,13 +32,13 @@ sealed class RunCalls(RunLog runs, RunSearch search)
         });
     }
 
-    public Task LogParameter(HttpContext http, MlflowRequest request) => Add(http, request.Run(), new LogEntry([], [Param(request, "")], []));
+    public Task LogParameter(HttpContext http, MlflowRequest request) => Add(http, request, request.Run(), new LogEntry([], [Param(request, "")], []));
 
-    public Task SetTag(HttpContext http, MlflowRequest request) => Add(http, request.Run(), new LogEntry([], [], [Tag(request, "")]));
+    public Task SetTag(HttpContext http, MlflowRequest request) => Add(http, request, request.Run(), new LogEntry([], [], [Tag(request, "")]));
 
     public async Task LogModel(HttpContext http, MlflowRequest request)
     {
-        await runs.AddModelHistory(request.Run(), ModelHistory(request.Text("model_json")));
+        await runs.In(request.Workspace).AddModelHistory(request.Run(), ModelHistory(request.Text("model_json")));
         await MlflowAnswer.Empty(http);
     }
 
@@ -62,31 +62,31 @@ sealed class RunCalls(RunLog runs, RunSearch search)
             MlflowLimits.Length(described.Profile, "profile", 16_777_215);
             return described;
         });
-        await runs.AddInputs(request.Run(), inputs, request.Objects("models").ConvertAll(m => m.Text("model_id")));
+        await runs.In(request.Workspace).AddInputs(request.Run(), inputs, request.Objects("models").ConvertAll(m => m.Text("model_id")));
         await MlflowAnswer.Empty(http);
     }
 
     public async Task LogOutputs(HttpContext http, MlflowRequest request)
     {
-        await runs.AddOutputs(request.Run(), request.Objects("models").ConvertAll(m => new RunOutput(m.Text("model_id"), m.NumberOrNull("step") ?? 0)));
+        await runs.In(request.Workspace).AddOutputs(request.Run(), request.Objects("models").ConvertAll(m => new RunOutput(m.Text("model_id"), m.NumberOrNull("step") ?? 0)));
         await MlflowAnswer.Empty(http);
     }
 
     public async Task DeleteTag(HttpContext http, MlflowRequest request)
     {
-        await runs.DeleteTag(request.Run(), request.Text("key"));
+        await runs.In(request.Workspace).DeleteTag(request.Run(), request.Text("key"));
         await MlflowAnswer.Empty(http);
     }
 
     public async Task Delete(HttpContext http, MlflowRequest request)
     {
-        await runs.SetDeleted(request.Run(), true);
+        await runs.In(request.Workspace).SetDeleted(request.Run(), true);
         await MlflowAnswer.Empty(http);
     }
 
     public async Task Restore(HttpContext http, MlflowRequest request)
     {
-        await runs.SetDeleted(request.Run(), false);
+        await runs.In(request.Workspace).SetDeleted(request.Run(), false);
         await MlflowAnswer.Empty(http);
     }
 
@@ -94,7 +94,7 @@ sealed class RunCalls(RunLog runs, RunSearch search)
     {
         if (request.NumberOrNull("max_results") is > 50_000 and var most)
             throw TaktException.Invalid($"Invalid value {most} for parameter 'max_results' supplied:  Hint: Value was of type 'int'. See the API docs for more information about request parameters.");
-        var found = search.Find(ExperimentCalls.Numbers(request.Texts("experiment_ids")), request.TextOrNull("filter"), request.Texts("order_by"),
+        var found = search.In(request.Workspace).Find(ExperimentCalls.Numbers(request.Texts("experiment_ids")), request.TextOrNull("filter"), request.Texts("order_by"),
             MlflowPage.Deleted(request.IdOrNull("run_view_type")), MlflowPage.Length(request, 1000, 50_000), request.TextOrNull("page_token"));
         return MlflowAnswer.Page(http, "runs", found, (json, run) => RunJson.Write(json, run));
     }
@@ -171,9 +171,9 @@ sealed class RunCalls(RunLog runs, RunSearch search)
         json.WriteEndObject();
     }
 
-    async Task Add(HttpContext http, string run, LogEntry entry)
+    async Task Add(HttpContext http, MlflowRequest request, string run, LogEntry entry)
     {
-        await runs.Add(run, entry);
+        await runs.In(request.Workspace).Add(run, entry);
         await MlflowAnswer.Empty(http);
     }
 
