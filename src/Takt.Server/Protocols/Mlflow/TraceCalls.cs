@@ -175,13 +175,14 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts, Experiments ex
         }
         if (traces.WithSpans([id]) is not [var (trace, spans)]) throw TaktException.NotFound($"Trace with ID {id} is not found.");
         http.Response.Headers.XContentTypeOptions = "nosniff";
+        http.Response.Headers.ContentDisposition = $"attachment; filename={SpansFile}";
         if (trace.Tag(TraceKeys.SpansLocation) != TraceKeys.SpansInDatabase && trace.Tag(TraceKeys.ArtifactLocation) is { } at && at.StartsWith(ArtifactScheme, StringComparison.Ordinal))
         {
             var content = await artifacts.Open($"{at[ArtifactScheme.Length..].Trim('/')}/{SpansFile}", http.RequestAborted);
-            await Results.Stream(content, "application/octet-stream", SpansFile).ExecuteAsync(http);
+            await Results.Stream(content, "application/octet-stream").ExecuteAsync(http);
             return;
         }
-        await Results.Bytes(Encoding.UTF8.GetBytes($"{{\"spans\": [{string.Join(", ", spans.Select(s => s.Content))}]}}"), "application/octet-stream", SpansFile).ExecuteAsync(http);
+        await Results.Bytes(Encoding.UTF8.GetBytes($"{{\"spans\": [{string.Join(", ", spans.Select(s => s.Content))}]}}"), "application/octet-stream").ExecuteAsync(http);
     }
 
     public async Task Start2(HttpContext http, MlflowRequest request)

@@ -31,7 +31,7 @@ public sealed class Assessments(Database database, TimeProvider time)
         foreach (var (key, value) in change.Metadata ?? []) metadata[key] = value;
         var value2 = change.Value ?? old.Value;
         session.Execute($"""
-            update assessment set name = {change.Name ?? old.Name}, value = {value2}, value_text = {SpanText.Plain(value2)}, error = {(change.Kind is null ? old.Error : change.Error)},
+            update assessment set name = {change.Name ?? old.Name}, value = {value2}, value_text = {Searched(value2)}, error = {(change.Kind is null ? old.Error : change.Error)},
                 rationale = {(old.Kind == Assessment.Feedback ? change.Rationale ?? old.Rationale : old.Rationale)}, valid = {change.Valid ?? old.Valid},
                 metadata = {Metadata(metadata)}, updated = {time.GetUtcNow()}
             where id = {id}
@@ -54,9 +54,10 @@ public sealed class Assessments(Database database, TimeProvider time)
         var id = a.Id.Length > 0 && session.Text($"select trace from assessment where id = {a.Id}") is var owner && (owner is null || owner == a.Trace) ? a.Id : $"a-{Guid.NewGuid():N}";
         var now = time.GetUtcNow().ToUnixTimeMilliseconds();
         session.Execute($"""
-            insert into assessment(id, trace, kind, name, value, value_text, error, created, updated, source_type, source, span, rationale, overrides, valid, metadata)
-            values({id}, {a.Trace}, {a.Kind}, {a.Name}, {a.Value}, {SpanText.Plain(a.Value)}, {a.Error}, {(a.Created == 0 ? now : a.Created)}, {(a.Updated == 0 ? now : a.Updated)},
-                   {a.SourceType}, {a.Source}, {a.Span}, {a.Rationale}, {a.Overrides}, {a.Valid}, {Metadata(a.Metadata.DistinctBy(m => m.Key).ToDictionary())})
+            insert into assessment(id, trace, kind, name, value, value_text, error, created, updated, source_type, source, span, rationale, overrides, valid, metadata, seq)
+            values({id}, {a.Trace}, {a.Kind}, {a.Name}, {a.Value}, {Searched(a.Value)}, {a.Error}, {(a.Created == 0 ? now : a.Created)}, {(a.Updated == 0 ? now : a.Updated)},
+                   {a.SourceType}, {a.Source}, {a.Span}, {a.Rationale}, {a.Overrides}, {a.Valid}, {Metadata(a.Metadata.DistinctBy(m => m.Key).ToDictionary())},
+                   (select coalesce(max(x.seq), 0) + 1 from assessment x where x.trace = {a.Trace}))
             on conflict(id) do update set name = excluded.name, value = excluded.value, value_text = excluded.value_text, error = excluded.error, updated = excluded.updated,
                 rationale = excluded.rationale, valid = excluded.valid, metadata = excluded.metadata
             """);
@@ -88,6 +89,9 @@ public sealed class Assessments(Database database, TimeProvider time)
         TraceLog.Known(session, trace);
         throw Unknown(trace, id);
     }
+
+    // 5.0 is looked for as 5, a text without its quotes
+    static string Searched(string value) => value.EndsWith(".0", StringComparison.Ordinal) ? value[..^2] : SpanText.Plain(value);
 
     static string? Metadata(IReadOnlyDictionary<string, string> metadata) => metadata.Count == 0 ? null : JsonSerializer.Serialize(metadata, RunsJson.Default.IReadOnlyDictionaryStringString);
 

@@ -7,13 +7,16 @@ namespace Takt.Runs.Traces;
 static class SpanText
 {
     const string Prefix = "tr-";
+    const int LongestTrace = 250;
 
     /// <exception cref="TaktException">Invalid: it has no ids.</exception>
     public static Span Of(NewSpan span)
     {
         if (span.Trace.Length != 16 || span.Id.Length != 8 || span.Parent.Length is not (0 or 8))
             throw TaktException.Invalid($"the span '{span.Name}' has ids of {span.Trace.Length}, {span.Id.Length} and {span.Parent.Length} bytes; a trace's has 16, a span's 8");
-        var trace = Prefix + Convert.ToHexStringLower(span.Trace);
+        // MLflow's own spans may tell a trace's id that is not OpenTelemetry's
+        var trace = span.Attributes.FindLast(a => a.Key == TraceKeys.SpanRequest).Value is string told && Plain(told) is { Length: > 0 and <= LongestTrace } own
+            ? Storable(own) : Prefix + Convert.ToHexStringLower(span.Trace);
         var attributes = new List<KeyValuePair<string, string>>(span.Attributes.Count + 4);
         if (!span.Attributes.Exists(a => a.Key == TraceKeys.SpanRequest)) attributes.Add(new(TraceKeys.SpanRequest, JsonText.Of(trace)));
         var places = new Dictionary<string, int>(StringComparer.Ordinal);

@@ -18,6 +18,9 @@ sealed record TraceFilter(Sql Where, bool Regex)
     const string Issue = "issue";
     const string SpanAttribute = "attributes.";
 
+    /// <summary>Metadata, as JSON, of an assessment of a whole session.</summary>
+    const string OfSession = $"%\"{TraceKeys.Session}\":%";
+
     /// <summary>Longer patterns are no searches.</summary>
     const int LongestPattern = 1000;
 
@@ -116,8 +119,7 @@ sealed record TraceFilter(Sql Where, bool Regex)
     static Sql Pair(string table, FilterClause clause, string key, SqlDialect dialect)
     {
         var rows = Sql.Raw(table);
-        // by name and by run, lists are of use
-        Allowed(clause, key is TraceKeys.Name or TraceKeys.SourceRun ? Judged : Pairs);
+        Allowed(clause, Pairs);
         if (clause.Operator is "IS NULL") return $"not exists(select 1 from {rows} x where x.trace = t.id and x.key = {key})";
         if (clause.Operator is "IS NOT NULL") return $"exists(select 1 from {rows} x where x.trace = t.id and x.key = {key})";
         if (clause.Operator == "=" && clause.Quoted)
@@ -208,7 +210,7 @@ sealed record TraceFilter(Sql Where, bool Regex)
             (select a.trace from assessment a where {about}
              union all select m.trace from trace_metadata m where m.key = {TraceKeys.Session} and m.value in (
                 select n.value from trace_metadata n join assessment a on a.trace = n.trace
-                where n.key = {TraceKeys.Session} and {about} and a.metadata is not null and a.metadata like {$"%\"{TraceKeys.Session}\":%"}))
+                where n.key = {TraceKeys.Session} and {about} and a.metadata is not null and a.metadata like {OfSession}))
             """;
         if (clause.Operator == "IS NULL") return $"t.id not in {matching}";
         return $"t.id in {matching}";

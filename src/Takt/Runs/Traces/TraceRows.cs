@@ -38,7 +38,7 @@ static class TraceRows
             var ids = Sql.Join(", ", some.Select(t => (Sql)$"{t.Id}"));
             Each($"select trace, key, value from trace_tag where trace in ({ids}) order by trace, key", (trace, row) => trace.Tags.Add(new(row.Text(1), row.Text(2))));
             Each($"select trace, key, value from trace_metadata where trace in ({ids}) order by trace, key", (trace, row) => trace.Metadata.Add(new(row.Text(1), row.Text(2))));
-            foreach (var assessment in Assessments.Read(session, $"where trace in ({ids}) order by trace, created, id")) byId[assessment.Trace].Assessments.Add(assessment);
+            foreach (var assessment in Assessments.Read(session, $"where trace in ({ids}) order by trace, created, seq")) byId[assessment.Trace].Assessments.Add(assessment);
 
             void Each(Sql sql, Action<TraceInfo, SqlRow> add) => session.Query(sql, row =>
             {
