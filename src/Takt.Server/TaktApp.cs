@@ -39,6 +39,8 @@ public sealed class TaktApp : IAsyncDisposable
         RunLog = new RunLog(database, time);
         RunSearch = new RunSearch(database);
         MetricHistory = new MetricHistory(database);
+        RunGrid = new RunGrid(database);
+        MetricSeries = new MetricSeries(database);
         Artifacts = new ArtifactFiles(database, blobs, time);
         Traces = new TraceLog(database, time);
         Assessments = new Assessments(database, time);
@@ -77,6 +79,8 @@ public sealed class TaktApp : IAsyncDisposable
     public RunLog RunLog { get; }
     public RunSearch RunSearch { get; }
     public MetricHistory MetricHistory { get; }
+    public RunGrid RunGrid { get; }
+    public MetricSeries MetricSeries { get; }
     public ArtifactFiles Artifacts { get; }
     public TraceLog Traces { get; }
     public Assessments Assessments { get; }

@@ -1,50 +1,130 @@
+using System.IO.Compression;
 using System.Reflection;
+using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace Takt.Server.Dashboard;
 
-/// <summary>The dashboard: read-only pages rendered here, a style sheet, and one live chart. Nothing is fetched from elsewhere.</summary>
+/// <summary>The dashboard: pages rendered here, a style sheet and a few small scripts of our own. Nothing is fetched from elsewhere.</summary>
 public static class DashboardPages
 {
     static readonly TimeSpan Sample = TimeSpan.FromSeconds(1);
 
+    /// <summary>Bytes of a form at most.</summary>
+    const long LargestForm = 256 * 1024;
+
     public static void MapDashboard(this IEndpointRouteBuilder routes, TaktApp app)
     {
+        var events = new RunEvents(app);
         Map("/", _ => OverviewPage.Render(app));
         Map("/data", _ => DataPages.List(app));
         Map("/data/{name}", http => DataPages.One(app, Value(http, "name")));
         Map("/pipelines", _ => PipelinePage.Render(app));
-        Map("/runs", http => RunPages.List(app, http.Request.Query["experiment"]));
-        Map("/runs/{id}", http => RunPages.One(app, Value(http, "id")));
+        Map("/runs", http => RunListPage.Render(app, RunListState.Read(http.Request.Query)));
+        Map("/runs/{id}", http => RunPage.Render(app, Value(http, "id")));
+        Map("/runs/{id}/artifacts/{**path}", http => ArtifactPage.Render(app, Value(http, "id"), Value(http, "path"), http.RequestAborted));
+        Map("/experiments", http => ExperimentsPage.Render(app, http.Request.Query["find"].ToString(), http.Request.Query["page"].ToString()));
+        Map("/compare", http => ComparePage.Render(app, http.Request.Query));
         Map("/models", _ => ModelPages.List(app));
         Map("/models/{name}", http => ModelPages.One(app, Value(http, "name")));
+        Map("/models/{name}/{version:int}", http => ModelVersionPage.Render(app, Value(http, "name"), int.Parse(Value(http, "version"))));
         Map("/deployments", _ => DeploymentPages.List(app));
         Map("/deployments/{endpoint}", http => DeploymentPages.One(app, Value(http, "endpoint")));
         Map("/monitors", _ => MonitorPage.Render(app));
+        Post("/runs/{id}/{verb}", (http, form) => RunActions.Do(app, Value(http, "id"), Value(http, "verb"), form));
+        Post("/models/{name}/{verb}", (http, form) => ModelActions.Do(app, Value(http, "name"), Value(http, "verb"), form));
+        routes.MapGet("/experiments/{id}", (string id) => Results.Redirect($"/runs?experiment={Uri.EscapeDataString(id)}"));
+        routes.MapGet("/runs/export.csv", (HttpContext http) => RunExport.Csv(app, http));
+        routes.MapGet("/runs/export.json", (HttpContext http) => RunExport.Json(app, http));
+        routes.MapGet("/runs/keys", (HttpContext http) =>
+        {
+            var experiment = RunListPage.Resolve(app, http.Request.Query["experiment"].ToString());
+            return Results.Json(app.RunGrid.Keys(new() { Experiments = experiment is null ? [] : [experiment.Id] }).Select(k => k.ToString()));
+        });
+        routes.MapGet("/runs/series", (HttpContext http) => SeriesAnswer.Write(app, http));
+        routes.MapGet("/runs/{id}/events", (HttpContext http, string id) => events.Follow(http, id));
+        routes.MapGet("/runs/{id}/download/{**path}", (HttpContext http, string id, string path) => ArtifactPage.Send(app, http, id, path, image: false));
+        routes.MapGet("/runs/{id}/image/{**path}", (HttpContext http, string id, string path) => ArtifactPage.Send(app, http, id, path, image: true));
         routes.MapGet("/live", (HttpContext http) => Live(http, app));
         routes.MapGet("/assets/{**name}", (HttpContext http, string name) => Asset(http, name));
+        routes.MapFallback((HttpContext http) => http.Request.Headers.Accept.ToString().Contains("text/html", StringComparison.OrdinalIgnoreCase)
+            ? Fault(http, 404, "Not found", $"There is no page {http.Request.Path}.", "takt status") : throw TaktException.NotFound($"no such endpoint: {http.Request.Method} {http.Request.Path}"));
 
-        void Map(string path, Func<HttpContext, object> page) => routes.MapGet(path, (Delegate)(async (HttpContext http) =>
+        void Map(string path, Func<HttpContext, object> page) => routes.MapGet(path, (Delegate)((HttpContext http) => Guarded(http, async () =>
+        {
+            var made = page(http);
+            var (title, body) = made is Task<(string, Html)> later ? await later : ((string, Html))made;
+            return Show(http, title, body, 200);
+        })));
+
+        void Post(string path, Func<HttpContext, IFormCollection, Task<string>> change) => routes.MapPost(path, (Delegate)((HttpContext http) => Guarded(http, async () =>
+        {
+            SameOrigin.Require(http);
+            if (!http.Request.HasFormContentType) throw TaktException.Invalid("this address takes a form of the dashboard; programs use the API");
+            if (http.Request.ContentLength is not { } length || length > LargestForm) throw new TaktException(TaktError.TooLarge, $"a form has {LargestForm / 1024} KiB at most");
+            var to = await change(http, await http.Request.ReadFormAsync(http.RequestAborted));
+            http.Response.Headers.Location = to;
+            return Results.StatusCode(303);
+        })));
+
+        async Task<IResult> Guarded(HttpContext http, Func<Task<IResult>> answer)
         {
             try
             {
-                var made = page(http);
-                var (title, body) = made is Task<(string, Html)> later ? await later : ((string, Html))made;
-                return Page.Show(http.Request.Path, title, body, Project(app));
+                return await answer();
             }
-            catch (TaktException e) when (e.Error == TaktError.NotFound)
+            catch (TaktException e) when (e.Error != TaktError.Cancelled)
             {
-                return Page.Show(http.Request.Path, "Not found", Parts.Empty(e.Message, "takt status"), Project(app), 404);
+                var title = e.Error switch { TaktError.NotFound => "Not found", TaktError.Denied => "Not allowed", TaktError.Invalid => "That does not work", TaktError.Unavailable => "Not available now", _ => "That did not work" };
+                return Fault(http, Api.ApiErrors.Status(e.Error), title, e.Message, e.Error == TaktError.NotFound ? "takt status" : null);
             }
-        }));
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                http.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger("Takt.Server").LogError(e, "Page {Path} failed; trace id {TraceId}", http.Request.Path, http.TraceIdentifier);
+                return Fault(http, 500, "A bug in Takt", $"This page could not be made. The server's log has the reason under trace id {http.TraceIdentifier}.", null);
+            }
+        }
+
+        IResult Fault(HttpContext http, int status, string title, string message, string? command) => Show(http, title, Html.Of($"""
+            <section class="card"><div class="empty"><p dir="auto">{message}</p>{(command is null ? Html.None : Html.Of($"<p><code>{command}</code></p>"))}<p><a href="/">Overview</a> · <a href="/runs">Runs</a> · <a href="/models">Models</a></p></div></section>
+            """), status);
+
+        IResult Show(HttpContext http, string title, Html body, int status)
+        {
+            SecurityHeaders.ForPage(http.Response);
+            return new PageAnswer(Page.Show(http.Request.Path, title, body, Path.GetFileName(app.Folder.Root)), status);
+        }
     }
 
-    static string Project(TaktApp app) => Path.GetFileName(app.Folder.Root);
+    static string Value(HttpContext http, string name) => http.Request.RouteValues[name] as string ?? "";
 
-    static string Value(HttpContext http, string name) => (string)http.Request.RouteValues[name]!;
+    /// <summary>A page, compressed when it is large and the browser can: a table of many columns shrinks to a tenth.</summary>
+    sealed class PageAnswer(string html, int status) : IResult
+    {
+        const int WorthIt = 8 * 1024;
+
+        public async Task ExecuteAsync(HttpContext http)
+        {
+            http.Response.StatusCode = status;
+            http.Response.ContentType = "text/html; charset=utf-8";
+            http.Response.Headers.Vary = "Accept-Encoding";
+            var bytes = Encoding.UTF8.GetBytes(html);
+            if (bytes.Length < WorthIt || !http.Request.Headers.AcceptEncoding.ToString().Contains("gzip", StringComparison.OrdinalIgnoreCase))
+            {
+                http.Response.ContentLength = bytes.Length;
+                await http.Response.Body.WriteAsync(bytes, http.RequestAborted);
+                return;
+            }
+            http.Response.Headers.ContentEncoding = "gzip";
+            await using var gzip = new GZipStream(http.Response.Body, CompressionLevel.Fastest);
+            await gzip.WriteAsync(bytes, http.RequestAborted);
+        }
+    }
 
     /// <summary>Each second what every endpoint has done since the last: server-sent events.</summary>
     static async Task Live(HttpContext http, TaktApp app)
@@ -75,7 +155,8 @@ public static class DashboardPages
     {
         var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream("assets/" + name);
         if (stream is null) return Results.NotFound();
-        http.Response.Headers.CacheControl = "max-age=3600";
+        http.Response.Headers.CacheControl = "max-age=300";
+        http.Response.Headers.XContentTypeOptions = "nosniff";
         return Results.Stream(stream, Path.GetExtension(name) switch { ".css" => "text/css", ".js" => "text/javascript", ".svg" => "image/svg+xml", _ => "text/plain" });
     }
 }

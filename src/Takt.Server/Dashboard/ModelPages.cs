@@ -1,36 +1,64 @@
+using Takt.Models;
+
 namespace Takt.Server.Dashboard;
 
 static class ModelPages
 {
+    const int Most = 500;
+    const int Chosen = 4;
+
     public static (string, Html) List(TaktApp app)
     {
         var now = app.Time.GetUtcNow();
-        return ("Models", Parts.Section("Registered models", Parts.Table(["Model", "Newest", "Aliases", "AUC", "Log loss", "Registered"], app.Models.Names().Select(name =>
+        var models = app.ModelCatalog.Search(null, [], 0, Most + 1);
+        return ("Models", Parts.Section("Registered models", Parts.Table(["Model", "Newest", "Aliases", "Stages", "Description", "Changed"], models.Take(Most).Select(m => new[]
         {
-            var versions = app.Models.Versions(name);
-            var newest = versions.Count > 0 ? versions[0] : null;
-            return new[]
-            {
-                Parts.Link($"/models/{name}", name), Parts.Text(newest?.Reference), Html.Join(versions.SelectMany(v => v.Aliases.Select(a => Html.Of($"{Parts.Badge($"{a} → {v.Version}", "busy")} ")))),
-                Metric(newest?.Metrics, "auc"), Metric(newest?.Metrics, "log_loss"), Parts.Time(newest?.CreatedAt, now),
-            };
-        }), "No model has been registered.", "takt run", "Models")));
+            Parts.Link(Url(m.Name), m.Name), m.Latest.MaxBy(v => v.Version) is { } newest ? Parts.Link(Url(m.Name, newest.Version), $"{m.Name}@{newest.Version}") : Html.None,
+            Html.Join(m.Aliases.Select(a => Html.Of($"{Parts.Badge($"{a.Key} → {a.Value}", a.Key == "champion" ? "good" : "busy")} "))), Html.Join(m.Latest.Where(v => v.Stage != "None").Select(v => Html.Of($"{Parts.Badge($"{v.Stage} → {v.Version}", "quiet")} "))),
+            Parts.Text(m.Description.Length > 120 ? m.Description[..120] + "…" : m.Description), Parts.Time(m.UpdatedAt, now),
+        }), "No model has been registered.", "takt run   ·   mlflow.register_model(…)", "Models"), models.Count > Most ? $"the first {Most}" : null));
     }
 
     public static (string, Html) One(TaktApp app, string name)
     {
         var now = app.Time.GetUtcNow();
-        _ = app.Models.Resolve(name);
+        var model = app.ModelCatalog.Get(name);
         var versions = app.Models.Versions(name);
+        var seen = app.ModelCatalog.SearchVersions($"name = {Quoted(name)}", [], 0, Most).ToDictionary(v => v.Version);
+        // the metrics that most versions have, so that they can be told apart
+        var metrics = versions.SelectMany(v => v.Metrics.Keys).GroupBy(k => k).OrderByDescending(g => g.Count()).ThenBy(g => Rank(g.Key)).ThenBy(g => g.Key, StringComparer.Ordinal).Take(Chosen).Select(g => g.Key).ToList();
         return (name, Html.Of($"""
-            {Parts.Section("Versions", Parts.Table(["Version", "Aliases", "AUC", "Log loss", "Brier", "Run", "Code", "Data", "Registered"], versions.Select(v => new[]
-            {
-                Html.Of($"<b>{v.Version}</b>"), Html.Join(v.Aliases.Select(a => Html.Of($"{Parts.Badge(a, a == "champion" ? "good" : "busy")} "))), Metric(v.Metrics, "auc"), Metric(v.Metrics, "log_loss"), Metric(v.Metrics, "brier"),
-                Parts.Id(v.Run?.Value, $"/runs/{v.Run}"), Parts.Id(v.CodeCommit), Html.Join(v.DatasetCommits.Select(c => Html.Of($"{Parts.Link($"/data/{c.Split('@')[0]}", c.Split('@')[0])} {Parts.Id(c.Split('@')[^1])} "))), Parts.Time(v.CreatedAt, now),
-            }), "No version.", "takt run", "Versions"))}
-            {Parts.Section("History", Parts.Table(["When", "Version", "What", "Detail"], app.Models.History(name).Select(e => new[] { Parts.Time(e.Time, now), Parts.Count(e.Version), Parts.Text(e.Kind), Parts.Text(e.Detail) }), "Nothing happened.", "takt run", "History"))}
+            {(model.Description.Length == 0 ? Html.None : Html.Of($"<section class=\"card\"><div class=\"prose\">{Markdown.Render(model.Description)}</div></section>"))}
+            {Parts.Section("Versions", Parts.Table(["Version", "Aliases", "Stage", .. metrics, "Run", "Code", "Data", "Registered"], versions.Take(Most).Select(v => (Html[])
+            [
+                Parts.Link(Url(name, v.Version), $"{name}@{v.Version}"), Aliases(v.Aliases), Stage(seen.GetValueOrDefault(v.Version)?.Stage), .. metrics.Select(m => v.Metrics.TryGetValue(m, out var value) ? Parts.Text(Parts.Figure(value)) : Html.None),
+                Parts.Id(v.Run?.Value, $"/runs/{v.Run}"), Parts.Id(v.CodeCommit), Data(v.DatasetCommits), Parts.Time(v.CreatedAt, now),
+            ]), "No version has been registered.", "takt run", "Versions", numbers: Enumerable.Range(3, metrics.Count).ToList()))}
+            <div class="actions">{Forms.Dialog("describe", "Describe", $"{Url(name)}/describe", "Describe this model", Html.Of($"<label class=\"field wide\"><span>Markdown</span><textarea name=\"description\" rows=\"8\" maxlength=\"100000\">{model.Description}</textarea></label>"), "Save")}
+            {(model.Tags.Count == 0 ? Html.None : Html.Join(model.Tags.Take(30).Select(t => Html.Of($"{Parts.Badge($"{t.Key}: {(t.Value.Length > 60 ? t.Value[..60] + "…" : t.Value)}", "quiet")} "))))}</div>
+            {Parts.Section("History", History(app, name, null, now))}
             """));
     }
 
-    static Html Metric(IReadOnlyDictionary<string, double>? metrics, string name) => Parts.Number(metrics is not null && metrics.TryGetValue(name, out var value) ? value : null);
+    public static Html History(TaktApp app, string name, int? version, DateTimeOffset now) => Parts.Table(["When", "Version", "What", "Detail"],
+        app.Models.History(name, Most).Where(e => version is null || e.Version == version).Select(e => new[] { Parts.Time(e.Time, now), e.Version is { } v ? Parts.Link(Url(name, v), $"{v}") : Html.None, Parts.Text(Words(e.Kind)), Parts.Text(e.Detail) }),
+        "Nothing happened.", "takt run", "History");
+
+    public static string Url(string name, long? version = null) => $"/models/{Uri.EscapeDataString(name)}{(version is { } v ? $"/{v}" : "")}";
+
+    public static Html Aliases(IReadOnlyList<string> aliases) => Html.Join(aliases.Select(a => Html.Of($"{Parts.Badge(a, a == "champion" ? "good" : "busy")} ")));
+
+    public static Html Stage(string? stage) => stage is null or "None" ? Html.None : Parts.Badge(stage, stage == "Production" ? "good" : stage == "Staging" ? "busy" : "quiet");
+
+    public static Html Data(IReadOnlyList<string> commits) => Html.Join(commits.Select(c => Html.Of($"{Parts.Link($"/data/{Uri.EscapeDataString(c.Split('@')[0])}", c.Split('@')[0])} {Parts.Id(c.Split('@')[^1])} ")));
+
+    static string Quoted(string name) => name.Contains('\'') ? $"\"{name}\"" : $"'{name}'";
+
+    static int Rank(string metric) => metric switch { "auc" => 0, "log_loss" => 1, "brier" => 2, "rmse" => 3, "accuracy" => 4, "f1" => 5, _ => 9 };
+
+    static string Words(string kind) => kind switch
+    {
+        "model.created" => "model made", "model.deleted" => "model deleted", "version.created" => "version registered", "version.deleted" => "version deleted",
+        "alias.set" => "alias set", "alias.deleted" => "alias taken away", "stage.moved" => "moved to stage", _ => kind,
+    };
 }

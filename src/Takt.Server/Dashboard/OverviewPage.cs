@@ -27,7 +27,7 @@ static class OverviewPage
             <ol class="line">{stations}</ol>
             <div class="two">
             {Parts.Section("Alerts", Parts.Table(["Window", "Kind", "What"], alerts.Select(x => new[] { Parts.Day(x.WindowStart), Parts.Badge(x.Kind, "bad"), Parts.Text(x.Message) }), "No alert has been raised.", "takt monitor list", "Alerts"))}
-            {Parts.Section("Latest runs", RunPages.Table(runs, now))}
+            {Parts.Section("Latest runs", RunPage.Table(runs, now))}
             </div>
             """));
     }

@@ -1,5 +1,3 @@
-using Microsoft.AspNetCore.Http;
-
 namespace Takt.Server.Dashboard;
 
 /// <summary>The frame around every page.</summary>
@@ -8,14 +6,14 @@ static class Page
     static readonly (string Path, string Name)[] Places =
         [("/", "Overview"), ("/data", "Data"), ("/pipelines", "Pipelines"), ("/runs", "Runs"), ("/models", "Models"), ("/deployments", "Deployments"), ("/monitors", "Monitors")];
 
-    public static IResult Show(string path, string title, Html body, string project, int status = 200) => Results.Text(Html.Of($"""
+    public static string Show(string path, string title, Html body, string project) => Html.Of($"""
         <!doctype html>
         <html lang="en">
         <head>
         <meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
         <title>{title} · {project} · Takt</title>
         <link rel="stylesheet" href="/assets/app.css"><link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
-        <script src="/assets/theme.js"></script>
+        <script src="/assets/theme.js"></script><script src="/assets/app.js" defer></script>
         </head>
         <body>
         <a class="skip" href="#main">Skip to content</a>
@@ -25,9 +23,9 @@ static class Page
         <nav aria-label="The line">{Places.Select(p => Html.Of($"<a href=\"{p.Path}\"{new Html(Here(p.Path, path) ? " aria-current=\"page\"" : "")}>{p.Name}</a>"))}</nav>
         <button id="theme" type="button" aria-label="Switch between light and dark">◐</button>
         </header>
-        <main id="main"><h1>{title}</h1>{body}</main>
+        <main id="main"><h1 dir="auto">{title}</h1>{body}</main>
         </body></html>
-        """).Value, "text/html; charset=utf-8", statusCode: status);
+        """).Value;
 
-    static bool Here(string place, string path) => place == "/" ? path == "/" : path == place || path.StartsWith(place + "/", StringComparison.Ordinal);
+    static bool Here(string place, string path) => place == "/" ? path == "/" : path == place || path.StartsWith(place + "/", StringComparison.Ordinal) || (place == "/runs" && (path is "/compare" || path.StartsWith("/experiments", StringComparison.Ordinal)));
 }

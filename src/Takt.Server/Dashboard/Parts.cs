@@ -9,13 +9,16 @@ static class Parts
         Html.Of($"""<section class="card"><header><h2>{title}</h2>{(note is null ? Html.None : Html.Of($"<p class=\"note\">{note}</p>"))}</header>{body}</section>""");
 
     /// <summary>A table, or what would fill it.</summary>
-    public static Html Table(IReadOnlyList<string> heads, IEnumerable<IReadOnlyList<Html>> rows, string whenEmpty, string command, string label)
+    /// <param name="numbers">Columns of numbers, which stand to the right.</param>
+    public static Html Table(IReadOnlyList<string> heads, IEnumerable<IReadOnlyList<Html>> rows, string whenEmpty, string command, string label, IReadOnlyList<int>? numbers = null)
     {
+        var right = new Html(" class=\"n\"");
+        Html Style(int column) => numbers is not null && numbers.Contains(column) ? right : Html.None;
         var list = rows.ToList();
         if (list.Count == 0) return Empty(whenEmpty, command);
         return Html.Of($"""
-            <div class="scroll" role="region" aria-label="{label}" tabindex="0"><table><thead><tr>{heads.Select(h => Html.Of($"<th scope=\"col\">{h}</th>"))}</tr></thead>
-            <tbody>{list.Select(row => Html.Of($"<tr>{row.Select(cell => Html.Of($"<td>{cell}</td>"))}</tr>"))}</tbody></table></div>
+            <div class="scroll" role="region" aria-label="{label}" tabindex="0"><table><thead><tr>{heads.Select((h, i) => Html.Of($"<th scope=\"col\"{Style(i)}>{h}</th>"))}</tr></thead>
+            <tbody>{list.Select(row => Html.Of($"<tr>{row.Select((cell, i) => Html.Of($"<td{Style(i)}>{cell}</td>"))}</tr>"))}</tbody></table></div>
             """);
     }
 
@@ -46,6 +49,7 @@ static class Parts
         if (time is not { } t) return Html.None;
         var ago = now - t;
         var text = ago.TotalSeconds < 60 ? "just now" : ago.TotalMinutes < 60 ? $"{(int)ago.TotalMinutes} min ago" : ago.TotalHours < 48 ? $"{(int)ago.TotalHours} h ago" : $"{(int)ago.TotalDays} d ago";
+        if (ago < TimeSpan.FromSeconds(-60)) text = "in the future";
         return Html.Of($"""<time datetime="{t.UtcDateTime.ToString("O", CultureInfo.InvariantCulture)}" title="{t.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture)}">{text}</time>""");
     }
 
@@ -59,13 +63,30 @@ static class Parts
         return link is null ? shown : Html.Of($"""<a href="{link}">{shown}</a>""");
     }
 
+    /// <summary>Six significant digits: enough to tell two runs apart, short enough for a column.</summary>
+    public static string Figure(double value) => double.IsNaN(value) ? "NaN" : value == 0 ? "0"
+        : value == Math.Truncate(value) && Math.Abs(value) < 1e9 ? value.ToString("0", CultureInfo.InvariantCulture)
+        : Math.Abs(value) is < 1e-4 or >= 1e9 ? value.ToString("0.####e+0", CultureInfo.InvariantCulture) : value.ToString("G6", CultureInfo.InvariantCulture);
+
+    /// <summary>A duration in milliseconds, in two units at most.</summary>
+    public static string Took(long ms) => ms < 0 ? "" : ms < 1000 ? $"{ms} ms" : ms < 60_000 ? string.Create(CultureInfo.InvariantCulture, $"{ms / 1000.0:0.0} s") : ms < 3_600_000 ? $"{ms / 60_000} min {ms / 1000 % 60} s"
+        : ms < 172_800_000 ? $"{ms / 3_600_000} h {ms / 60_000 % 60} min" : $"{ms / 86_400_000} d {ms / 3_600_000 % 24} h";
+
+    public static bool LooksNumeric(string text) => text.Length is > 0 and < 25 && (char.IsAsciiDigit(text[0]) || text[0] is '-' or '.') && double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out _);
+
+    /// <summary>A text of any length: what is long is folded, what is huge is cut.</summary>
+    public static Html Long(string text) => text.Length <= 200 ? Html.Of($"<span dir=\"auto\" class=\"text\">{text}</span>")
+        : Html.Of($"""<details class="long"><summary dir="auto">{text[..(char.IsHighSurrogate(text[119]) ? 119 : 120)]}… <span class="dim">{text.Length:N0} characters</span></summary><pre tabindex="0" dir="auto">{(text.Length > 100_000 ? text[..100_000] + "…" : text)}</pre></details>""");
+
     public static Html Number(double? value, string format = "0.0000") => Text(value?.ToString(format, CultureInfo.InvariantCulture));
 
     public static Html Count(long? value) => Text(value?.ToString("N0", CultureInfo.InvariantCulture));
 
     public static Html Percent(double? value) => Text(value?.ToString("P1", CultureInfo.InvariantCulture));
 
-    public static Html Size(long bytes) => Text(bytes < 1 << 10 ? $"{bytes} B" : bytes < 1 << 20 ? $"{bytes / 1024.0:0.0} KiB" : bytes < 1 << 30 ? $"{bytes / 1048576.0:0.0} MiB" : $"{bytes / 1073741824.0:0.0} GiB");
+    public static Html Size(long bytes) => Text(Bytes(bytes));
+
+    public static string Bytes(long bytes) => bytes < 1 << 10 ? $"{bytes} B" : bytes < 1 << 20 ? $"{bytes / 1024.0:0.0} KiB" : bytes < 1 << 30 ? $"{bytes / 1048576.0:0.0} MiB" : $"{bytes / 1073741824.0:0.0} GiB";
 
     public static Html Seconds(DateTimeOffset? start, DateTimeOffset? end) => start is { } s && end is { } e ? Text($"{(e - s).TotalSeconds:0.0} s") : Html.None;
 

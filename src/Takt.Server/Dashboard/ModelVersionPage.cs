@@ -1,0 +1,77 @@
+using Takt.Models;
+
+namespace Takt.Server.Dashboard;
+
+/// <summary>One version: how good it is, where it came from, what it takes and gives, and where it is used.</summary>
+static class ModelVersionPage
+{
+    static readonly string[] Stages = ["None", "Staging", "Production", "Archived"];
+
+    public static async Task<(string, Html)> Render(TaktApp app, string name, int number)
+    {
+        var now = app.Time.GetUtcNow();
+        var version = app.Models.Resolve($"{name}@{number}");
+        var seen = app.ModelCatalog.GetVersion(name, number);
+        var run = version.Run is { } id ? app.Runs.Find(id) : null;
+        var gates = GatesOf(app, version);
+        var deployed = app.Deployments.List().Where(d => d.Live?.Model == version.Reference || d.Challenger?.Model == version.Reference).ToList();
+        return (version.Reference, Html.Of($"""
+            <section class="card">
+            {Parts.Facts(("Model", Parts.Link(ModelPages.Url(name), name)), ("Aliases", ModelPages.Aliases(version.Aliases)), ("Stage", seen.Stage == "None" ? Parts.Text("none") : ModelPages.Stage(seen.Stage)), ("Status", Parts.State(seen.Status == "READY" ? "ok" : seen.Status)), ("Registered", Parts.Time(version.CreatedAt, now)),
+                ("Run", run is null ? Parts.Id(version.Run?.Value) : RunPage.Named(run.Id.Value, run.Name)), ("Code", Parts.Id(version.CodeCommit)), ("Data", ModelPages.Data(version.DatasetCommits)), ("Source", Html.Of($"<span class=\"text\">{version.Source}</span>")),
+                ("Deployed", Html.Join(deployed.Select(d => Html.Of($"{Parts.Link($"/deployments/{Uri.EscapeDataString(d.Endpoint)}", d.Endpoint)} {(d.Live?.Model == version.Reference ? "in charge" : "challenger")} ")))))}
+            {(seen.Description.Length == 0 ? Html.None : Html.Of($"<div class=\"prose\">{Markdown.Render(seen.Description)}</div>"))}
+            <div class="actions">{Actions(version, seen)}</div>
+            </section>
+            <div class="two">
+            {Pairs("Metrics", version.Metrics.Count > 0 ? version.Metrics.Select(m => (m.Key, Parts.Figure(m.Value))) : run?.Metrics.Values.Select(m => (m.Key, Parts.Figure(m.Value))) ?? [], numbers: true)}
+            {Pairs("Params", version.Params.Count > 0 ? version.Params.Select(p => (p.Key, p.Value)) : run?.Params.Select(p => (p.Key, p.Value)) ?? [], numbers: false)}
+            </div>
+            {(gates.Count == 0 ? Html.None : Parts.Section("Gates", Parts.Table(["Rule", "Verdict", "Left", "Right", "Why"], gates.Select(g => new[] { Html.Of($"<code>{g.Rule}</code>"), RunPage.Verdict(g.Verdict), Parts.Number(g.Left), Parts.Number(g.Right), Parts.Text(g.Reason) }), "", "", "Gates", numbers: [2, 3])))}
+            {await SignatureOf(app, version)}
+            {Pairs("Tags", seen.Tags.Select(t => (t.Key, t.Value)), numbers: false)}
+            {(version.Files.Count == 0 ? Html.None : Parts.Section("Package", Parts.Table(["File", "SHA-256"], version.Files.Select(f => new[] { Parts.Text(f.Key), Parts.Id(f.Value) }), "", "", "Package"), version.Package is { } package ? $"{package}"[..19] : null))}
+            {Parts.Section("History", ModelPages.History(app, name, number, now))}
+            """));
+    }
+
+    static Html Actions(ModelVersion version, RegisteredVersion seen)
+    {
+        var url = ModelPages.Url(version.Name);
+        var which = Html.Of($"<input type=\"hidden\" name=\"version\" value=\"{version.Version}\">");
+        return Html.Of($"""
+            {Forms.Dialog("set-alias", "Set alias", $"{url}/alias", $"Point an alias to {version.Reference}", Html.Of($"{which}<label class=\"field wide\"><span>Alias; whoever follows it, such as a deployment, gets this version from now on</span><input name=\"alias\" list=\"aliases\" required maxlength=\"255\" pattern=\"[A-Za-z0-9_\\-]+\" autocomplete=\"off\"></label><datalist id=\"aliases\"><option value=\"champion\"></option><option value=\"challenger\"></option></datalist>"), "Set alias")}
+            {version.Aliases.Select((a, i) => Forms.Dialog($"unalias-{i}", $"Take {a} away", $"{url}/unalias", $"Take the alias {a} away?", Html.Of($"{which}<input type=\"hidden\" name=\"alias\" value=\"{a}\"><p>Whoever asks for <code>{version.Name}@{a}</code> finds nothing until it is set again.</p>"), "Take away", danger: true))}
+            {Forms.Dialog("move-stage", "Move to stage", $"{url}/stage", $"Move {version.Reference}", Html.Of($"{which}<label class=\"field wide\"><span>Stage</span><select name=\"stage\">{Stages.Select(s => Html.Of($"<option{new Html(s == seen.Stage ? " selected" : "")}>{s}</option>"))}</select></label><p><label><input type=\"checkbox\" name=\"archive\" value=\"1\"> archive the versions that are in it now</label></p>"), "Move")}
+            {Forms.Dialog("tag-version", "Set a tag", $"{url}/tag", "Set a tag", Html.Of($"{which}<label class=\"field wide\"><span>Name</span><input name=\"key\" required maxlength=\"250\" autocomplete=\"off\"></label><label class=\"field wide\"><span>Value</span><textarea name=\"value\" rows=\"3\" maxlength=\"100000\"></textarea></label>"), "Set")}
+            {Forms.Dialog("describe", "Describe", $"{url}/describe", $"Describe {version.Reference}", Html.Of($"{which}<label class=\"field wide\"><span>Markdown</span><textarea name=\"description\" rows=\"8\" maxlength=\"100000\">{seen.Description}</textarea></label>"), "Save")}
+            """);
+    }
+
+    /// <summary>The rules that let it pass stand with the pipeline run's gate stages, beside the run that trained it.</summary>
+    static List<Evaluation.GateOutcome> GatesOf(TaktApp app, ModelVersion version)
+    {
+        if (version.Run is not { } id) return [];
+        var own = app.Gates.Of(id);
+        if (own.Count > 0 || app.Runs.Find(id)?.Parent is not { } parent) return [.. own];
+        return [.. app.Pipelines.Stages.Of(parent).Select(s => s.Run).OfType<RunId>().SelectMany(app.Gates.Of)];
+    }
+
+    static async Task<Html> SignatureOf(TaktApp app, ModelVersion version)
+    {
+        if (version.Package is null) return Html.None;
+        try
+        {
+            var package = ModelPackage.Open(await app.Models.PackageFolder(version));
+            var fields = package.Info.Signature.Inputs.Select(f => ("in", f)).Concat(package.Info.Signature.Outputs.Select(f => ("out", f)));
+            return Parts.Section("Signature", Parts.Table(["", "Name", "Type", "Required"], fields.Select(x => new[] { Parts.Text(x.Item1), Html.Of($"<code>{x.f.Name}</code>"), Parts.Text(x.f.Type.ToString()), Parts.Text(x.f.Required ? "yes" : "no") }), "", "", "Signature"), $"{package.Info.Task}, {package.Flavor}");
+        }
+        catch (TaktException e)
+        {
+            return Parts.Section("Signature", Html.Of($"<div class=\"empty\"><p>{e.Message}</p></div>"));
+        }
+    }
+
+    static Html Pairs(string title, IEnumerable<(string Name, string Value)> pairs, bool numbers) => pairs.ToList() is { Count: > 0 } list
+        ? Parts.Section(title, Parts.Table(["Name", "Value"], list.Take(2000).Select(p => new[] { Html.Of($"<code>{p.Name}</code>"), numbers ? Parts.Text(p.Value) : Parts.Long(p.Value) }), "", "", title, numbers: numbers ? [1] : [])) : Html.None;
+}

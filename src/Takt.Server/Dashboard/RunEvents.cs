@@ -1,0 +1,76 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Takt.Runs;
+
+namespace Takt.Server.Dashboard;
+
+/// <summary>A running run's news as server-sent events: each second the metrics whose newest point changed, and at last how it ended.</summary>
+sealed class RunEvents(TaktApp app)
+{
+    /// <summary>Followers at once; each costs a query a second.</summary>
+    const int MostFollowers = 200;
+    static readonly TimeSpan Often = TimeSpan.FromSeconds(1);
+    int _followers;
+
+    public async Task Follow(HttpContext http, string id)
+    {
+        var run = app.RunLog.Get(id);
+        if (Interlocked.Increment(ref _followers) > MostFollowers)
+        {
+            Interlocked.Decrement(ref _followers);
+            throw new TaktException(TaktError.Unavailable, $"{MostFollowers} pages follow runs already; reload this one to see what is new");
+        }
+        try
+        {
+            http.Response.ContentType = "text/event-stream";
+            http.Response.Headers.CacheControl = "no-cache";
+            var seen = new Dictionary<string, MetricValue>(StringComparer.Ordinal);
+            using var timer = new PeriodicTimer(Often, app.Time);
+            var first = true;
+            do
+            {
+                run = app.RunLog.Get(id);
+                var changed = run.Metrics.Where(m => !seen.TryGetValue(m.Key, out var old) || old != m).ToList();
+                foreach (var metric in changed) seen[metric.Key] = metric;
+                var ended = run.Status is not ("RUNNING" or "SCHEDULED");
+                if (changed.Count > 0 || first || ended) await Send(http, run, first ? [] : changed);
+                first = false;
+                if (ended) return;
+            }
+            while (await timer.WaitForNextTickAsync(http.RequestAborted));
+        }
+        catch (OperationCanceledException)
+        {
+            // the page was closed
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _followers);
+        }
+    }
+
+    static async Task Send(HttpContext http, TrackedRun run, List<MetricValue> changed)
+    {
+        var bytes = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(bytes))
+        {
+            json.WriteStartObject();
+            json.WriteString("status", run.Status);
+            json.WriteString("badge", Parts.State(run.Status).Value);
+            json.WriteStartObject("metrics");
+            foreach (var metric in changed)
+            {
+                json.WriteStartArray(metric.Key);
+                json.WriteStringValue(Parts.Figure(metric.Value));
+                json.WriteNumberValue(metric.Step);
+                json.WriteEndArray();
+            }
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+        await http.Response.WriteAsync($"data: {Encoding.UTF8.GetString(bytes.WrittenSpan)}\n\n", http.RequestAborted);
+        await http.Response.Body.FlushAsync(http.RequestAborted);
+    }
+}

@@ -1,0 +1,137 @@
+using System.Globalization;
+using Takt.Evaluation;
+using Takt.Runs;
+
+namespace Takt.Server.Dashboard;
+
+/// <summary>All that is known of one run.</summary>
+static class RunPage
+{
+    /// <summary>More of a log than this is not put into a page.</summary>
+    const int LongestLog = 20_000;
+
+    /// <summary>More rows than this are not put into a table of the page.</summary>
+    const int MostValues = 3000;
+    const int MostParts = 20;
+    const int MostArtifacts = 200;
+
+    public static Html Table(IReadOnlyList<RunDetail> runs, DateTimeOffset now) => Parts.Table(["Run", "Experiment", "Status", "Trigger", "Started", "Took"], runs.Select(r => new[]
+    {
+        Named(r.Id.Value, r.Name), Parts.Link($"/runs?experiment={Uri.EscapeDataString(r.Experiment)}", r.Experiment), Parts.State(r.Status.ToString()),
+        Parts.Text(r.Tags.GetValueOrDefault(PipelineRunner.TriggerTag)), Parts.Time(r.StartedAt, now), Parts.Seconds(r.StartedAt, r.EndedAt),
+    }), "Nothing has run yet.", "takt run", "Runs");
+
+    public static Html Named(string id, string name) => Html.Of($"{RunColour.Swatch(id)}<a href=\"/runs/{Uri.EscapeDataString(id)}\" dir=\"auto\">{(name.Length == 0 ? id[..Math.Min(12, id.Length)] : name.Length > 60 ? name[..60] + "…" : name)}</a>");
+
+    public static (string, Html) Render(TaktApp app, string id)
+    {
+        var now = app.Time.GetUtcNow();
+        var run = app.Runs.Get(new RunId(id));
+        var tracked = app.RunLog.Get(id);
+        var experiment = app.Experiments.Find(tracked.Experiment);
+        var stages = app.Pipelines.Stages.Of(run.Id);
+        var children = app.RunGrid.Page(new RunGridQuery { Experiments = [tracked.Experiment], Filter = $"tags.`mlflow.parentRunId` = '{id}'", Ascending = true, Limit = MostParts }, []);
+        var keys = app.MetricSeries.Keys(id);
+        var running = tracked.Status is "RUNNING" or "SCHEDULED" && !tracked.Deleted;
+        var note = tracked.Tags.LastOrDefault(t => t.Key == "mlflow.note.content").Value;
+        var system = run.Tags.Where(t => IsSystem(t.Key)).ToList();
+        return (run.Name.Length is 0 ? $"Run {id[..Math.Min(12, id.Length)]}" : run.Name.Length > 120 ? run.Name[..120] + "…" : run.Name, Html.Of($"""
+            <section class="card" id="about"{new Html(running ? " data-live" : "")} data-run="{id}">
+            {Parts.Facts(("Status", Html.Of($"<span id=\"status\">{Parts.State(tracked.Status)}</span>{(tracked.Deleted ? Parts.Badge("deleted", "bad") : Html.None)}")), ("Run", Html.Of($"{RunColour.Swatch(id)}{Parts.Id(id)} <button type=\"button\" class=\"small\" data-copy=\"{id}\">Copy</button>")),
+                ("Experiment", experiment is null ? Parts.Text(run.Experiment) : Parts.Link($"/runs?experiment={experiment.Id}", experiment.Name)), ("Started", Parts.Time(run.StartedAt, now)), ("Took", run.EndedAt is { } end ? Parts.Text(Parts.Took((long)(end - run.StartedAt).TotalMilliseconds)) : Html.None),
+                ("User", Parts.Text(tracked.User.Length > 0 ? tracked.User : run.Tags.GetValueOrDefault("mlflow.user"))), ("Source", Parts.Text(run.Tags.GetValueOrDefault("mlflow.source.name"))), ("Trigger", Parts.Text(run.Tags.GetValueOrDefault(PipelineRunner.TriggerTag))),
+                ("Code", Parts.Id(run.Tags.GetValueOrDefault(PipelineRunner.CodeTag) ?? run.Tags.GetValueOrDefault("mlflow.source.git.commit"))), ("Part of", run.Parent is { } parent ? Parts.Id(parent.Value, $"/runs/{parent}") : Html.None))}
+            {(string.IsNullOrEmpty(note) ? Html.None : Html.Of($"<div class=\"prose\">{Markdown.Render(note)}</div>"))}
+            <div class="actions">{(running ? Html.Of($"<button type=\"button\" id=\"pause\" aria-pressed=\"false\">Pause updates</button> <span class=\"dim\" id=\"news\" aria-live=\"polite\">live</span>") : Html.None)}{RunActions.Buttons(id, run.Name, tracked.Deleted)}</div>
+            </section>
+            {(stages.Count == 0 ? Html.None : Parts.Section("Stages", Html.Join(stages.Select(s => Stage(app, run, s)))))}
+            {Charts(keys, [(id, run.Name)])}
+            <div class="two">
+            {Values("Metrics", keys.Where(k => !IsSystem(k.Newest.Key)).Select(k => (k.Newest.Key, Html.Of($"<b data-metric=\"{k.Newest.Key}\" title=\"{k.Newest.Value.ToString("R", CultureInfo.InvariantCulture)}\">{Parts.Figure(k.Newest.Value)}</b> <span class=\"dim\" data-step=\"{k.Newest.Key}\">{(k.Newest.Step == 0 ? "" : $"step {k.Newest.Step}")}</span>"))), keys.Count)}
+            {Values("Params", run.Params.Select(p => (p.Key, Parts.Long(p.Value))), run.Params.Count)}
+            </div>
+            {(children.Rows.Count == 0 ? Html.None : Parts.Section("Parts", Html.Of($"""
+                {Parts.Table(["Run", "Status", "Started", "Took"], children.Rows.Select(r => new[] { Named(r.Id, r.Name), Parts.State(r.Status), Parts.Time(RunListPage.Millis(r.Started), now), Parts.Text(r.Ended is { } at ? Parts.Took(at - r.Started) : "") }), "", "", "Parts")}
+                {(children.More ? Html.Of($"<p class=\"count\">{Parts.Link($"/runs?experiment={tracked.Experiment}&filter={Uri.EscapeDataString($"tags.`mlflow.parentRunId` = '{id}'")}", "All of its parts")}</p>") : Html.None)}
+                """)))}
+            {Inputs(tracked)}{Outputs(app, tracked)}
+            {Artifacts(run)}
+            {Values("Tags", run.Tags.Where(t => !IsSystem(t.Key)).Select(t => (t.Key, Parts.Long(t.Value))), run.Tags.Count)}
+            {(system.Count == 0 ? Html.None : Html.Of($"<details class=\"card fold\"><summary><h2>System</h2></summary>{Parts.Table(["Name", "Value"], system.Take(MostValues).Select(t => new[] { Html.Of($"<code>{t.Key}</code>"), Parts.Long(t.Value) }), "", "", "System")}</details>"))}
+            <script src="/assets/run.js" defer></script>
+            """));
+    }
+
+    /// <summary>A place for each chart; it is drawn when it comes into view.</summary>
+    public static Html Charts(IReadOnlyList<MetricKey> keys, IReadOnlyList<(string Id, string Name)> runs)
+    {
+        var series = keys.Where(k => k.Series).ToList();
+        if (series.Count == 0) return Html.None;
+        var groups = series.GroupBy(k => k.Newest.Key.LastIndexOf('/') is var slash and > 0 ? k.Newest.Key[..slash] : "").OrderBy(g => g.Key == "system" || g.Key.StartsWith("system/", StringComparison.Ordinal)).ThenBy(g => g.Key, StringComparer.Ordinal).ToList();
+        return Html.Of($"""
+            <link rel="stylesheet" href="/assets/uplot/uplot.min.css">
+            <section class="card" id="charts"><header><h2>Charts</h2><div class="chart-tools">
+            <label>Find <input type="search" id="chart-find" size="12" autocomplete="off"></label>
+            <label>Axis <select id="chart-axis"><option value="step">step</option><option value="time">time</option><option value="relative">relative time</option></select></label>
+            <label><input type="checkbox" id="chart-log"> Log scale</label>
+            <label>Smooth <input type="range" id="chart-smooth" min="0" max="0.99" step="0.01" value="0"></label>
+            </div></header>
+            <ul class="legend" id="chart-runs"{new Html(runs.Count == 1 ? " hidden" : "")}>{runs.Select(r => Html.Of($"<li data-run=\"{r.Id}\" data-name=\"{r.Name}\" data-colour=\"{RunColour.Of(r.Id)}\">{Named(r.Id, r.Name)}</li>"))}</ul>
+            {groups.Select(g => Html.Of($"""
+                <details class="charts" open><summary>{(g.Key.Length == 0 ? "metrics" : g.Key)} <span class="dim">{g.Count()}</span></summary><div class="plots">{g.Select(k => Html.Of($"<figure class=\"plot\" data-key=\"{k.Newest.Key}\"><figcaption title=\"{k.Newest.Key}\">{k.Newest.Key}</figcaption><div class=\"canvas\" role=\"img\" aria-label=\"Chart of {k.Newest.Key}\"></div></figure>"))}</div></details>
+                """))}
+            <p class="count dim">drag to zoom, double-click to see all again; many points are thinned so that every extreme stays</p>
+            </section>
+            <script src="/assets/uplot/uplot.min.js" defer></script><script src="/assets/charts.js" defer></script>
+            """);
+    }
+
+    static bool IsSystem(string key) => key.StartsWith("mlflow.", StringComparison.Ordinal) || key.StartsWith("system/", StringComparison.Ordinal);
+
+    static Html Inputs(TrackedRun run) => run.Inputs.Count == 0 ? Html.None : Parts.Section("Inputs", Parts.Table(["Dataset", "Digest", "Context", "Source"], run.Inputs.Take(MostValues).Select(i => new[]
+    {
+        Parts.Text(i.Name), Parts.Id(i.Digest), Parts.Text(i.Tags.GetValueOrDefault(RunInput.ContextTag)), Parts.Long(i.Source),
+    }), "", "", "Inputs"));
+
+    static Html Outputs(TaktApp app, TrackedRun run)
+    {
+        var versions = app.ModelCatalog.SearchVersions($"run_id = '{run.Id}'", [], 0, MostParts);
+        return run.Outputs.Count == 0 && versions.Count == 0 ? Html.None : Parts.Section("Models", Parts.Table(["Model", "What", "Stage or step"],
+            versions.Select(v => new[] { Parts.Link($"/models/{Uri.EscapeDataString(v.Name)}/{v.Version}", $"{v.Name}@{v.Version}"), Parts.Text("registered version"), v.Stage == "None" ? Html.None : Parts.Badge(v.Stage, "busy") })
+            .Concat(run.Outputs.Take(MostParts).Select(o => new[] { Html.Of($"{app.LoggedModels.Find(o.Model)?.Name} <code>{o.Model}</code>"), Parts.Text("logged model"), Parts.Count(o.Step) })), "", "", "Models"));
+    }
+
+    static Html Artifacts(RunDetail run) => run.Artifacts.Count == 0 ? Html.None : Parts.Section("Artifacts", Html.Of($"""
+        {Parts.Table(["Path", "Size", "SHA-256"], run.Artifacts.Take(MostArtifacts).Select(a => new[] { Parts.Link(ArtifactPage.Url(run.Id.Value, a.Path), a.Path), Parts.Size(a.Size), Parts.Id(a.Digest.ToString()) }), "", "", "Artifacts", numbers: [1])}
+        {(run.Artifacts.Count > MostArtifacts ? Html.Of($"<p class=\"count\">{Parts.Link(ArtifactPage.Url(run.Id.Value, ""), $"all {run.Artifacts.Count:N0}, by folder")}</p>") : Html.None)}
+        """), $"{run.Artifacts.Count:N0} files, {Parts.Bytes(run.Artifacts.Sum(a => a.Size))}");
+
+    static Html Stage(TaktApp app, RunDetail run, StageRun stage)
+    {
+        var log = app.Pipelines.LogOf(run.Id, stage.Stage) is { } path ? Tail(path) : "";
+        var gates = stage.Run is { } gateRun ? app.Gates.Of(gateRun) : [];
+        return Html.Of($"""
+            <details id="{stage.Stage}"{new Html(stage.Succeeded ? "" : " open")}><summary><b>{stage.Stage}</b> {Parts.State(stage.State.ToString())} <span class="dim">{Parts.Seconds(stage.StartedAt, stage.EndedAt)}</span> {stage.Summary}</summary>
+            {(gates.Count == 0 ? Html.None : Parts.Table(["Rule", "Verdict", "Left", "Right", "Why"], gates.Select(g => new[] { Html.Of($"<code>{g.Rule}</code>"), Verdict(g.Verdict), Parts.Number(g.Left), Parts.Number(g.Right), Parts.Text(g.Reason) }), "", "", "Rules of the gate", numbers: [2, 3]))}
+            {(log.Length == 0 ? Html.Of($"<p class=\"dim\">nothing was run</p>") : Html.Of($"<pre tabindex=\"0\">{log}</pre>"))}
+            {(stage.Run is { } own ? Html.Of($"<p>{Parts.Link($"/runs/{own}", "params, metrics and tags of this stage")}</p>") : Html.None)}</details>
+            """);
+    }
+
+    static string Tail(string path)
+    {
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        var cut = file.Length > LongestLog;
+        if (cut) file.Position = file.Length - LongestLog;
+        using var reader = new StreamReader(file);
+        return (cut ? "…" : "") + reader.ReadToEnd();
+    }
+
+    public static Html Verdict(GateVerdict verdict) => verdict == GateVerdict.NotApplicable ? Parts.Badge("does not apply", "quiet") : Parts.State(verdict.ToString());
+
+    static Html Values(string title, IEnumerable<(string Name, Html Value)> values, int count) => values.Take(MostValues).ToList() is { Count: > 0 } list ? Html.Of($"""
+        <section class="card values"><header><h2>{title} <span class="dim">{list.Count:N0}</span></h2>{(list.Count > 12 ? Html.Of($"<input type=\"search\" class=\"find\" placeholder=\"find\" aria-label=\"Find in {title}\" autocomplete=\"off\">") : Html.None)}</header>
+        <div class="scroll tall" role="region" aria-label="{title}" tabindex="0"><table><thead><tr><th scope="col">Name</th><th scope="col">Value</th></tr></thead><tbody>{list.Select(v => Html.Of($"<tr><td><code>{v.Name}</code></td><td>{v.Value}</td></tr>"))}</tbody></table></div>
+        {(count > MostValues ? Html.Of($"<p class=\"count dim\">the first {MostValues:N0} of {count:N0}; the API has all</p>") : Html.None)}</section>
+        """) : Html.None;
+}

@@ -1,0 +1,240 @@
+using System.Net;
+using System.Text.Json;
+using Microsoft.Playwright;
+
+namespace Takt.Dashboard.Tests;
+
+/// <summary>The runs table, a run, a comparison, artifacts and the registry, on runs that an MLflow client logged.</summary>
+public sealed class RunsPagesTests(RunsServer server, Chromium chromium) : IClassFixture<RunsServer>
+{
+    string Table => $"/runs?experiment={server.Experiment}";
+
+    [Fact]
+    public async Task Hostile_names_and_values_are_shown_as_they_are_typed_and_every_page_is_accessible()
+    {
+        var faults = new List<string>();
+        await using var context = await chromium.Browser.NewContextAsync(new() { ViewportSize = new() { Width = 1280, Height = 900 } });
+        foreach (var (path, text) in ((string, string)[])
+        [
+            (Table + "&sort=start_time&dir=asc", "<script>alert('run')</script>"), (Table + "&cols=params.*,tags.*,metrics.m/*&show=50", "m/59"), (Table + "&group=params.model", "vit"),
+            (Table + "&filter=metrics.acc %3E 2", "No run matches"), ($"/runs/{server.Odd}", "<script>alert(2)</script>"), ($"/compare?run={server.Odd},{server.Sweep[0]},{server.Sweep[1]}", "onerror"), (Table.Replace("/runs", "/compare"), "121 runs"),
+            ($"/runs/{server.Odd}/artifacts/", "folder/"), ($"/runs/{server.Odd}/artifacts/notes.md", "<script>alert(4)</script>"), ($"/runs/{server.Odd}/artifacts/config.json", "<script>alert(5)</script>"), ($"/runs/{server.Odd}/artifacts/broken.json", "not valid JSON"),
+            ($"/runs/{server.Odd}/artifacts/rows.csv", "<script>alert(6)</script>"), ($"/runs/{server.Odd}/artifacts/ragged.csv", "ragged.csv"), ($"/runs/{server.Odd}/artifacts/folder/page.html", "<script>alert(7)</script>"), ($"/runs/{server.Odd}/artifacts/empty.txt", "empty"),
+            ($"/runs/{server.Odd}/artifacts/weights.bin", "binary"), ($"/runs/{server.Odd}/artifacts/table.json", "because"), ($"/runs/{server.Odd}/artifacts/dot.png", "dot.png"), ($"/runs/{server.Odd}/artifacts/drawing.svg", "drawing.svg"), ("/models/scorer", "scorer@2"), ("/models/scorer/2", "mlflow-artifacts:/"),
+        ])
+        {
+            var page = await PageCheck.Open(context, server.Address, path, text, faults);
+            await PageCheck.Axe(page, faults);
+            await page.CloseAsync();
+        }
+        Assert.Equal([], faults);
+    }
+
+    [Fact]
+    public async Task The_table_pages_forth_and_back_through_every_run_once_whatever_it_is_sorted_by()
+    {
+        foreach (var sort in (string[])["", "&sort=metrics.acc", "&sort=metrics.acc&dir=asc", "&sort=params.n&dir=asc", "&sort=params.lr", "&sort=duration", "&sort=run_name&dir=asc", "&sort=tags.big", "&sort=status", "&sort=metrics.none"])
+        {
+            var seen = new List<string>();
+            var pages = new List<List<string>>();
+            for (var url = $"{Table}&show=50{sort}"; url is not null;)
+            {
+                var html = await server.Http.GetStringAsync(url);
+                pages.Add(RunsIn(html));
+                seen.AddRange(pages[^1]);
+                url = Link(html, "next");
+                if (url is null && pages.Count == 3)
+                    for (var back = Link(html, "prev"); back is not null; back = Link(html, "prev"))
+                    {
+                        html = await server.Http.GetStringAsync(back);
+                        pages.Add(RunsIn(html));
+                    }
+            }
+            Assert.Equal(121, seen.Distinct().Count());
+            Assert.Equal(121, seen.Count);
+            Assert.Equal(pages[1], pages[3]);
+            Assert.Equal(pages[0], pages[4]);
+        }
+        // numbers that were logged as text are in the order of numbers
+        Assert.Equal(server.Sweep.Take(12), RunsIn(await server.Http.GetStringAsync($"{Table}&show=12&sort=params.n&dir=asc")));
+    }
+
+    [Fact]
+    public async Task A_wrong_filter_is_told_beside_it_and_stays_to_be_corrected()
+    {
+        var html = await server.Http.GetStringAsync(Table + "&filter=" + Uri.EscapeDataString("metrics.acc > 'x' OR <b>"));
+        Assert.Contains("role=\"alert\"", html);
+        Assert.Contains("Invalid clause(s) in filter string", html);
+        Assert.Contains("value=\"metrics.acc &gt; &#39;x&#39; OR &lt;b&gt;\"", html);
+    }
+
+    [Fact]
+    public async Task The_filter_completes_keys_columns_are_chosen_and_runs_are_selected_by_keyboard_and_compared()
+    {
+        var page = await chromium.Browser.NewPageAsync(new() { BaseURL = server.Address });
+        await page.GotoAsync(Table, new() { WaitUntil = WaitUntilState.Load });
+        await page.Keyboard.PressAsync("/");
+        await page.WaitForSelectorAsync(".runs[data-keys]");
+        await page.FillAsync("#filter", "params.n > '1' AND par");
+        await page.WaitForSelectorAsync("#keys option[value=\"params.n > '1' AND params.model \"]", new() { State = WaitForSelectorState.Attached });
+
+        await page.FillAsync("#filter", "");
+        await page.ClickAsync("#choose-columns");
+        await page.WaitForSelectorAsync("#columns[data-ready]");
+        await page.FillAsync("#find-column", "m/59");
+        await page.CheckAsync("#column-list input");
+        await page.ClickAsync("#columns .primary");
+        await page.WaitForURLAsync("**cols=metrics.m%2F59**");
+        Assert.Contains("m/59", await page.TextContentAsync("thead"));
+
+        await page.FocusAsync("main a");
+        foreach (var key in (string[])["j", "x", "j", "x"]) await page.Keyboard.PressAsync(key);
+        Assert.Equal("2 selected", await page.TextContentAsync("#selected"));
+        await page.ClickAsync("a[rel=next]");
+        await page.WaitForSelectorAsync("a[rel=prev]");
+        Assert.Equal("2 selected", await page.TextContentAsync("#selected"));
+        await page.ClickAsync("#compare");
+        await page.WaitForSelectorAsync(".parallel");
+        Assert.Equal("2 runs", await page.TextContentAsync("h1"));
+        await page.CloseAsync();
+    }
+
+    [Fact]
+    public async Task Charts_are_drawn_when_they_come_into_view_and_keep_the_extreme()
+    {
+        var series = JsonDocument.Parse(await server.Http.GetStringAsync($"/runs/series?run={server.Odd}&key=loss")).RootElement;
+        var line = series.GetProperty("lines")[0];
+        Assert.False(series.GetProperty("exact").GetBoolean());
+        Assert.InRange(series.GetProperty("x").GetArrayLength(), 500, 1000);
+        Assert.Equal(99, line.GetProperty("y").EnumerateArray().Where(y => y.ValueKind == JsonValueKind.Number).Max(y => y.GetDouble()));
+        Assert.Equal((5000, 1), (line.GetProperty("points").GetInt32(), line.GetProperty("gaps").GetInt32()));
+        var near = JsonDocument.Parse(await server.Http.GetStringAsync($"/runs/series?run={server.Odd}&key=loss&from=3200&to=3220")).RootElement;
+        Assert.True(near.GetProperty("exact").GetBoolean());
+        Assert.Equal(Enumerable.Range(3200, 21), near.GetProperty("x").EnumerateArray().Select(x => x.GetInt32()));
+
+        var page = await chromium.Browser.NewPageAsync(new() { BaseURL = server.Address, ViewportSize = new() { Width = 1000, Height = 500 } });
+        await page.GotoAsync($"/runs/{server.Odd}?log=1");
+        await page.Locator(".plot").ScrollIntoViewIfNeededAsync();
+        await page.WaitForSelectorAsync(".plot[data-drawn='5000'] canvas");
+        await page.SelectOptionAsync("#chart-axis", "relative");
+        await page.WaitForURLAsync("**x=relative**");
+        Assert.Contains("log=1", page.Url);
+        await page.CloseAsync();
+    }
+
+    [Fact]
+    public async Task A_running_run_is_followed_until_it_ends_and_can_be_paused()
+    {
+        var run = await server.Start("live", 1_700_000_000_000);
+        await server.Call("runs/log-batch", new { run_id = run, metrics = new[] { new { key = "loss", value = 1.0, timestamp = 1, step = 1 }, new { key = "loss", value = 0.5, timestamp = 2, step = 2 } } });
+        var page = await chromium.Browser.NewPageAsync(new() { BaseURL = server.Address });
+        await page.GotoAsync($"/runs/{run}", new() { WaitUntil = WaitUntilState.DOMContentLoaded });
+        await page.WaitForSelectorAsync("#about[data-news]");
+        await page.WaitForSelectorAsync(".plot[data-drawn='2']");
+        await server.Call("runs/log-metric", new { run_id = run, key = "loss", value = 0.25, timestamp = 3, step = 3 });
+        await page.WaitForSelectorAsync("[data-metric=loss] >> text=0.25");
+        await page.WaitForSelectorAsync(".plot[data-drawn='3']");
+        await page.ClickAsync("#pause");
+        Assert.Equal("paused", await page.TextContentAsync("#news"));
+        await page.ClickAsync("#pause");
+        await server.Call("runs/update", new { run_id = run, status = "FINISHED", end_time = 1_700_000_009_000 });
+        await page.WaitForSelectorAsync("#status >> text=finished");
+        await page.CloseAsync();
+        await server.Call("runs/delete", new { run_id = run });
+    }
+
+    [Fact]
+    public async Task The_registry_is_changed_by_forms_that_ask_first_and_history_keeps_each_move()
+    {
+        var page = await chromium.Browser.NewPageAsync(new() { BaseURL = server.Address });
+        await page.GotoAsync("/models/scorer/2");
+        await page.ClickAsync("[data-dialog=set-alias]");
+        await page.FillAsync("#set-alias [name=alias]", "champion");
+        await page.ClickAsync("#set-alias .primary");
+        await page.WaitForSelectorAsync("dd .badge >> text=champion");
+        await page.ClickAsync("[data-dialog=move-stage]");
+        await page.SelectOptionAsync("#move-stage select", "Production");
+        await page.ClickAsync("#move-stage .primary");
+        await page.WaitForSelectorAsync("dd .badge >> text=production");
+        var history = await page.TextContentAsync("main");
+        Assert.Contains("alias set", history);
+        Assert.Contains("moved to stage", history);
+        await page.CloseAsync();
+        Assert.Equal(2, server.Server.App.Models.Resolve("scorer@champion").Version);
+    }
+
+    [Theory]
+    [InlineData(null, null)]
+    [InlineData("https://evil.example", "cross-site")]
+    [InlineData("https://evil.example", null)]
+    [InlineData("null", null)]
+    public async Task A_form_from_elsewhere_changes_nothing(string? origin, string? site)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/models/scorer/alias") { Content = new FormUrlEncodedContent([new("version", "1"), new("alias", "stolen")]) };
+        if (origin is not null) request.Headers.Add("Origin", origin);
+        if (site is not null) request.Headers.Add("Sec-Fetch-Site", site);
+        using var answer = await server.Http.SendAsync(request);
+        Assert.Equal(HttpStatusCode.Forbidden, answer.StatusCode);
+        Assert.Null(server.Server.App.Models.Find("scorer@stolen"));
+    }
+
+    [Fact]
+    public async Task A_foreign_name_that_points_to_loopback_changes_nothing()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/models/scorer/alias") { Content = new FormUrlEncodedContent([new("version", "1"), new("alias", "stolen")]) };
+        request.Headers.Host = $"rebound.example:{server.Server.Address.Port}";
+        request.Headers.Add("Origin", $"http://rebound.example:{server.Server.Address.Port}");
+        using var answer = await server.Http.SendAsync(request);
+        Assert.Equal(HttpStatusCode.Forbidden, answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task Pages_and_files_carry_policies_that_let_no_foreign_script_run()
+    {
+        using var page = await server.Http.GetAsync(Table);
+        var policy = page.Headers.GetValues("Content-Security-Policy").Single();
+        Assert.Contains("script-src 'self'", policy);
+        Assert.DoesNotContain("unsafe", policy);
+        Assert.Contains("frame-ancestors 'none'", policy);
+        Assert.Equal("nosniff", page.Headers.GetValues("X-Content-Type-Options").Single());
+        using var file = await server.Http.GetAsync($"/runs/{server.Odd}/download/folder/page.html");
+        Assert.Contains("sandbox", file.Headers.GetValues("Content-Security-Policy").Single());
+        Assert.Equal("attachment", file.Content.Headers.ContentDisposition!.DispositionType);
+        using var image = await server.Http.GetAsync($"/runs/{server.Odd}/image/folder/page.html");
+        Assert.Equal(HttpStatusCode.BadRequest, image.StatusCode);
+        using var outside = await server.Http.GetAsync($"/runs/{server.Odd}/download/..%2F..%2Ftakt.db");
+        Assert.Equal(HttpStatusCode.NotFound, outside.StatusCode);
+    }
+
+    [Fact]
+    public async Task The_view_is_exported_whole()
+    {
+        var csv = await server.Http.GetStringAsync($"/runs/export.csv?experiment={server.Experiment}&cols=metrics.acc,params.n&filter=metrics.acc%20%3E%3D%200.5&sort=params.n&dir=asc");
+        var lines = csv.TrimEnd().Split("\r\n");
+        Assert.Equal("run_id,experiment,run_name,status,start_time,end_time,user_id,metrics.acc,params.n", lines[0]);
+        Assert.Equal(61, lines.Length);
+        Assert.EndsWith(",0.5,60", lines[1]);
+        var json = JsonDocument.Parse(await server.Http.GetStringAsync($"/runs/export.json?experiment={server.Experiment}&cols=metrics.acc"));
+        Assert.Equal(121, json.RootElement.GetArrayLength());
+    }
+
+    [Fact]
+    public async Task The_addresses_that_MLflow_clients_print_lead_to_the_run()
+    {
+        var page = await chromium.Browser.NewPageAsync(new() { BaseURL = server.Address });
+        await page.GotoAsync($"/#/experiments/{server.Experiment}/runs/{server.Sweep[3]}");
+        await page.WaitForURLAsync($"**/runs/{server.Sweep[3]}");
+        Assert.Equal("run-3", await page.TextContentAsync("h1"));
+        await page.CloseAsync();
+    }
+
+    static List<string> RunsIn(string html) => html.Split("<tr data-run=\"").Skip(1).Select(part => part[..part.IndexOf('"')]).ToList();
+
+    static string? Link(string html, string rel)
+    {
+        var at = html.IndexOf($"rel=\"{rel}\" href=\"", StringComparison.Ordinal);
+        if (at < 0) return null;
+        at += $"rel=\"{rel}\" href=\"".Length;
+        return WebUtility.HtmlDecode(html[at..html.IndexOf('"', at)]);
+    }
+}
