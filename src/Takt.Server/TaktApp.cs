@@ -40,6 +40,7 @@ public sealed class TaktApp : IAsyncDisposable
         RunSearch = new RunSearch(database);
         MetricHistory = new MetricHistory(database);
         RunGrid = new RunGrid(database);
+        ExperimentGrid = new ExperimentGrid(database);
         MetricSeries = new MetricSeries(database);
         Artifacts = new ArtifactFiles(database, blobs, time);
         Traces = new TraceLog(database, time);
@@ -80,6 +81,7 @@ public sealed class TaktApp : IAsyncDisposable
     public RunSearch RunSearch { get; }
     public MetricHistory MetricHistory { get; }
     public RunGrid RunGrid { get; }
+    public ExperimentGrid ExperimentGrid { get; }
     public MetricSeries MetricSeries { get; }
     public ArtifactFiles Artifacts { get; }
     public TraceLog Traces { get; }

@@ -1,3 +1,4 @@
+using Deque.AxeCore.Commons;
 using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
 
@@ -24,9 +25,10 @@ static class PageCheck
         return page;
     }
 
-    public static async Task Axe(IPage page, List<string> faults)
+    /// <param name="onlyColours">What the other theme can have wrong; the rest is the same in both.</param>
+    public static async Task Axe(IPage page, List<string> faults, bool onlyColours = false)
     {
-        var axe = await page.RunAxe();
+        var axe = await page.RunAxe(onlyColours ? new AxeRunOptions { RunOnly = new RunOnlyOptions { Type = "rule", Values = ["color-contrast"] } } : null);
         faults.AddRange(axe.Violations.Where(v => v.Impact is "serious" or "critical").Select(v => $"{page.Url}: {v.Id}: {v.Help}: {v.Nodes[0].Html}"));
     }
 }

@@ -11,15 +11,13 @@ static class ExperimentsPage
     {
         var now = app.Time.GetUtcNow();
         var at = int.TryParse(page, CultureInfo.InvariantCulture, out var number) ? Math.Clamp(number, 1, 10_000) : 1;
-        var filter = find.Length == 0 ? "" : $"name ILIKE {(find.Contains('\'') ? $"\"%{find}%\"" : $"'%{find}%'")}";
-        var list = app.Experiments.Search(filter, ["last_update_time DESC"], deleted: false, (at - 1) * Together, Together + 1);
+        var list = app.ExperimentGrid.List(find, Together + 1, (at - 1) * Together);
         string Url(int to) => $"/experiments?{(find.Length == 0 ? "" : $"find={Uri.EscapeDataString(find)}&")}page={to}";
         return ("Experiments", Html.Of($"""
             <section class="card"><form class="toolbar" method="get" action="/experiments" role="search"><label class="field wide"><span>Name</span><input type="search" name="find" value="{find}"></label><button class="primary">Search</button></form>
-            {(list.Count == 0 ? Html.Of($"<div class=\"empty\"><p>No experiment has such a name.</p></div>") : Parts.Table(["Experiment", "Id", "Runs", "Tags", "Changed"], list.Take(Together).Select(e => new[]
+            {(list.Count == 0 ? Html.Of($"<div class=\"empty\"><p>No experiment has such a name.</p></div>") : Parts.Table(["Experiment", "Id", "Runs", "Newest run", "Changed"], list.Take(Together).Select(e => new[]
             {
-                Parts.Link($"/runs?experiment={e.Id}", e.Name), Html.Of($"<code>{e.Id}</code>"), Parts.Count(app.RunGrid.Count(new() { Experiments = [e.Id] }, long.MaxValue)),
-                Html.Join(e.Tags.Take(6).Select(t => Html.Of($"{Parts.Badge($"{t.Key}: {(t.Value.Length > 40 ? t.Value[..40] + "…" : t.Value)}", "quiet")} "))), Parts.Time(e.UpdatedAt, now),
+                Parts.Link($"/runs?experiment={e.Id}", e.Name), Html.Of($"<code>{e.Id}</code>"), Parts.Count(e.Runs), e.Newest is { } newest ? Parts.Time(RunListPage.Millis(newest), now) : Html.None, Parts.Time(e.UpdatedAt, now),
             }), "", "", "Experiments", numbers: [2]))}
             <p class="pager"><span class="pages">{(at > 1 ? Html.Of($"<a rel=\"prev\" href=\"{Url(at - 1)}\">← Previous</a>") : Html.None)} {(list.Count > Together ? Html.Of($"<a rel=\"next\" href=\"{Url(at + 1)}\">Next →</a>") : Html.None)}</span></p></section>
             """));

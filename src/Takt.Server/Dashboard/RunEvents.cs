@@ -26,7 +26,7 @@ sealed class RunEvents(TaktApp app)
         {
             http.Response.ContentType = "text/event-stream";
             http.Response.Headers.CacheControl = "no-cache";
-            var seen = new Dictionary<string, MetricValue>(StringComparer.Ordinal);
+            var seen = new Dictionary<string, LoggedMetric>(StringComparer.Ordinal);
             using var timer = new PeriodicTimer(Often, app.Time);
             var first = true;
             do
@@ -51,7 +51,7 @@ sealed class RunEvents(TaktApp app)
         }
     }
 
-    static async Task Send(HttpContext http, TrackedRun run, List<MetricValue> changed)
+    static async Task Send(HttpContext http, TrackedRun run, List<LoggedMetric> changed)
     {
         var bytes = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(bytes))

@@ -41,7 +41,7 @@ static class RunListPage
         return (experiment is null ? "Runs" : experiment.Name, Html.Of($"""
             <section class="card runs" data-experiment="{state.Experiment}">
             {Toolbar(app, state, experiment, fault)}
-            <p class="count"><span>{count}</span>{Exports(state)}</p>
+            <p class="count"><span>{count} · {Parts.Link("/experiments", "all experiments")}</span>{Exports(state)}</p>
             {body}
             </section>
             {Columns(state)}
@@ -51,19 +51,18 @@ static class RunListPage
 
     /// <summary>By id, else by name.</summary>
     /// <exception cref="TaktException">NotFound.</exception>
-    public static Experiment? Resolve(TaktApp app, string text) => text.Length == 0 ? null
-        : (long.TryParse(text, CultureInfo.InvariantCulture, out var id) ? app.Experiments.Find(id) : null) ?? app.Experiments.FindByName(text)
-            ?? throw TaktException.NotFound($"no experiment '{text}'; /experiments lists those that there are");
+    public static ExperimentRow? Resolve(TaktApp app, string text) => text.Length == 0 ? null
+        : app.ExperimentGrid.Find(text) ?? throw TaktException.NotFound($"no experiment '{text}'; /experiments lists those that there are");
 
-    static Html Toolbar(TaktApp app, RunListState state, Experiment? experiment, string? fault)
+    static Html Toolbar(TaktApp app, RunListState state, ExperimentRow? experiment, string? fault)
     {
-        var listed = app.Experiments.Search("", ["last_update_time DESC"], deleted: false, 0, ListedExperiments);
+        var listed = app.ExperimentGrid.Choice(ListedExperiments).ToList();
         if (experiment is not null && listed.TrueForAll(e => e.Id != experiment.Id)) listed.Insert(0, experiment);
         var kept = (state.Start with { Experiment = "", Filter = "", Group = null, Show = RunListState.Sizes[0], TopLevel = false, Deleted = false }).Parts();
         return Html.Of($"""
             <form class="toolbar" method="get" action="/runs" role="search" aria-label="Runs">
             {kept.Select(p => Html.Of($"<input type=\"hidden\" name=\"{p.Name}\" value=\"{p.Value}\">"))}
-            <label class="field"><span>Experiment</span><select name="experiment" data-submit>{Option("", "All experiments", experiment is null)}{listed.Select(e => Option(e.Id.ToString(CultureInfo.InvariantCulture), e.Name, e.Id == experiment?.Id))}</select></label>
+            <label class="field"><span>Experiment</span><select name="experiment" data-submit>{Option("", "All experiments", experiment is null)}{listed.Select(e => Option(e.Id.ToString(CultureInfo.InvariantCulture), Cut(e.Name), e.Id == experiment?.Id))}</select></label>
             <label class="field wide"><span>Filter</span><input id="filter" name="filter" value="{state.Filter}" list="keys" spellcheck="false" autocomplete="off" autocapitalize="none" placeholder="metrics.acc &gt; 0.9 AND params.model = 'vit'" {new Html(fault is null ? "" : "aria-invalid=\"true\" aria-describedby=\"fault\"")}></label>
             <datalist id="keys"></datalist>
             <label class="field"><span>Group by</span><input name="group" value="{state.Group?.ToString() ?? ""}" list="groups" spellcheck="false" autocomplete="off" placeholder="params.model" size="14"></label>

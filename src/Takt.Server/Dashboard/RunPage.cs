@@ -28,7 +28,7 @@ static class RunPage
         var now = app.Time.GetUtcNow();
         var run = app.Runs.Get(new RunId(id));
         var tracked = app.RunLog.Get(id);
-        var experiment = app.Experiments.Find(tracked.Experiment);
+        var experiment = app.ExperimentGrid.Find(tracked.Experiment.ToString(CultureInfo.InvariantCulture));
         var stages = app.Pipelines.Stages.Of(run.Id);
         var children = app.RunGrid.Page(new RunGridQuery { Experiments = [tracked.Experiment], Filter = $"tags.`mlflow.parentRunId` = '{id}'", Ascending = true, Limit = MostParts }, []);
         var keys = app.MetricSeries.Keys(id);
