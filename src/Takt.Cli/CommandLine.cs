@@ -35,6 +35,7 @@ public static class CommandLine
         root.Subcommands.Add(ScoreCommand.Create());
         root.Subcommands.Add(DeployCommands.Create());
         root.Subcommands.Add(MonitorCommands.Create());
+        root.Subcommands.Add(ImportCommand.Create());
         root.Subcommands.Add(SchemaCommand.Create());
         root.Subcommands.Add(CompletionCommand.Create());
         root.Subcommands.Add(VersionCommand.Create());

@@ -1,0 +1,195 @@
+using Takt.Client;
+using Takt.Runs;
+using Takt.Server;
+using Takt.Server.Protocols.Mlflow.Import;
+
+namespace Takt.Protocols.Tests.Mlflow;
+
+/// <summary>An mlruns folder that MLflow 3.6 wrote, and a server over its REST API, copied into Takt.</summary>
+public sealed class ImportTests : IDisposable
+{
+    const string Wine = "728260451666002512";
+    static readonly string Mlruns = Path.Combine(AppContext.BaseDirectory, "Mlflow", "mlruns");
+
+    readonly string _folder = Directory.CreateTempSubdirectory("takt-import").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    TaktApp Open(string name = "t") => TaktApp.Open(new TaktFolder(Path.Combine(_folder, name), Path.Combine(_folder, name, ".takt")));
+
+    static Task<ImportSummary> Import(TaktApp app, string source, bool dry = false) => new MlflowImport(app).Run(source, dry, (_, _) => { }, CancellationToken.None);
+
+    static TrackedRun Run(TaktApp app, string name) => app.RunLog.Search([.. app.Experiments.Search("", [], null, 0, 100).Select(e => e.Id)], $"attributes.run_name = '{name}'", [], null, 0, 10).Single();
+
+    static async Task<string> Text(TaktApp app, string path)
+    {
+        await using var content = await app.Artifacts.Open(path, default);
+        return await new StreamReader(content).ReadToEndAsync();
+    }
+
+    [Fact]
+    public async Task A_folder_is_copied_with_its_ids_times_points_inputs_and_artifacts()
+    {
+        await using var app = Open();
+        var summary = await Import(app, Mlruns);
+        Assert.Empty(summary.Faults);
+        Assert.Equal((3, 9, 2, 15L), (summary.Experiments, summary.Runs, summary.Models == 3 ? 2 : 0, summary.Points));
+
+        var wine = app.Experiments.Get(long.Parse(Wine));
+        Assert.Equal(("wine", 1795579205939), (wine.Name, wine.CreatedAt.ToUnixTimeMilliseconds()));
+        Assert.True(app.Experiments.FindByName("old")!.Deleted);
+        var run = app.RunLog.Get("643224d983704eacb26ce314ae05bef3");
+        Assert.Equal(("run-0", "ann", "FINISHED", 1795579211832, 1795579211961), (run.Name, run.User, run.Status, run.Started, run.Ended));
+        Assert.Equal("emoji 🍷 and\nnewline", run.Params.Single(p => p.Key == "note").Value);
+        Assert.Equal("zoë", run.Tags.Single(t => t.Key == "team/owner").Value);
+        var input = Assert.Single(run.Inputs);
+        Assert.Equal(("wine", "0d09bed6", "local", "training"), (input.Name, input.Digest, input.SourceType, input.Tags[RunInput.ContextTag]));
+        var loss = app.RunLog.History(run.Id, "loss");
+        Assert.Equal([(1795579211901, 1.0, 0), (1795579211902, 0.5, 1)], loss.Take(2).Select(p => (p.Time.ToUnixTimeMilliseconds(), p.Value, p.Step)));
+        Assert.Equal(5, loss.Count);
+        Assert.True(double.IsNaN(Assert.Single(app.RunLog.History(run.Id, "nan")).Value));
+        Assert.Equal(0.5, run.Metrics.Single(m => m.Key == "group/auc").Value);
+        Assert.Equal("hello 0", await Text(app, $"{Wine}/{run.Id}/artifacts/notes/a ä.txt"));
+
+        Assert.Equal("FAILED", Run(app, "failed").Status);
+        Assert.True(app.RunLog.Get("c143dfe1a6e84f329dad63f3e248b45c").Deleted);
+        Assert.Equal(Run(app, "parent").Id, Run(app, "child").Tags.Single(t => t.Key == "mlflow.parentRunId").Value);
+    }
+
+    [Fact]
+    public async Task The_registry_is_copied_with_numbers_aliases_stages_prompts_and_logged_models()
+    {
+        await using var app = Open();
+        await Import(app, Mlruns);
+        var model = app.ModelCatalog.Get("wine-model");
+        Assert.Equal(("a model", "linear"), (model.Description, model.Tags.Single().Value));
+        Assert.Equal(1, app.ModelCatalog.OfAlias("wine-model", "champion").Version);
+        var versions = app.ModelCatalog.SearchVersions("name = 'wine-model'", [], 0, 10).OrderBy(v => v.Version).ToList();
+        Assert.Equal([1L, 2L, 4L], versions.Select(v => v.Version)); // 3 was deleted there
+        Assert.Equal(("Production", "second", "2"), (versions[1].Stage, versions[1].Description, versions[1].Tags.Single().Value));
+        Assert.Equal("models:/m-a30753ed163a4a7f9a8b3656c0a8dbc6", versions[0].Source);
+        var prompt = app.ModelCatalog.GetVersion("greeting", 2);
+        Assert.Equal("Hi {{name}}", prompt.Tags.Single(t => t.Key == "mlflow.prompt.text").Value);
+        Assert.DoesNotContain("greeting", app.ModelCatalog.Search(null, [], 0, 100).Select(m => m.Name));
+
+        var logged = app.LoggedModels.Get("m-a30753ed163a4a7f9a8b3656c0a8dbc6");
+        Assert.Equal(("LOGGED_MODEL_READY", "b83aac63ef1243fbb7ce8cf6879a4cc2"), (logged.Status, logged.Run));
+        Assert.Equal("a model\n", await Text(app, $"{Wine}/models/{logged.Id}/artifacts/model.pkl"));
+        var lineage = await app.Lineage.Of("wine-model@1", Deployments.LineageDirection.Up);
+        Assert.Contains("run:b83aac63ef1243fbb7ce8cf6879a4cc2", lineage.Nodes.Select(n => n.Id));
+    }
+
+    [Fact]
+    public async Task A_second_import_copies_nothing_twice_and_dry_run_nothing_at_all()
+    {
+        await using var app = Open();
+        var dry = await Import(app, Mlruns, dry: true);
+        Assert.Equal(9, dry.Runs);
+        Assert.Null(app.Experiments.FindByName("wine"));
+        await Import(app, Mlruns);
+        var rows = Rows(app);
+        var again = await Import(app, Mlruns);
+        Assert.Equal((1, 8), (again.Runs, again.RunsThere)); // one had not ended: it is looked at again
+        Assert.Equal(rows, Rows(app));
+    }
+
+    static List<long> Rows(TaktApp app) => app.Database.Read(session => ((string[])["experiment", "run", "run_param", "run_tag", "run_metric", "metric_block", "run_input", "run_output", "artifact", "artifact_file", "logged_model",
+        "model", "model_version", "model_version_tag", "model_alias", "import_item"]).Select(t => session.Number(Storage.Sql.Raw($"select count(*) from {t}"))!.Value).ToList());
+
+    [Fact]
+    public async Task A_name_that_is_taken_here_is_kept_apart()
+    {
+        await using var app = Open();
+        await app.Experiments.Create("wine", null, []);
+        await app.ModelCatalog.Create("wine-model", "ours", []);
+        var summary = await Import(app, Mlruns);
+        Assert.Equal("wine-imported", summary.Renamed["experiment wine"]);
+        Assert.Equal("wine-model-imported", summary.Renamed["model wine-model"]);
+        Assert.Equal("ours", app.ModelCatalog.Get("wine-model").Description);
+        Assert.Equal(1, app.ModelCatalog.OfAlias("wine-model-imported", "champion").Version);
+        Assert.Equal(long.Parse(Wine), app.Experiments.FindByName("wine-imported")!.Id);
+        Assert.Equal("wine-imported", (await Import(app, Mlruns)).Renamed["experiment wine"]); // and stays so
+    }
+
+    [Fact]
+    public async Task A_damaged_run_holds_up_no_other_and_is_tried_again()
+    {
+        var copy = Path.Combine(_folder, "mlruns");
+        foreach (var file in Directory.EnumerateFiles(Mlruns, "*", SearchOption.AllDirectories))
+        {
+            var to = Path.Combine(copy, Path.GetRelativePath(Mlruns, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(to)!);
+            File.Copy(file, to);
+        }
+        var metric = Path.Combine(copy, Wine, "643224d983704eacb26ce314ae05bef3", "metrics", "loss");
+        var good = await File.ReadAllTextAsync(metric);
+        await File.WriteAllTextAsync(metric, good + "17955792 not-a-number 7\n");
+        await using var app = Open();
+        var summary = await Import(app, copy);
+        Assert.Contains("not-a-number", Assert.Single(summary.Faults));
+        Assert.Equal(8, summary.Runs);
+        await File.WriteAllTextAsync(metric, good);
+        Assert.Empty((await Import(app, copy)).Faults);
+        Assert.Equal(5, app.RunLog.History("643224d983704eacb26ce314ae05bef3", "loss").Count);
+    }
+
+    [Fact]
+    public async Task A_server_is_copied_over_its_API_and_a_run_that_went_on_is_copied_again()
+    {
+        await using var server = await MlflowServer.Start();
+        using var takt = new TaktClient(server.Client.BaseAddress!.ToString());
+        var files = Directory.CreateDirectory(Path.Combine(_folder, "files")).FullName;
+        await File.WriteAllTextAsync(Path.Combine(files, "MLmodel"), "flavors: {}\n");
+        await using var run = await takt.StartRun("their", "first", new Dictionary<string, string> { ["a"] = "b" });
+        await run.LogParam("lr", "0.1");
+        for (var i = 0; i < 3000; i++) await run.LogMetric("loss", i, i);
+        await run.LogMetric("nan", double.NaN);
+        await run.LogInput("d", "12345678", "s3://d", "training");
+        await run.Upload("x/ü 1.txt", new MemoryStream("content"u8.ToArray()));
+        var logged = await run.LogModel("m", files);
+        var version = await takt.Register("registered", logged.Uri, run.Id);
+        await takt.SetAlias("registered", "champion", version.Version);
+        await run.Flush();
+        for (var i = 0; i < 30; i++) await (await takt.StartRun("their", $"r{i}")).End();
+
+        await using var app = Open();
+        var address = server.Client.BaseAddress!.ToString();
+        var summary = await Import(app, address);
+        Assert.Empty(summary.Faults);
+        Assert.Equal((31, 3001L, 1, 1), (summary.Runs, summary.Points, summary.LoggedModels, summary.Versions));
+        var copy = app.RunLog.Get(run.Id);
+        Assert.Equal(("first", "RUNNING", "0.1"), (copy.Name, copy.Status, copy.Params.Single().Value));
+        Assert.Equal("12345678", Assert.Single(copy.Inputs).Digest);
+        Assert.Equal(logged.Id, Assert.Single(copy.Outputs).Model);
+        Assert.Equal(3000, app.RunLog.History(run.Id, "loss").Count);
+        var experiment = app.Experiments.FindByName("their")!.Id;
+        Assert.Equal("content", await Text(app, $"{experiment}/{run.Id}/artifacts/x/ü 1.txt"));
+        Assert.Equal("registered", app.ModelCatalog.OfAlias("registered", "champion").Name);
+
+        await run.LogMetric("loss", 1, 3000);
+        await run.End();
+        var again = await Import(app, address);
+        Assert.Equal((1, 30), (again.Runs, again.RunsThere));
+        Assert.Equal(("FINISHED", 3001), (app.RunLog.Get(run.Id).Status, app.RunLog.History(run.Id, "loss").Count));
+        Assert.Equal((0, 31), ((await Import(app, address)).Runs, (await Import(app, address)).RunsThere));
+    }
+
+    [Theory]
+    [InlineData("sqlite:///mlflow.db", TaktError.Invalid, "import from the server that runs on it")]
+    [InlineData("/no/such/folder", TaktError.NotFound, "/no/such/folder")]
+    [InlineData("http://127.0.0.1:1", TaktError.Unavailable, "no tracking server answers at http://127.0.0.1:1")]
+    public async Task What_can_not_be_read_is_named(string source, TaktError error, string words)
+    {
+        await using var app = Open();
+        var fault = await Assert.ThrowsAsync<TaktException>(() => Import(app, source));
+        Assert.Equal(error, fault.Error);
+        Assert.Contains(words, fault.Message);
+    }
+
+    [Fact]
+    public async Task A_folder_without_experiments_is_refused()
+    {
+        await using var app = Open();
+        Assert.Contains("is no mlruns folder", (await Assert.ThrowsAsync<TaktException>(() => Import(app, _folder))).Message);
+    }
+}
