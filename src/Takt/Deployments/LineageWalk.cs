@@ -129,6 +129,7 @@ sealed class LineageWalk(SqlSession session)
             From(stage, id, "logged");
         if (session.Text($"select value from run_tag where run = {run} and key = 'mlflow.source.git.commit'") is { Length: > 0 } code) From("code:" + code, id, "ran at");
         foreach (var (name, digest) in session.Query($"select name, digest from run_input where run = {run} order by name, digest", row => (row.Text(0), row.Text(1)))) From(_facts.DataId(name, digest), id, "read");
+        foreach (var model in session.Query($"select i.model from run_model_input i where i.run = {run} and {NotItsOwn}", row => row.Text(0))) From("logged-model:" + model, id, "read");
         if (_nodes[id].Facts.GetValueOrDefault("kind") != "stage")
             foreach (var data in session.Query($"select value from run_tag where run = {run} and key = 'takt.dataset'", row => row.Text(0))) From("data:" + data, id, "read");
         if (!whole) return;
@@ -181,6 +182,7 @@ sealed class LineageWalk(SqlSession session)
             case "run": DownRun(id, name, whole); break;
             case "logged-model":
                 foreach (var model in ModelsWhere($"source = {"models:/" + name} or source like {"models:/" + name + "/%"}")) To(id, model, "registered");
+                foreach (var run in Most(session.Query($"select i.run from run_model_input i where i.model = {name} and {NotItsOwn} limit {MostOfOne + 1}", row => row.Text(0)))) To(id, "run:" + run, "read", whole: false);
                 break;
             case "model":
                 foreach (var revision in Most(session.Query($"select endpoint, number from revision where model = {name} order by created desc limit {MostOfOne + 1}", row => $"revision:{row.Text(0)}/{row.Number(1)}"))) To(id, revision, "deployed");
@@ -234,6 +236,9 @@ sealed class LineageWalk(SqlSession session)
         if (!whole) return;
         foreach (var stage in _facts.StagesOf(run).Where(s => s.Run is not null && HoldsModels(s.Run!))) To(id, "run:" + stage.Run, "part of");
     }
+
+    /// <summary>A run that looks at the model it made did not read it from elsewhere: the graph has no cycles.</summary>
+    static readonly Sql NotItsOwn = Sql.Raw("not exists(select 1 from logged_model l where l.id = i.model and l.run = i.run) and not exists(select 1 from run_output o where o.run = i.run and o.model = i.model)");
 
     bool HoldsModels(string run) => session.Number($"""
         select (select count(*) from model_version where run = {run}) + (select count(*) from logged_model where run = {run}) + (select count(*) from run_output where run = {run})

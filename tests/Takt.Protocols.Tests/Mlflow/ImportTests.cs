@@ -19,7 +19,9 @@ public sealed class ImportTests : IDisposable
 
     static Task<ImportSummary> Import(TaktApp app, string source, bool dry = false) => new MlflowImport(app).Run(source, dry, (_, _) => { }, CancellationToken.None);
 
-    static TrackedRun Run(TaktApp app, string name) => app.RunLog.Search([.. app.Experiments.Search("", [], null, 0, 100).Select(e => e.Id)], $"attributes.run_name = '{name}'", [], null, 0, 10).Single();
+    static TrackedRun Run(TaktApp app, string name) => app.RunLog.Get(app.Database.Read(session => session.Text($"select id from run where name = {name}"))!);
+
+    static List<Takt.Runs.MetricPoint> History(TaktApp app, string run, string key) => [.. app.MetricHistory.Of(run, key, 25_000, null).Items];
 
     static async Task<string> Text(TaktApp app, string path)
     {
@@ -35,19 +37,19 @@ public sealed class ImportTests : IDisposable
         Assert.Empty(summary.Faults);
         Assert.Equal((3, 9, 2, 15L), (summary.Experiments, summary.Runs, summary.Models == 3 ? 2 : 0, summary.Points));
 
-        var wine = app.Experiments.Get(long.Parse(Wine));
+        var wine = await app.Experiments.Get(long.Parse(Wine));
         Assert.Equal(("wine", 1795579205939), (wine.Name, wine.CreatedAt.ToUnixTimeMilliseconds()));
-        Assert.True(app.Experiments.FindByName("old")!.Deleted);
+        Assert.True((await app.Experiments.FindByName("old"))!.Deleted);
         var run = app.RunLog.Get("643224d983704eacb26ce314ae05bef3");
         Assert.Equal(("run-0", "ann", "FINISHED", 1795579211832, 1795579211961), (run.Name, run.User, run.Status, run.Started, run.Ended));
         Assert.Equal("emoji 🍷 and\nnewline", run.Params.Single(p => p.Key == "note").Value);
         Assert.Equal("zoë", run.Tags.Single(t => t.Key == "team/owner").Value);
         var input = Assert.Single(run.Inputs);
         Assert.Equal(("wine", "0d09bed6", "local", "training"), (input.Name, input.Digest, input.SourceType, input.Tags[RunInput.ContextTag]));
-        var loss = app.RunLog.History(run.Id, "loss");
-        Assert.Equal([(1795579211901, 1.0, 0), (1795579211902, 0.5, 1)], loss.Take(2).Select(p => (p.Time.ToUnixTimeMilliseconds(), p.Value, p.Step)));
+        var loss = History(app, run.Id, "loss");
+        Assert.Equal([(1795579211901, 1.0, 0), (1795579211902, 0.5, 1)], loss.Take(2).Select(p => (p.Time, p.Value, p.Step)));
         Assert.Equal(5, loss.Count);
-        Assert.True(double.IsNaN(Assert.Single(app.RunLog.History(run.Id, "nan")).Value));
+        Assert.True(double.IsNaN(Assert.Single(History(app, run.Id, "nan")).Value));
         Assert.Equal(0.5, run.Metrics.Single(m => m.Key == "group/auc").Value);
         Assert.Equal("hello 0", await Text(app, $"{Wine}/{run.Id}/artifacts/notes/a ä.txt"));
 
@@ -85,7 +87,7 @@ public sealed class ImportTests : IDisposable
         await using var app = Open();
         var dry = await Import(app, Mlruns, dry: true);
         Assert.Equal(9, dry.Runs);
-        Assert.Null(app.Experiments.FindByName("wine"));
+        Assert.Null(await app.Experiments.FindByName("wine"));
         await Import(app, Mlruns);
         var rows = Rows(app);
         var again = await Import(app, Mlruns);
@@ -107,7 +109,7 @@ public sealed class ImportTests : IDisposable
         Assert.Equal("wine-model-imported", summary.Renamed["model wine-model"]);
         Assert.Equal("ours", app.ModelCatalog.Get("wine-model").Description);
         Assert.Equal(1, app.ModelCatalog.OfAlias("wine-model-imported", "champion").Version);
-        Assert.Equal(long.Parse(Wine), app.Experiments.FindByName("wine-imported")!.Id);
+        Assert.Equal(long.Parse(Wine), (await app.Experiments.FindByName("wine-imported"))!.Id);
         Assert.Equal("wine-imported", (await Import(app, Mlruns)).Renamed["experiment wine"]); // and stays so
     }
 
@@ -130,7 +132,7 @@ public sealed class ImportTests : IDisposable
         Assert.Equal(8, summary.Runs);
         await File.WriteAllTextAsync(metric, good);
         Assert.Empty((await Import(app, copy)).Faults);
-        Assert.Equal(5, app.RunLog.History("643224d983704eacb26ce314ae05bef3", "loss").Count);
+        Assert.Equal(5, History(app, "643224d983704eacb26ce314ae05bef3", "loss").Count);
     }
 
     [Fact]
@@ -161,8 +163,8 @@ public sealed class ImportTests : IDisposable
         Assert.Equal(("first", "RUNNING", "0.1"), (copy.Name, copy.Status, copy.Params.Single().Value));
         Assert.Equal("12345678", Assert.Single(copy.Inputs).Digest);
         Assert.Equal(logged.Id, Assert.Single(copy.Outputs).Model);
-        Assert.Equal(3000, app.RunLog.History(run.Id, "loss").Count);
-        var experiment = app.Experiments.FindByName("their")!.Id;
+        Assert.Equal(3000, History(app, run.Id, "loss").Count);
+        var experiment = (await app.Experiments.FindByName("their"))!.Id;
         Assert.Equal("content", await Text(app, $"{experiment}/{run.Id}/artifacts/x/ü 1.txt"));
         Assert.Equal("registered", app.ModelCatalog.OfAlias("registered", "champion").Name);
 
@@ -170,7 +172,7 @@ public sealed class ImportTests : IDisposable
         await run.End();
         var again = await Import(app, address);
         Assert.Equal((1, 30), (again.Runs, again.RunsThere));
-        Assert.Equal(("FINISHED", 3001), (app.RunLog.Get(run.Id).Status, app.RunLog.History(run.Id, "loss").Count));
+        Assert.Equal(("FINISHED", 3001), (app.RunLog.Get(run.Id).Status, History(app, run.Id, "loss").Count));
         Assert.Equal((0, 31), ((await Import(app, address)).Runs, (await Import(app, address)).RunsThere));
     }
 

@@ -49,7 +49,7 @@ public sealed class ImportCrashTests : IDisposable
             Assert.Equal(1, app.Database.Read(s => s.Number($"select count(*) from experiment where name = 'big'")));
             foreach (var i in (int[])[0, Runs / 2, Runs - 1])
             {
-                Assert.Equal(Points, app.RunLog.History($"{i:x32}", "m").Count);
+                Assert.Equal(Points, app.MetricHistory.Of($"{i:x32}", "m", 1000, null).Items.Count);
                 await using var content = await app.Artifacts.Open($"7/{i:x32}/artifacts/a.txt", default);
                 Assert.Equal($"artifact {i}", await new StreamReader(content).ReadToEndAsync());
             }

@@ -6,7 +6,7 @@ namespace Takt.Runs.Import;
 public sealed record ImportedRun(
     string Id, string Name, string User, RunStatus Status, bool Deleted, long Started, long? Ended, string ArtifactUri,
     IReadOnlyList<string> Metrics, IReadOnlyList<KeyValuePair<string, string>> Params, IReadOnlyList<KeyValuePair<string, string>> Tags,
-    IReadOnlyList<RunInput> Inputs, IReadOnlyList<RunOutput> Outputs)
+    IReadOnlyList<RunInput> Inputs, IReadOnlyList<string> ModelInputs, IReadOnlyList<RunOutput> Outputs)
 {
     /// <summary>Changes when the source's run has gone on since.</summary>
     public string Mark => $"{Status}|{Ended}|{Deleted}|{Name}";

@@ -68,22 +68,24 @@ public sealed class RunImport(Database database, IBlobStore blobs, TimeProvider 
         var lifecycle = run.Deleted ? "deleted" : "active";
         long? deleted = run.Deleted ? now.ToUnixTimeMilliseconds() : null;
         if (session.Execute($"update run set name = {run.Name}, status = {run.Status}, lifecycle = {lifecycle}, ended = {run.Ended}, deleted = {deleted} where id = {id}") > 0)
-            foreach (var table in (string[])["run_param", "run_tag", "run_metric", "metric_block", "run_input", "run_output", "artifact"]) session.Execute($"delete from {Sql.Raw(table)} where run = {id}");
+            foreach (var table in (string[])["run_param", "run_tag", "run_metric", "metric_block", "run_input", "run_model_input", "run_output", "artifact"]) session.Execute($"delete from {Sql.Raw(table)} where run = {id}");
         else
             session.Execute($"""
                 insert into run(id, seq, experiment, name, user_id, status, lifecycle, started, ended, deleted, parent, artifact_uri)
-                values({id}, (select coalesce(max(seq), 0) + 1 from run), {group}, {run.Name}, {run.User}, {run.Status}, {lifecycle}, {run.Started}, {run.Ended}, {deleted}, {parent}, {address})
+                values({id}, {RunTable.NextSeq(session)}, {group}, {run.Name}, {run.User}, {run.Status}, {lifecycle}, {run.Started}, {run.Ended}, {deleted}, {parent}, {address})
                 """);
         foreach (var (key, value) in run.Params) RunTable.SetParam(session, id, key, value);
         foreach (var (key, value) in run.Tags) RunTable.SetTag(session, id, key, value);
         foreach (var history in points.Values)
-            foreach (var block in history.Chunk(BlockPoints)) RunTable.AddPoints(session, id, block);
+            foreach (var block in history.Chunk(BlockPoints))
+                RunTable.AddPoints(session, run.Id, group, [.. block.Select(p => new LoggedMetric(p.Key, p.Value, p.Step, p.Time.ToUnixTimeMilliseconds()))]);
         foreach (var input in run.Inputs)
             session.Execute($"""
                 insert into run_input(run, name, digest, source_type, source, schema_text, profile, context, tags)
                 values({id}, {input.Name}, {input.Digest}, {input.SourceType}, {input.Source}, {input.Schema}, {input.Profile},
                        {input.Tags.GetValueOrDefault(RunInput.ContextTag)}, {JsonSerializer.Serialize(input.Tags, RunsJson.Default.IReadOnlyDictionaryStringString)}) on conflict do nothing
                 """);
+        foreach (var model in run.ModelInputs) session.Execute($"insert into run_model_input(run, model) values({id}, {model}) on conflict do nothing");
         foreach (var output in run.Outputs) session.Execute($"insert into run_output(run, model, step) values({id}, {output.Model}, {output.Step}) on conflict do nothing");
         foreach (var file in artifacts ?? []) session.Execute($"insert into artifact(run, path, digest, size, created) values({id}, {file.Path}, {file.Digest}, {file.Size}, {now})");
         ImportTable.Put(session, source, "run", run.Id, run.Id, run.Mark, now);

@@ -50,7 +50,7 @@ sealed class MlflowServerSource : IMlflowSource
             return new ImportedRun(Text(info, "run_id"), Text(info, "run_name") is { Length: > 0 } name ? name : tags.LastOrDefault(t => t.Key == "mlflow.runName").Value ?? "", Text(info, "user_id"),
                 Enum.TryParse<RunStatus>(Text(info, "status"), out var status) ? status : RunStatus.RUNNING, Text(info, "lifecycle_stage") == "deleted", Whole(info, "start_time") ?? 0, Whole(info, "end_time"),
                 Text(info, "artifact_uri"), [.. List(data, "metrics").Select(m => Text(m, "key")).Distinct()], Pairs(data?["params"]), tags,
-                [.. List(run["inputs"] as JsonObject, "dataset_inputs").Select(Input)],
+                [.. List(run["inputs"] as JsonObject, "dataset_inputs").Select(Input)], [.. List(run["inputs"] as JsonObject, "model_inputs").Select(m => Text(m, "model_id"))],
                 [.. List(run["outputs"] as JsonObject, "model_outputs").Select(o => new RunOutput(Text(o, "model_id"), Whole(o, "step") ?? 0))]);
         }, cancel);
 

@@ -55,6 +55,7 @@ sealed class MlrunsFolderSource : IMlflowSource
             yield return new ImportedRun(meta.Text("run_id") ?? Path.GetFileName(folder), meta.Text("run_name") is { Length: > 0 } name ? name : tags.LastOrDefault(t => t.Key == "mlflow.runName").Value ?? "",
                 meta.Text("user_id") ?? "", Statuses[Math.Clamp(meta.Number("status") ?? 1, 0, Statuses.Length - 1)], meta.Text("lifecycle_stage") == "deleted", meta.Number("start_time") ?? 0, meta.Number("end_time"),
                 meta.Text("artifact_uri") ?? "", [.. Files(Path.Combine(folder, "metrics")).Select(f => f.Name)], Texts(Path.Combine(folder, "params")), tags, [.. Inputs(home, folder)],
+                [.. Folders(Path.Combine(folder, "inputs")).Where(MetaFile.In).Select(MetaFile.Read).Where(i => i.Text("destination_type") == "MODEL_INPUT").Select(i => i.Text("destination_id") ?? "")],
                 [.. Folders(Path.Combine(folder, "outputs")).Where(MetaFile.In).Select(MetaFile.Read).Select(o => new RunOutput(o.Text("destination_id") ?? "", o.Number("step") ?? 0))]);
         }
     }
