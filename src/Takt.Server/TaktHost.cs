@@ -31,6 +31,8 @@ public static class TaktHost
         configure(builder);
         var web = builder.Build();
         web.UseTaktErrors();
+        web.UseInference(app);
+        web.UseRouting();
         Map(web, app);
         return web;
     }

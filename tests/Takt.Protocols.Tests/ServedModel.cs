@@ -27,14 +27,14 @@ sealed class ServedModel : IAsyncDisposable
     }
 
     /// <summary>Another version of <c>m</c>; with an extra feature it refuses requests for the first.</summary>
-    public async Task Register(string name, int seed, bool extra)
+    public async Task Register(string name, int seed, bool extra, string task = "binary")
     {
         var random = new Random(seed);
         var x = Enumerable.Range(0, 300).Select(_ => random.NextDouble()).ToArray();
         List<Column> columns = [Column.Of("x", x), Column.Of("c", x.Select((_, i) => (string?)(i % 2 == 0 ? "a" : "b")).ToArray()), Column.Of("y", x.Select(v => v > 0.5 ? 1L : 0L).ToArray())];
         if (extra) columns.Add(Column.Of("extra", x));
         var package = Directory.CreateDirectory(Path.Combine(_folder, name)).FullName;
-        new LightGbmTrainer().Train(new TrainingRequest("binary", "y", null, [], new Dictionary<string, double> { ["trees"] = 5 }, seed), new Table(columns), package, TextWriter.Null, default);
+        new LightGbmTrainer().Train(new TrainingRequest(task, "y", null, [], new Dictionary<string, double> { ["trees"] = 5 }, seed), new Table(columns), package, TextWriter.Null, default);
         await Server.App.Models.Register(new RegisterModel("m", package, null, null, [], new Dictionary<string, string>(), new Dictionary<string, double>()));
     }
 

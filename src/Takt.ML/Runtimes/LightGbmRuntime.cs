@@ -22,11 +22,18 @@ public sealed class LightGbmRuntime : IModelRuntime
         throw TaktException.Invalid($"{path} has {booster.Features} features, {ModelPackage.InfoFile} names {package.Info.Features.Count}: the package is damaged");
     }
 
+    sealed class Scorer(Booster booster, PackageInfo info) : RowScorer(info.Features, info.Signature.Outputs[0])
+    {
+        public override void Score(ReadOnlySpan<double> matrix, int rows, Span<double> scores) => booster.Predict(matrix, rows, Features.Count, scores);
+    }
+
     sealed class Model(Booster booster, PackageInfo info) : ILoadedModel
     {
         readonly FeatureMatrix _matrix = new(info.Features);
 
         public Signature Signature { get; } = info.Signature;
+
+        public RowScorer Rows { get; } = new Scorer(booster, info);
 
         public Table Predict(Table inputs)
         {

@@ -1,123 +1,117 @@
-using System.Text;
 using Takt.Data;
 
 namespace Takt.Deployments;
 
-/// <summary>A batch or labels as a journal's record. The form is fixed by docs/formats.md; the first byte tells which it is.</summary>
+/// <summary>The records of a journal. Their forms are fixed by docs/formats.md; the first byte tells which it is.</summary>
 static class BatchCodec
 {
-    const byte BatchRecord = 1;
-    const byte LabelRecord = 2;
+    public const byte BatchRecord = 1;
+    public const byte LabelRecord = 2;
+    public const byte SourceRecord = 3;
+    public const byte RowsRecord = 4;
 
-    public static byte[] Write(PredictionBatch batch)
+    public static void Write(RecordWriter writer, PredictionBatch batch)
     {
-        using var body = new MemoryStream();
-        using var writer = new BinaryWriter(body, Encoding.UTF8);
-        writer.Write(BatchRecord);
-        writer.Write(batch.Id);
-        writer.Write(batch.Time.ToUnixTimeMilliseconds());
-        writer.Write(batch.Received.ToUnixTimeMilliseconds());
-        writer.Write(batch.Revision);
-        writer.Write(batch.Model);
-        writer.Write(batch.Latency.Ticks);
-        writer.Write(batch.Error);
+        writer.Byte(BatchRecord);
+        writer.Text(batch.Id);
+        writer.Long(batch.Time.ToUnixTimeMilliseconds());
+        writer.Long(batch.Received.ToUnixTimeMilliseconds());
+        writer.Int(batch.Revision);
+        writer.Text(batch.Model);
+        writer.Long(batch.Latency.Ticks);
+        writer.Text(batch.Error);
         Write(writer, batch.Inputs);
         Write(writer, batch.Outputs);
-        writer.Flush();
-        return body.ToArray();
     }
 
-    public static byte[] Write(IReadOnlyList<Label> labels)
+    public static void Write(RecordWriter writer, IReadOnlyList<Label> labels)
     {
-        using var body = new MemoryStream();
-        using var writer = new BinaryWriter(body, Encoding.UTF8);
-        writer.Write(LabelRecord);
-        writer.Write(labels.Count);
+        writer.Byte(LabelRecord);
+        writer.Int(labels.Count);
         foreach (var label in labels)
         {
-            writer.Write(label.Id);
-            writer.Write(label.Value);
-            writer.Write(label.Time.ToUnixTimeMilliseconds());
+            writer.Text(label.Id);
+            writer.Double(label.Value);
+            writer.Long(label.Time.ToUnixTimeMilliseconds());
         }
-        writer.Flush();
-        return body.ToArray();
     }
 
-    /// <summary>A <see cref="PredictionBatch"/>, or a list of <see cref="Label"/>s.</summary>
-    public static object Read(byte[] record)
+    public static void Write(RecordWriter writer, LogSource source)
     {
-        using var reader = new BinaryReader(new MemoryStream(record), Encoding.UTF8);
-        if (reader.ReadByte() == LabelRecord)
+        writer.Byte(SourceRecord);
+        writer.Int(source.Number);
+        writer.Int(source.Revision);
+        writer.Text(source.Model);
+        foreach (var columns in (IReadOnlyList<LogColumn>[])[source.Inputs, source.Outputs])
         {
-            var labels = new List<Label>(reader.ReadInt32());
-            for (var i = labels.Capacity; i > 0; i--)
-                labels.Add(new Label(reader.ReadString(), reader.ReadDouble(), DateTimeOffset.FromUnixTimeMilliseconds(reader.ReadInt64())));
-            return labels;
-        }
-        var (id, time, received) = (reader.ReadString(), reader.ReadInt64(), reader.ReadInt64());
-        var (revision, model, latency, error) = (reader.ReadInt32(), reader.ReadString(), reader.ReadInt64(), reader.ReadString());
-        return new PredictionBatch(id, DateTimeOffset.FromUnixTimeMilliseconds(time), DateTimeOffset.FromUnixTimeMilliseconds(received), revision, model,
-            TimeSpan.FromTicks(latency), Table(reader), Table(reader), error);
-    }
-
-    static void Write(BinaryWriter writer, Table? table)
-    {
-        writer.Write(table?.Columns.Count ?? -1);
-        if (table is null) return;
-        writer.Write(table.Rows);
-        foreach (var column in table.Columns)
-        {
-            writer.Write(column.Name);
-            writer.Write((byte)column.Type);
-            for (var row = 0; row < table.Rows; row++)
+            writer.Int(columns.Count);
+            foreach (var column in columns)
             {
-                var missing = column.IsMissing(row);
-                if (column.Type != ColumnType.Number) writer.Write(!missing);
-                switch (column.Type)
-                {
-                    case ColumnType.Number: writer.Write(missing ? double.NaN : column.Numbers[row]); break;
-                    case ColumnType.Boolean when !missing: writer.Write(column.Booleans[row]); break;
-                    case ColumnType.Text when !missing: writer.Write(column.Texts[row]!); break;
-                    case ColumnType.Integer or ColumnType.Time when !missing: writer.Write(column.Integers[row]); break;
-                }
+                writer.Text(column.Name);
+                writer.Byte((byte)column.Type);
             }
         }
     }
 
-    static Table? Table(BinaryReader reader)
+    /// <summary>A record with <see cref="BatchRecord"/>.</summary>
+    public static PredictionBatch ReadBatch(ReadOnlySpan<byte> record)
     {
-        var count = reader.ReadInt32();
+        var reader = new RecordReader(record[1..]);
+        var (id, time, received) = (reader.Text(), reader.Long(), reader.Long());
+        var (revision, model, latency, error) = (reader.Int(), reader.Text(), reader.Long(), reader.Text());
+        return new PredictionBatch(id, DateTimeOffset.FromUnixTimeMilliseconds(time), DateTimeOffset.FromUnixTimeMilliseconds(received), revision, model,
+            TimeSpan.FromTicks(latency), ReadTable(ref reader), ReadTable(ref reader), error);
+    }
+
+    /// <summary>A record with <see cref="LabelRecord"/>.</summary>
+    public static List<Label> ReadLabels(ReadOnlySpan<byte> record)
+    {
+        var reader = new RecordReader(record[1..]);
+        var count = reader.Int();
+        var labels = new List<Label>(count);
+        for (var i = 0; i < count; i++) labels.Add(new Label(reader.Text(), reader.Double(), DateTimeOffset.FromUnixTimeMilliseconds(reader.Long())));
+        return labels;
+    }
+
+    /// <summary>A record with <see cref="SourceRecord"/>.</summary>
+    public static LogSource ReadSource(ReadOnlySpan<byte> record)
+    {
+        var reader = new RecordReader(record[1..]);
+        var (number, revision, model) = (reader.Int(), reader.Int(), reader.Text());
+        return new LogSource(number, revision, model, Columns(ref reader), Columns(ref reader));
+    }
+
+    static LogColumn[] Columns(ref RecordReader reader)
+    {
+        var columns = new LogColumn[reader.Int()];
+        for (var c = 0; c < columns.Length; c++) columns[c] = new LogColumn(reader.Text(), (ColumnType)reader.Byte());
+        return columns;
+    }
+
+    static void Write(RecordWriter writer, Table? table)
+    {
+        writer.Int(table?.Columns.Count ?? -1);
+        if (table is null) return;
+        writer.Int(table.Rows);
+        foreach (var column in table.Columns)
+        {
+            writer.Text(column.Name);
+            writer.Byte((byte)column.Type);
+            for (var row = 0; row < table.Rows; row++) writer.Value(column, row);
+        }
+    }
+
+    static Table? ReadTable(ref RecordReader reader)
+    {
+        var count = reader.Int();
         if (count < 0) return null;
-        var rows = reader.ReadInt32();
+        var rows = reader.Int();
         var columns = new Column[count];
         for (var c = 0; c < count; c++)
         {
-            var (name, type) = (reader.ReadString(), (ColumnType)reader.ReadByte());
-            Array values = type switch
-            {
-                ColumnType.Number => new double[rows],
-                ColumnType.Boolean => new bool[rows],
-                ColumnType.Text => new string?[rows],
-                _ => new long[rows],
-            };
-            bool[]? missing = null;
-            for (var row = 0; row < rows; row++)
-            {
-                if (type == ColumnType.Number)
-                {
-                    ((double[])values)[row] = reader.ReadDouble();
-                    continue;
-                }
-                if (!reader.ReadBoolean())
-                {
-                    (missing ??= new bool[rows])[row] = true;
-                    continue;
-                }
-                if (type == ColumnType.Boolean) ((bool[])values)[row] = reader.ReadBoolean();
-                else if (type == ColumnType.Text) ((string?[])values)[row] = reader.ReadString();
-                else ((long[])values)[row] = reader.ReadInt64();
-            }
-            columns[c] = Column.Over(name, type, values, rows, missing);
+            var values = new ColumnValues(new LogColumn(reader.Text(), (ColumnType)reader.Byte()), rows);
+            for (var row = 0; row < rows; row++) values.Append(ref reader);
+            columns[c] = values.Build("");
         }
         return new Table(columns);
     }

@@ -52,11 +52,13 @@ public sealed partial class DeployStep(DeploymentBook book, ModelRegistry regist
         if (model is null == upstream is null) with.Fault("model", "a deployment has either model: NAME@ALIAS or upstream:");
         if (model is not null && model.IndexOf('@') <= 0) with.Fault("model", $"'{model}' must name a version: NAME@ALIAS or NAME@NUMBER");
         _ = with.Texts("needs");
+        var alias = with.Section("then")?.TextOrNull("alias");
+        if (alias is not null && !ModelRegistry.IsAlias(alias)) with.Fault("then", $"'{alias}' is no alias: letters, digits, _ and -, and no number");
         var strategy = with.Section("strategy");
         var canary = strategy is null ? [1.0] : Canary(strategy);
         var (stepTime, stepRequests) = strategy is null ? (TimeSpan.Zero, 0L) : Step(strategy);
         return (model, new DeploymentSpec(endpoint, canary, stepTime, stepRequests, strategy is null ? [] : Rules(strategy),
-            with.Section("then")?.TextOrNull("alias"), with.Choice("rollback", "automatic", "manual") == "automatic", upstream));
+            alias, with.Choice("rollback", "automatic", "manual") == "automatic", upstream));
     }
 
     static List<double> Canary(StepArguments strategy)

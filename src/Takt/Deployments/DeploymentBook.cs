@@ -35,6 +35,9 @@ public sealed class DeploymentBook(Database database, TimeProvider time)
     public IReadOnlyList<Deployment> List() => database.Read(session =>
         session.Query($"select endpoint from deployment order by endpoint", row => row.Text(0)).ConvertAll(endpoint => Find(session, endpoint)!));
 
+    /// <summary>Their names, in order.</summary>
+    public IReadOnlyList<string> Endpoints() => database.Read(session => session.Query($"select endpoint from deployment order by endpoint", row => row.Text(0)));
+
     /// <exception cref="TaktException">NotFound.</exception>
     public Deployment Get(string endpoint) => Find(endpoint) ?? throw TaktException.NotFound($"no deployment '{endpoint}'; `takt deploy list` shows those that there are");
 
@@ -53,13 +56,15 @@ public sealed class DeploymentBook(Database database, TimeProvider time)
 
     /// <summary>Writes the rollout as it is now, if nobody has moved it since it was read.</summary>
     /// <param name="kind">The event; its detail is the rollout's evidence, or <paramref name="detail"/>.</param>
+    /// <param name="also">Done in the same transaction.</param>
     /// <returns>False when somebody was first.</returns>
-    public Task<bool> Move(Rollout before, Rollout after, string kind, string? detail = null, bool makeLive = false) => database.Write(session =>
+    public Task<bool> Move(Rollout before, Rollout after, string kind, string? detail = null, bool makeLive = false, Action<SqlSession>? also = null) => database.Write(session =>
     {
         var now = Rollouts(session, before.Endpoint).FirstOrDefault(r => r.Number == before.Number);
         if (now is null || now.State != before.State || now.Step != before.Step) return false;
         Update(session, after, kind, detail);
         if (makeLive) session.Execute($"update deployment set live = {after.Revision}, updated = {time.GetUtcNow()} where endpoint = {after.Endpoint}");
+        also?.Invoke(session);
         return true;
     });
 

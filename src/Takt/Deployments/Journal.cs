@@ -11,20 +11,21 @@ namespace Takt.Deployments;
 /// <remarks>One writer. <see cref="Sync"/> makes all that was appended survive power loss.</remarks>
 sealed class Journal : IDisposable
 {
-    const int HeaderBytes = 12;
+    public const int HeaderBytes = 12;
 
     /// <summary>A longer record is damage, not data.</summary>
     public const int MaxRecord = 64 << 20;
 
     readonly FileStream _file;
-    readonly string _path;
+    public string Path { get; }
 
     public Journal(string path)
     {
-        _path = path;
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        Path = path;
+        var folder = System.IO.Path.GetDirectoryName(path)!;
+        Directory.CreateDirectory(folder);
         _file = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read, 1 << 16);
-        Files.SyncFolder(Path.GetDirectoryName(path)!);
+        Files.SyncFolder(folder);
     }
 
     public long Bytes => _file.Position;
@@ -38,16 +39,12 @@ sealed class Journal : IDisposable
         _file.Write(payload);
     }
 
+    /// <summary>Records that have their headers already.</summary>
+    public void AppendFramed(ReadOnlySpan<byte> records) => _file.Write(records);
+
     public void Sync() => _file.Flush(flushToDisk: true);
 
     public void Dispose() => _file.Dispose();
-
-    /// <summary>Closes the journal and removes its file; what it held is elsewhere by now.</summary>
-    public void Discard()
-    {
-        _file.Dispose();
-        File.Delete(_path);
-    }
 
     /// <summary>The whole records from the start of the file; ends at the first that is torn or damaged.</summary>
     public static IEnumerable<byte[]> Read(string path)

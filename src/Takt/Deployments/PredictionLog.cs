@@ -1,4 +1,5 @@
-using System.Threading.Channels;
+using System.Buffers;
+using System.Numerics;
 using DuckDB.NET.Data;
 using Takt.Data;
 using Takt.Runs;
@@ -6,28 +7,44 @@ using Takt.Runs;
 namespace Takt.Deployments;
 
 /// <summary>
-/// What one endpoint was asked and answered, and the labels that came later. Records go through a bounded queue to a journal (fsync for all
-/// that waits, at most every 50 ms), and from it into Parquet segments.
+/// What one endpoint was asked and answered, and the labels that came later. Records are framed by their callers into one buffer, which is written to a
+/// journal (one fsync for all that waits, at most every 50 ms); a sealed journal becomes Parquet segments, and small segments become larger ones.
 /// </summary>
 /// <remarks>
-/// A full queue drops predictions, and counts them: logging never slows an answer. Labels wait instead. After kill -9 at most what was not yet
-/// synced is lost: predictions of the last 50 ms; labels never, since their call returns after the sync.
+/// At most <see cref="MostWaiting"/> bytes wait for the disk. When they do, a prediction waits up to <see cref="Patience"/> for room, so that callers slow
+/// down to the disk's pace; after that it is dropped and counted. Labels wait as long as it takes. After kill -9 at most what was not yet synced is lost:
+/// predictions of the last 50 ms; labels never, since their call returns after the sync.
 /// </remarks>
 public sealed class PredictionLog : IAsyncDisposable
 {
-    public const int QueueRecords = 8192;
-    const int SegmentRows = 100_000;
-    const long SegmentBytes = 64 << 20;
+    public const int MostWaiting = 8 << 20;
+    const int KeptRoom = 256 << 10;
+    const long JournalRows = 500_000;
+    const long JournalBytes = 64 << 20;
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
     static readonly TimeSpan SyncEvery = TimeSpan.FromMilliseconds(50);
 
     readonly string _folder;
     readonly TimeProvider _time;
-    readonly Channel<Entry> _queue;
-    readonly Task _writer;
     readonly FolderLock _lock;
-    long _dropped;
-    long _logged;
+    readonly Segments _segments;
+    readonly Lock _gate = new();
+    readonly ManualResetEventSlim _work = new(), _hurry = new();
+    readonly List<LogSource> _sources = [];
+    readonly Thread _writer;
 
+    // guarded by _gate
+    byte[] _buffer = [];
+    int _filled;
+    long _rows;
+    bool _flush, _ended;
+    List<TaskCompletionSource> _synced = [], _flushed = [];
+    TaskCompletionSource _room = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    long _dropped, _logged;
+    string? _fault;
+
+    /// <exception cref="TaktException">Conflict: another opener writes it.</exception>
     public PredictionLog(string folder, TimeProvider time)
     {
         _folder = folder;
@@ -36,38 +53,89 @@ public sealed class PredictionLog : IAsyncDisposable
         // recovery takes journals away: never one that a living process writes
         _lock = FolderLock.TryTake(Path.Combine(folder, "log.lock"), $"process {Environment.ProcessId}", out var holder)
             ?? throw TaktException.Conflict($"the prediction log in {folder} is written by {holder}; ask its server instead");
-        Recover();
-        _queue = Channel.CreateBounded<Entry>(new BoundedChannelOptions(QueueRecords) { SingleReader = true });
-        _writer = Task.Factory.StartNew(WriteAll, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap();
+        try
+        {
+            _segments = new Segments(folder);
+            _writer = new Thread(WriteAll) { IsBackground = true, Name = $"log of {Path.GetFileName(folder)}" };
+            _writer.Start();
+        }
+        catch
+        {
+            _lock.Dispose();
+            throw;
+        }
     }
 
-    /// <summary>Predictions that were not logged because the queue was full.</summary>
+    /// <summary>Predictions that were not logged because the disk was too slow for too long, or refused.</summary>
     public long Dropped => Volatile.Read(ref _dropped);
 
-    /// <summary>Predictions logged since the start.</summary>
+    /// <summary>Predictions taken since the start.</summary>
     public long Logged => Volatile.Read(ref _logged);
 
-    /// <returns>False when the queue is full; then it is counted in <see cref="Dropped"/>.</returns>
-    public bool Append(PredictionBatch batch)
+    /// <summary>Why the disk refused what came last; null when all is well.</summary>
+    public string? Fault => Volatile.Read(ref _fault) ?? _segments.Fault;
+
+    /// <summary>The number under which rows of this revision and these columns are logged.</summary>
+    public LogSource Source(int revision, string model, IReadOnlyList<LogColumn> inputs, IReadOnlyList<LogColumn> outputs)
     {
-        if (_queue.Writer.TryWrite(new Entry(batch, null))) return true;
-        Interlocked.Add(ref _dropped, batch.Rows);
-        return false;
+        lock (_gate)
+        {
+            var known = _sources.Find(s => s.Revision == revision && s.Model == model && s.Inputs.SequenceEqual(inputs) && s.Outputs.SequenceEqual(outputs));
+            if (known is not null) return known;
+            var source = new LogSource(_sources.Count, revision, model, inputs, outputs);
+            _sources.Add(source);
+            var writer = RecordWriter.OfThread();
+            BatchCodec.Write(writer, source);
+            Put(writer.Framed());
+            return source;
+        }
+    }
+
+    /// <returns>False when there was no room in time; then it is counted in <see cref="Dropped"/>.</returns>
+    public ValueTask<bool> Append(PredictionBatch batch, CancellationToken cancel = default)
+    {
+        var writer = RecordWriter.OfThread();
+        BatchCodec.Write(writer, batch);
+        return Append(writer, batch.Rows, cancel);
+    }
+
+    /// <summary>Logs the record that the thread's writer holds.</summary>
+    internal ValueTask<bool> Append(RecordWriter writer, int rows, CancellationToken cancel = default)
+    {
+        var framed = writer.Framed();
+        if (framed.Length > Journal.MaxRecord)
+        {
+            Interlocked.Add(ref _dropped, rows);
+            return new(false);
+        }
+        return TryAppend(framed, rows) ? new(true) : Wait(framed.ToArray(), rows, cancel);
     }
 
     /// <summary>Returns when the labels survive power loss.</summary>
+    /// <exception cref="TaktException">Unavailable: the disk refuses.</exception>
     public async Task Append(IReadOnlyList<Label> labels, CancellationToken cancel = default)
     {
+        var writer = RecordWriter.OfThread();
+        BatchCodec.Write(writer, labels);
+        var record = writer.Framed().ToArray();
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await _queue.Writer.WriteAsync(new Entry(labels, done), cancel);
+        while (!TryAppend(record, 0, done)) await Room().WaitAsync(cancel);
         await done.Task;
     }
 
     /// <summary>Everything appended before is in segments when this returns.</summary>
+    /// <exception cref="TaktException">Unavailable: the disk refuses.</exception>
     public async Task Flush()
     {
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await _queue.Writer.WriteAsync(new Entry(null, done));
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_ended, this);
+            _flushed.Add(done);
+            _flush = true;
+            _hurry.Set();
+            _work.Set();
+        }
         await done.Task;
     }
 
@@ -76,91 +144,145 @@ public sealed class PredictionLog : IAsyncDisposable
     /// Segments only: <see cref="Flush"/> first to see all.
     /// </summary>
     /// <returns>Null before the first prediction is in a segment.</returns>
-    public DuckDBConnection? Open()
-    {
-        var predictions = Directory.GetFiles(_folder, "predictions-*.parquet");
-        if (predictions.Length == 0) return null;
-        var connection = DuckDb.Open();
-        DuckDb.Execute(connection, $"create view predictions as select * from read_parquet([{List(predictions)}], union_by_name = true)");
-        var labels = Directory.GetFiles(_folder, "labels-*.parquet");
-        DuckDb.Execute(connection, labels.Length == 0
-            ? "create view labels as select ''::varchar as id, 0::double as label, now()::timestamp as time where false"
-            : $"""
-                create view labels as select id, label, time from read_parquet([{List(labels)}], filename = true, file_row_number = true)
-                qualify row_number() over (partition by id order by time desc, filename desc, file_row_number desc) = 1
-                """);
-        return connection;
+    public DuckDBConnection? Open() => _segments.Open();
 
-        static string List(string[] files) => string.Join(", ", files.Order(StringComparer.Ordinal).Select(DuckDb.Text));
+    async ValueTask<bool> Wait(byte[] framed, int rows, CancellationToken cancel)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        patience.CancelAfter(Patience);
+        try
+        {
+            do await Room().WaitAsync(patience.Token);
+            while (!TryAppend(framed, rows));
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            Interlocked.Add(ref _dropped, rows);
+            return false;
+        }
     }
 
-    async Task WriteAll()
+    bool TryAppend(ReadOnlySpan<byte> framed, int rows, TaskCompletionSource? synced = null)
     {
-        var pending = new List<object>();
-        var rows = 0L;
-        Journal? journal = null;
-        var name = "";
-        while (await _queue.Reader.WaitToReadAsync())
+        lock (_gate)
         {
-            var waiting = new List<TaskCompletionSource>();
-            var flush = false;
+            if (_ended || (_filled > 0 && _filled + framed.Length > MostWaiting)) return false;
+            Put(framed);
+            _rows += rows;
+            _logged += rows;
+            if (synced is null) return true;
+            _synced.Add(synced);
+            _hurry.Set();
+            return true;
+        }
+    }
+
+    /// <summary>Under the gate.</summary>
+    void Put(ReadOnlySpan<byte> framed)
+    {
+        if (_filled + framed.Length > _buffer.Length)
+        {
+            var larger = ArrayPool<byte>.Shared.Rent((int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(KeptRoom, _filled + framed.Length)));
+            _buffer.AsSpan(0, _filled).CopyTo(larger);
+            if (_buffer.Length > 0) ArrayPool<byte>.Shared.Return(_buffer);
+            _buffer = larger;
+        }
+        framed.CopyTo(_buffer.AsSpan(_filled));
+        if (_filled == 0) _work.Set();
+        _filled += framed.Length;
+    }
+
+    Task Room()
+    {
+        lock (_gate) return _ended ? Task.FromCanceled(new CancellationToken(true)) : _filled == 0 ? Task.CompletedTask : _room.Task;
+    }
+
+    void WriteAll()
+    {
+        Journal? journal = null;
+        var (rows, serial, newest) = (0L, 0, DateTimeOffset.MinValue);
+        while (true)
+        {
+            _work.Wait();
+            if (!_hurry.IsSet) _hurry.Wait(SyncEvery); // gathers; the disk's pace, not the world's: simulated time must not hold it
+            byte[] buffer;
+            int filled, sources;
+            long taken;
+            bool flush, ended;
+            List<TaskCompletionSource> synced, flushed;
+            TaskCompletionSource room;
+            lock (_gate)
+            {
+                (buffer, filled, taken, flush, ended, sources) = (_buffer, _filled, _rows, _flush, _ended, _sources.Count);
+                (synced, flushed, room) = (_synced, _flushed, _room);
+                (_buffer, _filled, _rows, _flush) = ([], 0, 0, false);
+                if (synced.Count > 0) _synced = [];
+                if (flushed.Count > 0) _flushed = [];
+                _room = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                _hurry.Reset();
+                if (!ended) _work.Reset();
+            }
+            room.TrySetResult();
             try
             {
-                while (_queue.Reader.TryRead(out var entry))
+                if (filled > 0)
                 {
-                    if (entry.Done is not null) waiting.Add(entry.Done);
-                    if (entry.Record is null)
-                    {
-                        flush = true;
-                        continue;
-                    }
-                    if (journal is null) journal = new Journal(Path.Combine(_folder, (name = $"{_time.GetUtcNow():yyyyMMdd'T'HHmmssfff}-{Guid.NewGuid():N}"[..32]) + ".journal"));
-                    journal.Append(entry.Record is PredictionBatch batch ? BatchCodec.Write(batch) : BatchCodec.Write((IReadOnlyList<Label>)entry.Record));
-                    pending.Add(entry.Record is PredictionBatch ? entry.Record : ((IReadOnlyList<Label>)entry.Record).ToList());
-                    rows += entry.Record is PredictionBatch b ? b.Rows : ((IReadOnlyList<Label>)entry.Record).Count;
-                    if (entry.Record is PredictionBatch counted) Interlocked.Add(ref _logged, counted.Rows);
+                    journal ??= Begin(sources);
+                    journal.AppendFramed(buffer.AsSpan(0, filled));
+                    journal.Sync();
+                    rows += taken;
+                    Volatile.Write(ref _fault, null);
                 }
-                journal?.Sync();
-                if (journal is not null && (flush || rows >= SegmentRows || journal.Bytes >= SegmentBytes))
-                {
-                    SegmentWriter.Write(_folder, name, pending);
-                    journal.Discard();
-                    (journal, rows) = (null, 0);
-                    pending.Clear();
-                }
-                foreach (var done in waiting) done.TrySetResult();
+                foreach (var done in synced) done.TrySetResult();
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException or TaktException)
             {
                 var fault = new TaktException(TaktError.Unavailable, $"the prediction log in {_folder} can't be written: {e.Message}", e);
-                foreach (var done in waiting) done.TrySetException(fault);
+                Volatile.Write(ref _fault, fault.Message);
+                Interlocked.Add(ref _dropped, taken);
+                foreach (var done in synced) done.TrySetException(fault);
+                if (journal is not null) Seal(null); // what follows a torn record would not be read
             }
-            if (waiting.Count == 0) await Task.Delay(SyncEvery); // the disk's pace, not the world's: simulated time must not hold it
+            if (buffer.Length > 0) ArrayPool<byte>.Shared.Return(buffer);
+            if (journal is not null && (flush || ended || rows >= JournalRows || journal.Bytes >= JournalBytes)) Seal(flushed);
+            else if (flushed.Count > 0) _segments.Add(null, flushed);
+            if (ended) return;
         }
-        journal?.Sync();
-        if (journal is null) return;
-        SegmentWriter.Write(_folder, name, pending);
-        journal.Discard();
-    }
 
-    /// <summary>Journals of a process that is gone become segments; a segment that was being written is made again.</summary>
-    void Recover()
-    {
-        foreach (var tmp in Directory.GetFiles(_folder, "*.tmp")) File.Delete(tmp);
-        foreach (var path in Directory.GetFiles(_folder, "*.journal"))
+        Journal Begin(int sources)
         {
-            SegmentWriter.Write(_folder, Path.GetFileNameWithoutExtension(path), Journal.Read(path).Select(BatchCodec.Read).ToList());
-            File.Delete(path);
+            // names sort in the order of writing, whatever the clock does: of two labels of one time the later counts
+            newest = _time.GetUtcNow() is var now && now > newest ? now : newest;
+            var begun = new Journal(Path.Combine(_folder, $"{newest:yyyyMMdd'T'HHmmssfff}-{serial++ % 1_000_000:D6}{Guid.NewGuid():N}"[..33] + ".journal"));
+            foreach (var source in _sources[..sources]) // only ever grows; those of this buffer are in it as well
+            {
+                var writer = RecordWriter.OfThread();
+                BatchCodec.Write(writer, source);
+                begun.AppendFramed(writer.Framed());
+            }
+            return begun;
+        }
+
+        void Seal(List<TaskCompletionSource>? waiting)
+        {
+            journal!.Dispose();
+            _segments.Add(journal.Path, waiting ?? []);
+            (journal, rows) = (null, 0);
         }
     }
 
     public async ValueTask DisposeAsync()
     {
-        _queue.Writer.TryComplete();
-        await _writer;
+        lock (_gate)
+        {
+            if (_ended) return;
+            _ended = true;
+            _hurry.Set();
+            _work.Set();
+        }
+        await Task.Run(_writer.Join);
+        await _segments.DisposeAsync();
         _lock.Dispose();
     }
-
-    /// <param name="Record">A batch, or labels; null: write the segment now.</param>
-    readonly record struct Entry(object? Record, TaskCompletionSource? Done);
 }

@@ -2,20 +2,36 @@ using System.Collections.Concurrent;
 
 namespace Takt.Deployments;
 
-/// <summary>The prediction log of each endpoint, opened when it is first asked for. One process at a time writes them: the server of the folder.</summary>
+/// <summary>The prediction log of each endpoint, opened when it is first wanted.</summary>
 public sealed class PredictionLogs(TaktFolder folder, TimeProvider time) : IAsyncDisposable
 {
+    /// <summary>A log that could not be opened is not tried for every request.</summary>
+    static readonly TimeSpan Between = TimeSpan.FromSeconds(1);
+
     readonly ConcurrentDictionary<string, PredictionLog> _logs = new(StringComparer.Ordinal);
+    readonly ConcurrentDictionary<string, (long When, TaktException Why)> _failed = new(StringComparer.Ordinal);
     readonly Lock _opening = new();
 
-    /// <exception cref="TaktException">Conflict: another process writes it. A later call tries anew.</exception>
+    /// <exception cref="TaktException">Conflict: another process writes it. Unavailable: the disk refuses. A call a second later tries anew.</exception>
     public PredictionLog Of(string endpoint)
     {
         if (_logs.TryGetValue(endpoint, out var open)) return open;
+        if (_failed.TryGetValue(endpoint, out var failed) && TimeProvider.System.GetElapsedTime(failed.When) < Between) throw failed.Why;
         lock (_opening)
         {
             if (_logs.TryGetValue(endpoint, out open)) return open;
-            return _logs[endpoint] = new PredictionLog(Path.Combine(folder.Predictions, endpoint), time);
+            try
+            {
+                open = _logs[endpoint] = new PredictionLog(Path.Combine(folder.Predictions, endpoint), time);
+                _failed.TryRemove(endpoint, out _);
+                return open;
+            }
+            catch (Exception e) when (e is TaktException or IOException or UnauthorizedAccessException)
+            {
+                var why = e as TaktException ?? new TaktException(TaktError.Unavailable, $"the prediction log of '{endpoint}' can't be opened: {e.Message}", e);
+                _failed[endpoint] = (TimeProvider.System.GetTimestamp(), why);
+                throw why;
+            }
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using Takt.Data;
 using Takt.Evaluation;
@@ -15,17 +16,24 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
     /// <summary>Before this many answers of the new revision a rule is not asked: one early error is not a rate.</summary>
     public const long FewestRequests = 20;
 
+    /// <summary>A revision in charge that does not load is tried again after this long, and no more often.</summary>
+    static readonly TimeSpan BetweenLoads = TimeSpan.FromSeconds(5);
+
     readonly Dictionary<string, Watched> _watched = new(StringComparer.Ordinal);
+    readonly ConcurrentDictionary<string, (int Revision, DateTimeOffset When, string Why)> _broken = new(StringComparer.Ordinal);
+
+    /// <summary>Why the revision in charge is not served; null when it is, or was not tried.</summary>
+    public string? WhyNotServed(string endpoint) => _broken.TryGetValue(endpoint, out var broken) ? broken.Why : null;
 
     /// <returns>True while a rollout is under way: call again soon.</returns>
     public async Task<bool> Tick(CancellationToken cancel = default)
     {
         var busy = false;
         List<Exception>? failed = null;
-        foreach (var deployment in book.List())
+        foreach (var endpoint in book.Endpoints())
             try
             {
-                busy |= await Tick(deployment, cancel);
+                if (book.Find(endpoint) is { } deployment) busy |= await Tick(deployment, cancel);
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
@@ -91,14 +99,11 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
         var seen = string.Create(CultureInfo.InvariantCulture,
             $"{now.Requests} requests, {now.Errors} errors, p95 {now.Value("p95_ms"):0.##} ms (champion {before.Value("p95_ms"):0.##} ms)");
 
-        if (now.Requests >= FewestRequests && revision.Spec.RollbackAutomatically
-            && revision.Spec.Rules().Select(rule => rule.Evaluate(Metric)).FirstOrDefault(o => o.Verdict == GateVerdict.Passed) is { } held)
-        {
-            var evidence = string.Create(CultureInfo.InvariantCulture, $"{held.Rule} held ({held.Left:0.####} vs {held.Right:0.####}) at {Share(revision, rollout.Step)}: {seen}");
-            router.Set(endpoint, new Route(champion, null, 0)); // the traffic first, the record after
-            await book.Move(rollout, rollout with { State = RolloutState.RolledBack, Evidence = evidence }, "rolled-back");
-            return false;
-        }
+        var why = challenger.Stats.Refusals > watched.Refusals
+            ? $"revision {revision.Number} refused {challenger.Stats.Refusals - watched.Refusals} requests that revision {champion.Revision.Number} takes ({challenger.Stats.WhyRefused})"
+            : now.Requests >= FewestRequests && revision.Spec.Rules().Select(rule => rule.Evaluate(Metric)).FirstOrDefault(o => o.Verdict == GateVerdict.Passed) is { } held
+                ? string.Create(CultureInfo.InvariantCulture, $"{held.Rule} held ({held.Left:0.####} vs {held.Right:0.####})") : null;
+        if (why is not null) return await Stop(rollout, revision, champion, $"{why} at {Share(revision, rollout.Step)}: {seen}");
         var spec = revision.Spec;
         if (now.Requests < spec.StepRequests || time.GetUtcNow() - (rollout.StepStartedAt ?? time.GetUtcNow()) < spec.StepTime) return true;
         if (rollout.Step + 1 < spec.Canary.Count)
@@ -112,18 +117,32 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
         return false;
     }
 
+    /// <summary>Brings the old revision back; where that is a person's to decide, holds the rollout instead.</summary>
+    async Task<bool> Stop(Rollout rollout, Revision revision, Slot champion, string evidence)
+    {
+        _watched.Remove(rollout.Endpoint); // resumed, it is judged by what comes then
+        if (!revision.Spec.RollbackAutomatically)
+        {
+            await book.Move(rollout, rollout with { State = RolloutState.Paused, Evidence = evidence }, "paused");
+            return true;
+        }
+        router.Set(rollout.Endpoint, new Route(champion, null, 0)); // the traffic first, the record after
+        await book.Move(rollout, rollout with { State = RolloutState.RolledBack, Evidence = evidence }, "rolled-back");
+        return false;
+    }
+
+    /// <summary>The row and the alias in one transaction: there is no moment at which one is there without the other.</summary>
     async Task<bool> Succeed(Rollout rollout, Revision revision, string evidence)
     {
-        if (!await book.Move(rollout, rollout with { State = RolloutState.Succeeded, Evidence = evidence }, "succeeded", makeLive: true)) return false;
-        if (revision.Spec.ThenAlias is { } alias && revision.Model is { } model && registry.Find(model) is { } version)
-            await registry.SetAlias(version.Name, alias, version.Version);
-        return true;
+        var version = revision.Spec.ThenAlias is { } wanted && ModelRegistry.IsAlias(wanted) && revision.Model is { } model ? registry.Find(model) : null;
+        return await book.Move(rollout, rollout with { State = RolloutState.Succeeded, Evidence = evidence }, "succeeded", makeLive: true,
+            also: version is null ? null : session => registry.SetAlias(session, version.Name, revision.Spec.ThenAlias!, version.Version));
     }
 
     void Enter(Rollout rollout, Revision revision, Slot champion, Slot challenger)
     {
         router.Set(rollout.Endpoint, new Route(champion, challenger, revision.Spec.Canary[rollout.Step]));
-        _watched[rollout.Endpoint] = new Watched(rollout.Number, rollout.Step, champion.Stats.Now(), challenger.Stats.Now());
+        _watched[rollout.Endpoint] = new Watched(rollout.Number, rollout.Step, champion.Stats.Now(), challenger.Stats.Now(), challenger.Stats.Refusals);
     }
 
     /// <summary>The slot of the revision in charge, loaded when this server has not got it yet.</summary>
@@ -137,8 +156,15 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
             router.Set(deployment.Endpoint, new Route(promoted, null, 0));
             return promoted;
         }
-        var (slot, _) = await Load(live, cancel);
-        if (slot is not null) router.Set(deployment.Endpoint, new Route(slot, null, 0));
+        if (_broken.TryGetValue(deployment.Endpoint, out var broken) && broken.Revision == live.Number && time.GetUtcNow() - broken.When < BetweenLoads) return null;
+        var (slot, why) = await Load(live, cancel);
+        if (slot is null)
+        {
+            _broken[deployment.Endpoint] = (live.Number, time.GetUtcNow(), why);
+            return null;
+        }
+        _broken.TryRemove(deployment.Endpoint, out _);
+        router.Set(deployment.Endpoint, new Route(slot, null, 0));
         return slot;
     }
 
@@ -149,12 +175,20 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
         try
         {
             var model = await registry.Load(registry.Resolve(revision.Model), cancel);
-            model.Predict(Blank(model.Signature));
-            return (new Slot(revision, model), "");
+            try
+            {
+                model.Predict(Blank(model.Signature));
+                return (new Slot(revision, model), "");
+            }
+            catch
+            {
+                model.Dispose();
+                throw;
+            }
         }
-        catch (Exception e) when (e is TaktException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is not (OperationCanceledException or OutOfMemoryException))
         {
-            return (null, e.Message);
+            return (null, e is TaktException ? e.Message : $"{e.GetType().Name}: {e.Message}"); // whatever a package does, it must not stop the others
         }
     }
 
@@ -171,5 +205,5 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
 
     static string Name(Revision revision) => revision.Model ?? revision.Spec.Upstream?.Model ?? "";
 
-    sealed record Watched(int Rollout, int Step, SlotStats.Snapshot Champion, SlotStats.Snapshot Challenger);
+    sealed record Watched(int Rollout, int Step, SlotStats.Snapshot Champion, SlotStats.Snapshot Challenger, long Refusals);
 }

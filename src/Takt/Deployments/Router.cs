@@ -1,18 +1,28 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.IO.Hashing;
+using System.Runtime.InteropServices;
 using Takt.Data;
 
 namespace Takt.Deployments;
 
 /// <summary>Takes a request to a revision of its endpoint, by the shares of the traffic, and counts and logs what became of it.</summary>
 /// <remarks>A swap loses no request: a slot that is taken out answers those that are inside it.</remarks>
-public sealed class Router(Func<string, PredictionLog> logs, TimeProvider time, int concurrency = 0, int queue = 1024)
+public sealed class Router
 {
-    readonly ConcurrentDictionary<string, Route> _routes = new(StringComparer.Ordinal);
-    readonly SemaphoreSlim _slots = new(concurrency > 0 ? concurrency : Math.Max(4, Environment.ProcessorCount * 2));
+    readonly ConcurrentDictionary<string, Route> _routes;
+    readonly ConcurrentDictionary<string, Route>.AlternateLookup<ReadOnlySpan<char>> _byName;
+    readonly Func<string, PredictionLog> _logs;
+    readonly TimeProvider _time;
     long _turn;
     long _unlogged;
-    int _waiting;
+
+    public Router(Func<string, PredictionLog> logs, TimeProvider time)
+    {
+        (_logs, _time) = (logs, time);
+        _routes = new(StringComparer.Ordinal);
+        _byName = _routes.GetAlternateLookup<ReadOnlySpan<char>>();
+    }
 
     public IReadOnlyCollection<string> Endpoints => (IReadOnlyCollection<string>)_routes.Keys;
 
@@ -56,87 +66,149 @@ public sealed class Router(Func<string, PredictionLog> logs, TimeProvider time, 
     {
         var endpoint = slot.Revision.Endpoint;
         if (slot.Model is null) throw TaktException.Invalid($"'{endpoint}' is an LLM deployment; ask it at /v1/chat/completions");
-        await Turn(endpoint, cancel);
+        if (!slot.Turn.TryEnter()) await slot.Turn.Enter(endpoint, cancel);
         var start = Stopwatch.GetTimestamp();
-        var id = NewId();
+        var id = PredictionId.New(_time.GetUtcNow()).ToString();
+        Table outputs;
         try
         {
-            var outputs = slot.Model.Predict(inputs);
-            Done(slot, id, eventTime, start, inputs, outputs, "", failed: false);
-            return new Answer(id, slot.Revision, slot.Model.Signature, outputs);
+            outputs = slot.Model.Predict(inputs);
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
             // the rows fit the signature: whatever went wrong, the revision did it
-            Done(slot, id, eventTime, start, null, null, e.Message, failed: true);
+            await Done(slot, id, eventTime, start, null, null, e.Message, failed: true);
             throw;
         }
         finally
         {
-            _slots.Release();
+            slot.Turn.Leave();
         }
+        await Done(slot, id, eventTime, start, inputs, outputs, "", failed: false);
+        return new Answer(id, slot.Revision, slot.Model.Signature, outputs);
     }
 
+    /// <summary>The short way for rows of a model that has <see cref="Models.ILoadedModel.Rows"/>; the scores are in the batch afterwards.</summary>
+    /// <inheritdoc cref="Infer(string, Table, DateTimeOffset?, CancellationToken)"/>
+    public ValueTask<PredictionId> Score(Slot slot, RowBatch rows, CancellationToken cancel) => slot.Turn.TryEnter() ? Scored(slot, rows, cancel) : Later(slot, rows, cancel);
+
     /// <summary>Counts and logs that a revision refused what the one in charge takes.</summary>
-    public void Refused(Slot slot, DateTimeOffset? eventTime, string why) => Done(slot, NewId(), eventTime, Stopwatch.GetTimestamp(), null, null, why, failed: true);
+    public ValueTask Refused(Slot slot, DateTimeOffset? eventTime, string why)
+    {
+        slot.Stats.Refused(why);
+        return Done(slot, NewId(), eventTime, Stopwatch.GetTimestamp(), null, null, why, failed: true);
+    }
 
     /// <summary>A slot for one request, by the shares; the caller leaves it.</summary>
+    /// <param name="key">Of whoever asks: the same key keeps to the same revision. Null: requests are spread evenly.</param>
     /// <exception cref="TaktException">NotFound: no such endpoint, or none ready.</exception>
-    public Slot Enter(string endpoint)
+    public Slot Enter(ReadOnlySpan<char> endpoint, string? key = null)
     {
         while (true)
         {
-            if (!_routes.TryGetValue(endpoint, out var route)) throw TaktException.NotFound($"no model is served as '{endpoint}'");
-            var slot = route.Challenger is { } challenger && TakesChallenger(route.Share) ? challenger : route.Champion;
+            if (!_byName.TryGetValue(endpoint, out var route)) throw TaktException.NotFound($"no model is served as '{endpoint}'");
+            var slot = route.Challenger is { } challenger && TakesChallenger(route.Share, key) ? challenger : route.Champion;
             if (slot.TryEnter()) return slot;
         }
     }
 
-    /// <summary>Logs and counts a request that was answered elsewhere, by an LLM's upstream.</summary>
-    public void Done(Slot slot, string id, DateTimeOffset? eventTime, long start, Table? inputs, Table? outputs, string error, bool failed)
+    /// <summary>The slot in charge, when that is another than the one given; the caller leaves it.</summary>
+    /// <returns>Null: the given one is in charge.</returns>
+    public Slot? EnterChampionInsteadOf(Slot slot)
+    {
+        while (Find(slot.Revision.Endpoint)?.Champion is { } champion && champion != slot)
+            if (champion.TryEnter()) return champion;
+        return null;
+    }
+
+    /// <summary>Logs and counts a request that was answered, here or by an LLM's upstream.</summary>
+    public async ValueTask Done(Slot slot, string id, DateTimeOffset? eventTime, long start, Table? inputs, Table? outputs, string error, bool failed)
     {
         var latency = Stopwatch.GetElapsedTime(start);
         slot.Stats.Count(latency, failed);
-        var now = time.GetUtcNow();
-        try
-        {
-            logs(slot.Revision.Endpoint).Append(new PredictionBatch(id, eventTime ?? now, now, slot.Revision.Number,
-            slot.Revision.Model ?? slot.Revision.Spec.Upstream?.Model ?? "", latency, inputs, outputs, error));
-        }
-        catch (Exception e) when (e is TaktException or IOException or UnauthorizedAccessException)
-        {
-            Interlocked.Increment(ref _unlogged); // an answer is worth more than its record
-        }
+        var now = _time.GetUtcNow();
+        if (Log(slot) is not { } log) return;
+        await log.Append(new PredictionBatch(id, eventTime ?? now, now, slot.Revision.Number, slot.Name, latency, inputs, outputs, error));
     }
 
     /// <summary>Requests that could not be logged because their log could not be opened.</summary>
     public long Unlogged => Volatile.Read(ref _unlogged);
 
     /// <summary>Sorts by time.</summary>
-    public static string NewId() => "p-" + Guid.CreateVersion7().ToString("N");
+    public string NewId() => PredictionId.New(_time.GetUtcNow()).ToString();
 
-    async Task Turn(string endpoint, CancellationToken cancel)
+    ValueTask<PredictionId> Scored(Slot slot, RowBatch rows, CancellationToken cancel)
     {
-        if (_slots.Wait(0, CancellationToken.None)) return;
-        if (Interlocked.Increment(ref _waiting) > queue)
-        {
-            Interlocked.Decrement(ref _waiting);
-            throw new TaktException(TaktError.Unavailable, $"'{endpoint}' has {queue} requests waiting; try again in a second");
-        }
+        var scorer = slot.Model!.Rows!;
+        var start = Stopwatch.GetTimestamp();
+        var now = _time.GetUtcNow();
+        var id = PredictionId.New(now);
         try
         {
-            await _slots.WaitAsync(cancel);
+            scorer.Score(rows.Matrix, rows.Rows, rows.Scores);
         }
-        finally
+        catch (Exception e)
         {
-            Interlocked.Decrement(ref _waiting);
+            slot.Turn.Leave();
+            return Failed(slot, id, start, e);
+        }
+        slot.Turn.Leave();
+        var latency = Stopwatch.GetElapsedTime(start);
+        slot.Stats.Count(latency, error: false);
+        if (Log(slot) is not { } log) return new(id);
+        var source = slot.Source(log, scorer);
+        var writer = RecordWriter.OfThread();
+        writer.Byte(BatchCodec.RowsRecord);
+        writer.Int(source.Number);
+        writer.Id(id);
+        var milliseconds = now.ToUnixTimeMilliseconds();
+        writer.Long(milliseconds);
+        writer.Long(milliseconds);
+        writer.Long(latency.Ticks);
+        writer.Int(rows.Rows);
+        rows.Write(writer, scorer.Features);
+        var logged = log.Append(writer, rows.Rows, cancel);
+        return logged.IsCompletedSuccessfully ? new(id) : Logged(logged, id);
+    }
+
+    async ValueTask<PredictionId> Later(Slot slot, RowBatch rows, CancellationToken cancel)
+    {
+        await slot.Turn.Enter(slot.Revision.Endpoint, cancel);
+        return await Scored(slot, rows, cancel);
+    }
+
+    static async ValueTask<PredictionId> Logged(ValueTask<bool> logged, PredictionId id)
+    {
+        await logged;
+        return id;
+    }
+
+    async ValueTask<PredictionId> Failed(Slot slot, PredictionId id, long start, Exception why)
+    {
+        await Done(slot, id.ToString(), null, start, null, null, why.Message, failed: true);
+        System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(why);
+        return id;
+    }
+
+    PredictionLog? Log(Slot slot)
+    {
+        try
+        {
+            return _logs(slot.Revision.Endpoint);
+        }
+        catch (Exception e) when (e is TaktException or IOException or UnauthorizedAccessException)
+        {
+            Interlocked.Increment(ref _unlogged); // an answer is worth more than its record
+            return null;
         }
     }
 
-    /// <summary>Spread evenly instead of by chance: the golden ratio's multiples (a low-discrepancy sequence) leave no long runs.</summary>
-    bool TakesChallenger(double share)
+    /// <summary>By the key's hash; without one spread evenly instead of by chance: the golden ratio's multiples (a low-discrepancy sequence) leave no long runs.</summary>
+    bool TakesChallenger(double share, string? key)
     {
         const double Golden = 0.6180339887498949;
+        const double Whole = 18446744073709551616.0; // 2^64
+        if (key is not null) return XxHash3.HashToUInt64(MemoryMarshal.AsBytes(key.AsSpan())) / Whole < share;
         var x = Interlocked.Increment(ref _turn) * Golden;
         return x - Math.Floor(x) < share;
     }

@@ -2,74 +2,64 @@ using Takt.Data;
 
 namespace Takt.Deployments;
 
-/// <summary>Turns records of the journal into Parquet segments: <c>predictions-…</c> and <c>labels-…</c>, each written aside and renamed.</summary>
+/// <summary>Turns the records of a journal into Parquet segments: <c>predictions-…</c> and <c>labels-…</c>, each written aside and renamed.</summary>
+/// <remarks>Memory is bounded by <see cref="MostRows"/> rows a shape, whatever the journal's length.</remarks>
 static class SegmentWriter
 {
-    /// <param name="name">Sorts by time; the same records under the same name are the same file, so that a recovery can repeat it.</param>
-    public static void Write(string folder, string name, IReadOnlyList<object> records)
+    public const int MostRows = 100_000;
+
+    /// <param name="name">Sorts by time; the same records under the same name are the same files, so that a recovery can repeat it.</param>
+    public static void Write(string folder, string name, IEnumerable<byte[]> records)
     {
-        var batches = records.OfType<PredictionBatch>().ToList();
-        var labels = records.OfType<List<Label>>().SelectMany(l => l).ToList();
+        var sources = new Dictionary<int, LogSource>();
         // a change of the model's inputs begins a new segment: within one, all rows have the same columns
-        var part = 0;
-        foreach (var group in batches.GroupBy(Shape))
-            Tables.Write(Predictions([.. group]), Path.Combine(folder, $"predictions-{name}-{part++:D2}.parquet"));
-        if (labels.Count > 0) Tables.Write(Labels(labels), Path.Combine(folder, $"labels-{name}.parquet"));
-    }
-
-    static string Shape(PredictionBatch batch) => string.Join('|',
-        (batch.Inputs?.Columns ?? []).Select(c => $"in {c.Name} {c.Type}").Concat((batch.Outputs?.Columns ?? []).Select(c => $"out {c.Name} {c.Type}")));
-
-    static Table Predictions(List<PredictionBatch> batches)
-    {
-        var rows = batches.Sum(b => b.Rows);
-        var (id, time, received) = (new string?[rows], new long[rows], new long[rows]);
-        var (revision, model, latency, error) = (new long[rows], new string?[rows], new long[rows], new string?[rows]);
-        var at = 0;
-        foreach (var batch in batches)
-            for (var row = 0; row < batch.Rows; row++, at++)
+        var open = new Dictionary<string, SegmentRows>(StringComparer.Ordinal);
+        var shapeOf = new Dictionary<int, string>();
+        var labels = new List<Label>();
+        var (part, labelPart) = (0, 0);
+        foreach (var record in records)
+            switch (record.Length > 0 ? record[0] : 0)
             {
-                id[at] = $"{batch.Id}:{row}";
-                time[at] = Microseconds(batch.Time);
-                received[at] = Microseconds(batch.Received);
-                revision[at] = batch.Revision;
-                model[at] = batch.Model;
-                latency[at] = (long)batch.Latency.TotalMicroseconds;
-                error[at] = batch.Error;
+                case BatchCodec.LabelRecord:
+                    labels.AddRange(BatchCodec.ReadLabels(record));
+                    if (labels.Count >= MostRows) WriteLabels();
+                    break;
+                case BatchCodec.SourceRecord:
+                    var read = BatchCodec.ReadSource(record);
+                    sources[read.Number] = read;
+                    shapeOf[read.Number] = SegmentRows.Shape(read.Inputs, read.Outputs);
+                    break;
+                case BatchCodec.BatchRecord:
+                    var batch = BatchCodec.ReadBatch(record);
+                    var (inputs, outputs) = (SegmentRows.Columns(batch.Inputs), SegmentRows.Columns(batch.Outputs));
+                    var shape = SegmentRows.Shape(inputs, outputs);
+                    if (!open.TryGetValue(shape, out var rows)) open[shape] = rows = new SegmentRows(inputs, outputs);
+                    rows.Add(batch);
+                    if (rows.Rows >= MostRows) WriteRows(shape);
+                    break;
+                case BatchCodec.RowsRecord:
+                    var reader = new RecordReader(record.AsSpan(1));
+                    var number = reader.Int();
+                    if (!sources.TryGetValue(number, out var source)) break; // its source is in front of it in every journal that was written whole
+                    if (!open.TryGetValue(shapeOf[number], out var of)) open[shapeOf[number]] = of = new SegmentRows(source.Inputs, source.Outputs);
+                    of.Add(source, ref reader);
+                    if (of.Rows >= MostRows) WriteRows(shapeOf[number]);
+                    break;
             }
-        var columns = new List<Column>
-        {
-            Column.Of("id", id), Column.OfTimes("time", time), Column.OfTimes("received", received), Column.Of("revision", revision),
-            Column.Of("model_version", model), Column.Of("latency_us", latency), Column.Of("error", error),
-        };
-        Append(columns, "in_", batches, b => b.Inputs, rows);
-        Append(columns, "out_", batches, b => b.Outputs, rows);
-        return new Table(columns);
-    }
+        foreach (var shape in open.Keys.ToList()) WriteRows(shape);
+        if (labels.Count > 0) WriteLabels();
 
-    static void Append(List<Column> columns, string prefix, List<PredictionBatch> batches, Func<PredictionBatch, Table?> table, int rows)
-    {
-        if (table(batches[0]) is not { } first) return;
-        for (var c = 0; c < first.Columns.Count; c++)
+        void WriteRows(string shape)
         {
-            var type = first.Columns[c].Type;
-            Array values = type switch
-            {
-                ColumnType.Number => new double[rows],
-                ColumnType.Boolean => new bool[rows],
-                ColumnType.Text => new string?[rows],
-                _ => new long[rows],
-            };
-            var missing = new bool[rows];
-            var at = 0;
-            foreach (var batch in batches)
-            {
-                var column = table(batch)!.Columns[c];
-                Array.Copy(column.Values, 0, values, at, column.Length);
-                for (var row = 0; row < column.Length; row++) missing[at + row] = column.IsMissing(row);
-                at += column.Length;
-            }
-            columns.Add(Column.Over(prefix + first.Columns[c].Name, type, values, rows, missing));
+            Tables.Write(open[shape].Build(), Path.Combine(folder, $"predictions-{name}-{part++:D2}.parquet"));
+            open.Remove(shape);
+        }
+
+        void WriteLabels()
+        {
+            // the first has no number, as when there was only one
+            Tables.Write(Labels(labels), Path.Combine(folder, labelPart++ == 0 ? $"labels-{name}.parquet" : $"labels-{name}~{labelPart:D2}.parquet"));
+            labels.Clear();
         }
     }
 
@@ -77,8 +67,6 @@ static class SegmentWriter
     [
         Column.Of("id", labels.Select(l => (string?)l.Id).ToArray()),
         Column.Of("label", labels.Select(l => l.Value).ToArray()),
-        Column.OfTimes("time", labels.Select(l => Microseconds(l.Time)).ToArray()),
+        Column.OfTimes("time", labels.Select(l => l.Time.ToUnixTimeMilliseconds() * 1000).ToArray()),
     ]);
-
-    static long Microseconds(DateTimeOffset time) => (time - DateTimeOffset.UnixEpoch).Ticks / 10;
 }

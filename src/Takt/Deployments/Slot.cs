@@ -1,11 +1,16 @@
+using Takt.Data;
 using Takt.Models;
 
 namespace Takt.Deployments;
 
 /// <summary>A revision in memory: its model, ready to answer, and its counts. Replaced, never changed; disposed when the last request has left it.</summary>
-public sealed class Slot(Revision revision, ILoadedModel? model) : IDisposable
+public sealed class Slot(Revision revision, ILoadedModel? model, int inside = 0, int waiting = Slot.Queue) : IDisposable
 {
+    /// <summary>Requests that may wait for their turn.</summary>
+    public const int Queue = 1024;
+
     int _users = 1; // one is the router's own
+    (PredictionLog Log, LogSource Source)? _logged;
 
     public Revision Revision { get; } = revision;
 
@@ -13,6 +18,18 @@ public sealed class Slot(Revision revision, ILoadedModel? model) : IDisposable
     public ILoadedModel? Model { get; } = model;
 
     public SlotStats Stats { get; } = new();
+
+    /// <summary>Bounds how many requests compute at once and how many wait.</summary>
+    public Turnstile Turn { get; } = new(inside > 0 ? inside : Math.Max(4, Environment.ProcessorCount * 2), waiting);
+
+    /// <summary>The number as text, as protocols want it.</summary>
+    public string Version { get; } = revision.Number.ToString();
+
+    /// <summary>What answers, as the log names it.</summary>
+    public string Name { get; } = revision.Model ?? revision.Spec.Upstream?.Model ?? "";
+
+    /// <summary>The last request has left it and its model's memory is free.</summary>
+    public bool Gone => Volatile.Read(ref _users) == 0;
 
     /// <returns>False when the slot is on its way out: take the router's current one instead.</returns>
     public bool TryEnter()
@@ -29,4 +46,21 @@ public sealed class Slot(Revision revision, ILoadedModel? model) : IDisposable
 
     /// <summary>The router lets go of it; requests inside end first.</summary>
     public void Dispose() => Leave();
+
+    /// <summary>Its columns in the log, told to the log once.</summary>
+    internal LogSource Source(PredictionLog log, RowScorer rows)
+    {
+        if (_logged is { } logged && logged.Log == log) return logged.Source;
+        var source = log.Source(Revision.Number, Name, rows.Features.Select(f => new LogColumn(f.Name, TypeOf(f.Type))).ToList(), [new LogColumn(rows.Output.Name, ColumnType.Number)]);
+        lock (Turn) _logged = (log, source);
+        return source;
+    }
+
+    static ColumnType TypeOf(FieldType type) => type switch
+    {
+        FieldType.Boolean => ColumnType.Boolean,
+        FieldType.Float or FieldType.Double => ColumnType.Number,
+        FieldType.String or FieldType.Binary => ColumnType.Text,
+        _ => ColumnType.Integer,
+    };
 }

@@ -11,10 +11,24 @@ public sealed class SlotStats
     readonly long[] _buckets = new long[Buckets];
     long _requests;
     long _errors;
+    long _refused;
+    string? _whyRefused;
 
     public long Requests => Volatile.Read(ref _requests);
 
     public long Errors => Volatile.Read(ref _errors);
+
+    /// <summary>Requests that this revision refused although the one in charge takes them; they are among <see cref="Errors"/>.</summary>
+    public long Refusals => Volatile.Read(ref _refused);
+
+    /// <summary>What it said the first time; null when it refused none.</summary>
+    public string? WhyRefused => Volatile.Read(ref _whyRefused);
+
+    public void Refused(string why)
+    {
+        Interlocked.CompareExchange(ref _whyRefused, why, null);
+        Interlocked.Increment(ref _refused);
+    }
 
     public void Count(TimeSpan latency, bool error)
     {

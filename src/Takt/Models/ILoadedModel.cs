@@ -7,6 +7,9 @@ public interface ILoadedModel : IDisposable
 {
     Signature Signature { get; }
 
+    /// <summary>The short way for rows of numbers and categories; null when the model has none.</summary>
+    RowScorer? Rows => null;
+
     /// <summary>One row of output per row of input, columns as the signature's outputs.</summary>
     /// <param name="inputs">Has at least the signature's input columns, in any order.</param>
     /// <exception cref="TaktException">Invalid: a column is missing or of a type that can't be read as the signature's.</exception>

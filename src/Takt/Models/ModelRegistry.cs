@@ -57,22 +57,25 @@ public sealed partial class ModelRegistry(Database database, IBlobStore blobs, I
         row => new ModelEvent(row.Text(0), (int?)row.NumberOrNull(1), row.Text(2), row.Text(3), row.Time(4))));
 
     /// <exception cref="TaktException">NotFound: no such version. Invalid: the alias is a number, or not of letters, digits, _ and -.</exception>
-    public async Task SetAlias(string name, string alias, int version)
+    public async Task SetAlias(string name, string alias, int version) => await database.Write(session => SetAlias(session, name, alias, version));
+
+    /// <summary>Within a transaction of the caller's, so that what the alias follows from and the alias are there together or not at all.</summary>
+    /// <inheritdoc cref="SetAlias(string, string, int)"/>
+    public void SetAlias(SqlSession session, string name, string alias, int version)
     {
-        if (!AliasName().IsMatch(alias) || NumberLike().IsMatch(alias)) throw TaktException.Invalid($"'{alias}' is no alias: letters, digits, _ and -, and no number");
-        await database.Write(session =>
-        {
-            if (session.Number($"select count(*) from model_version where workspace = {ModelTable.Workspace} and name = {name} and version = {version}") == 0)
-                throw TaktException.NotFound($"no model version '{name}@{version}'");
-            var old = session.Number($"select version from model_alias where workspace = {ModelTable.Workspace} and name = {name} and alias = {alias}");
-            if (old == version) return;
-            session.Execute($"""
-                insert into model_alias(workspace, name, alias, version) values({ModelTable.Workspace}, {name}, {alias}, {version})
-                on conflict(workspace, name, alias) do update set version = excluded.version
-                """);
-            ModelTable.AddEvent(session, name, version, "alias.set", old is null ? alias : $"{alias} (was {old})", time.GetUtcNow());
-        });
+        if (!IsAlias(alias)) throw TaktException.Invalid($"'{alias}' is no alias: letters, digits, _ and -, and no number");
+        if (session.Number($"select count(*) from model_version where workspace = {ModelTable.Workspace} and name = {name} and version = {version}") == 0)
+            throw TaktException.NotFound($"no model version '{name}@{version}'");
+        var old = session.Number($"select version from model_alias where workspace = {ModelTable.Workspace} and name = {name} and alias = {alias}");
+        if (old == version) return;
+        session.Execute($"""
+            insert into model_alias(workspace, name, alias, version) values({ModelTable.Workspace}, {name}, {alias}, {version})
+            on conflict(workspace, name, alias) do update set version = excluded.version
+            """);
+        ModelTable.AddEvent(session, name, version, "alias.set", old is null ? alias : $"{alias} (was {old})", time.GetUtcNow());
     }
+
+    public static bool IsAlias(string alias) => AliasName().IsMatch(alias) && !NumberLike().IsMatch(alias);
 
     public Task DeleteAlias(string name, string alias) => database.Write(session =>
     {

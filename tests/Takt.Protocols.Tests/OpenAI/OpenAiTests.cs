@@ -98,7 +98,20 @@ public sealed class OpenAiTests : IAsyncLifetime
     [InlineData("""{"model":"chat","messages":[],"stream_options":{"include_usage":"yes"}}""")]
     [InlineData("""{"model":"chat","model":"chat","messages":[]}""")]
     [InlineData("{")]
+    [InlineData("""{"model":"\ud800","messages":[]}""")]
+    [InlineData("""{"model":"chat","messages":[{"role":"user","content":"\ud800"}]}""")]
+    [InlineData("""{"model":"chat","messages":[{"role":"user","role":"user","content":"x"}]}""")]
+    [InlineData("""{"model":"chat","messages":[],"stream_options":{"include_usage":true,"include_usage":false}}""")]
     public async Task A_malformed_chat_request_is_400(string body) => Assert.Equal(400, (await _served.Post("/v1/chat/completions", body)).Status);
+
+    [Fact]
+    public async Task A_chunked_chat_request_beyond_the_limit_is_413()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/chat/completions") { Content = new StreamContent(new Endless((32 << 20) + 1)) };
+        request.Headers.TransferEncodingChunked = true;
+        using var answer = await _served.Http.SendAsync(request);
+        Assert.Equal(413, (int)answer.StatusCode);
+    }
 
     [Fact]
     public async Task A_stream_that_breaks_off_ends_with_an_error_event()

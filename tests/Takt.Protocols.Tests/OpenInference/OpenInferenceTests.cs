@@ -112,6 +112,76 @@ public sealed class OpenInferenceTests : IAsyncLifetime
         Assert.Equal(200, (await _model.Post("/v2/models/m/infer", Good)).Status);
     }
 
+    [Theory]
+    [InlineData("binary", true)]
+    [InlineData("regression", false)] // another output than the one that clients ask for
+    public async Task Without_any_rule_a_challenger_that_refuses_the_champions_clients_is_rolled_back_too(string task, bool extra)
+    {
+        await _model.Register("other", seed: 2, extra, task);
+        await _model.Server.App.Deployments.Deploy(new("m", [0.5, 1], TimeSpan.FromHours(1), 1000, [], null, true, null), "m@2");
+        while (_model.Server.App.Router.Find("m")!.Challenger is null) await Task.Delay(20);
+        var asking = Good.Replace("\"id\"", "\"outputs\":[{\"name\":\"probability\"}],\"id\"", StringComparison.Ordinal);
+        for (var i = 0; i < 20; i++) Assert.Equal(200, (await _model.Post("/v2/models/m/infer", asking)).Status);
+        for (var i = 0; i < 200 && _model.Server.App.Deployments.Get("m").Rollout!.Active; i++) await Task.Delay(50);
+        Assert.Equal(Takt.Deployments.RolloutState.RolledBack, _model.Server.App.Deployments.Get("m").Rollout!.State);
+        Assert.Contains("refused", _model.Server.App.Deployments.Get("m").Rollout!.Evidence);
+    }
+
+    [Fact]
+    public void The_short_way_and_the_long_way_read_the_same() => Gen.Select(Gen.Int[0, Good.Length - 1], Gen.Char["{}[]\",:0-1eabx\\."], Gen.Int[0, 2]).Sample((at, c, how) =>
+    {
+        var text = how switch { 0 => Good[..at] + c + Good[(at + 1)..], 1 => Good[..at] + c + Good[at..], _ => Good[..at] + Good[(at + 1)..] };
+        var body = System.Text.Encoding.UTF8.GetBytes(text);
+        var model = _model.Server.App.Router.Find("m")!.Champion.Model!;
+        var batch = Takt.Deployments.RowBatch.Take();
+        if (!Takt.Server.Protocols.OpenInference.TabularRequest.TryRead(body, model.Rows!, batch, out var id))
+        {
+            batch.GiveBack();
+            return;
+        }
+        var request = Takt.Server.Protocols.OpenInference.InferRequest.Parse(body); // what the short way takes the long way takes
+        var table = request.ToTable(body, model.Signature);
+        Assert.Equal(request.Id ?? "", System.Text.Encoding.UTF8.GetString(body.AsSpan()[id]));
+        Assert.Equal(table.Rows, batch.Rows);
+        model.Rows!.Score(batch.Matrix, batch.Rows, batch.Scores);
+        Assert.Equal(model.Predict(table).Columns[0].Numbers, batch.Scores.ToArray());
+        batch.GiveBack();
+    }, iter: Environment.GetEnvironmentVariable("TAKT_FUZZ") is { Length: > 0 } n ? long.Parse(n) : 20_000);
+
+    [Fact]
+    public async Task The_short_way_logs_what_the_long_way_logs()
+    {
+        var long_ = Good.Replace("{\"id\"", "{\"parameters\":{},\"id\"", StringComparison.Ordinal);
+        foreach (var body in (string[])[Good, long_, Good.Replace("0.1", "null", StringComparison.Ordinal).Replace("\"b\"", "\"nie gesehen é\"", StringComparison.Ordinal)])
+            Assert.Equal(200, (await _model.Post("/v2/models/m/infer", body)).Status);
+        var rows = JsonNode.Parse(await _model.Http.GetStringAsync("/api/v1/deployments/m/predictions"))!["predictions"]!.AsArray();
+        Assert.Equal(6, rows.Count);
+        var of = rows.GroupBy(r => r!["id"]!.GetValue<string>().Split(':')[0]).OrderBy(g => g.Key, StringComparer.Ordinal).Select(g => g.OrderBy(r => r!["id"]!.GetValue<string>()).ToList()).ToList();
+        foreach (var row in (int[])[0, 1])
+            foreach (var column in (string[])["in_x", "in_c", "out_probability", "revision", "model_version", "error"])
+                Assert.Equal(of[1][row]![column]?.ToJsonString(), of[0][row]![column]?.ToJsonString());
+        Assert.Null(of[2][0]!["in_x"]);
+        Assert.Equal("nie gesehen é", of[2][1]!["in_c"]!.GetValue<string>());
+    }
+
+    [Theory]
+    [InlineData("\"42\"", "\"\\ud800\"")]
+    [InlineData("\"c\"", "\"\\ud800\"")]
+    [InlineData("\"BYTES\"", "\"\\ud800\"")]
+    [InlineData("\"a\"", "\"\\udc00x\"")]
+    [InlineData("\"inputs\"", "\"\\ud800\":1,\"inputs\"")]
+    public async Task A_lone_surrogate_anywhere_is_400_or_ignored_and_never_500(string from, string to) =>
+        Assert.InRange((await _model.Post("/v2/models/m/infer", Good.Replace(from, to, StringComparison.Ordinal))).Status, 200, 400);
+
+    [Fact]
+    public async Task Chunked_labels_beyond_the_limit_are_refused()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/deployments/m/labels") { Content = new StreamContent(new Endless((32 << 20) + 1)) };
+        request.Headers.TransferEncodingChunked = true;
+        using var answer = await _model.Http.SendAsync(request);
+        Assert.Equal(413, (int)answer.StatusCode);
+    }
+
     [Fact]
     public async Task A_version_in_the_path_is_the_one_that_answers()
     {

@@ -13,6 +13,91 @@ public sealed class JournalTests : IDisposable
     static PredictionBatch Batch(string id) => new(id, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch, 1, "m@1", TimeSpan.FromMilliseconds(1),
         new Table([Column.Of("x", [1.5, double.NaN]), Column.Of("c", ["a", null]), Column.Of("n", [1L, 2L])]), new Table([Column.Of("probability", [0.1, 0.9])]), "");
 
+    static byte[] Payload(Action<RecordWriter> write)
+    {
+        var writer = RecordWriter.OfThread();
+        write(writer);
+        return writer.Framed()[Journal.HeaderBytes..].ToArray();
+    }
+
+    [Fact]
+    public async Task A_log_that_could_not_be_opened_opens_once_the_cause_is_gone()
+    {
+        await using var app = Takt.Server.TaktApp.Open(TaktFolder.At(_folder));
+        var path = Path.Combine(TaktFolder.At(_folder).Predictions, "e");
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        File.WriteAllText(path, "a file where the folder should be");
+        Assert.ThrowsAny<TaktException>(() => app.Predictions.Of("e"));
+        File.Delete(path);
+        Assert.ThrowsAny<TaktException>(() => app.Predictions.Of("e")); // not for every request
+        await Task.Delay(1100);
+        Assert.True(await app.Predictions.Of("e").Append(Batch("p-1")));
+    }
+
+    [Fact]
+    public async Task A_journal_that_the_disk_refuses_to_make_a_segment_is_tried_again()
+    {
+        await using var log = new PredictionLog(_folder, TimeProvider.System);
+        await log.Append(Batch("p-1"));
+        await log.Append([new Label("p-1:0", 1, DateTimeOffset.UnixEpoch)]);
+        var name = Path.GetFileNameWithoutExtension(Directory.GetFiles(_folder, "*.journal").Single());
+        var inTheWay = Directory.CreateDirectory(Path.Combine(_folder, $"predictions-{name}-00.parquet")).FullName;
+        Assert.Equal(TaktError.Unavailable, (await Assert.ThrowsAsync<TaktException>(log.Flush)).Error);
+        Assert.NotNull(log.Fault);
+        Directory.Delete(inTheWay);
+        await log.Flush();
+        Assert.Null(log.Fault);
+        using var connection = log.Open();
+        Assert.Equal(2, Tables.Query(connection!, "select count(*) as n from predictions")["n"].Integers[0]);
+    }
+
+    [Fact]
+    public async Task Small_segments_are_merged_no_row_is_lost_or_twice_and_a_reader_is_not_disturbed()
+    {
+        await using var log = new PredictionLog(_folder, TimeProvider.System);
+        for (var i = 0; i < Segments.MergeAt - 1; i++)
+        {
+            await log.Append(Batch($"p-{i}"));
+            await log.Append([new Label("p-0:0", i, DateTimeOffset.UnixEpoch)]);
+            await log.Flush();
+        }
+        using (var reading = log.Open())
+        {
+            await log.Append(Batch("p-last"));
+            await log.Append([new Label("p-0:0", 99, DateTimeOffset.UnixEpoch)]);
+            await log.Flush();
+            await log.Flush(); // merging comes after the waiters are told: one more round
+            Assert.Equal(Segments.MergeAt, Directory.GetFiles(_folder, "predictions-*.parquet").Length);
+            Assert.Equal((Segments.MergeAt - 1) * 2, Tables.Query(reading!, "select count(*) as n from predictions")["n"].Integers[0]);
+        }
+        await log.Flush();
+        await log.Flush();
+        Assert.Single(Directory.GetFiles(_folder, "predictions-*.parquet"));
+        Assert.Single(Directory.GetFiles(_folder, "labels-*.parquet"));
+        Assert.Empty(Directory.GetFiles(_folder, "*.merge"));
+        using var connection = log.Open();
+        var rows = Tables.Query(connection!, "select count(*) as n, count(distinct id) as d from predictions");
+        Assert.Equal((Segments.MergeAt * 2, Segments.MergeAt * 2), (rows["n"].Integers[0], rows["d"].Integers[0]));
+        Assert.Equal(99, Tables.Query(connection!, "select label from labels")["label"].NumberAt(0));
+    }
+
+    [Fact]
+    public async Task A_merge_that_was_cut_off_is_ended_or_undone()
+    {
+        await using (var log = new PredictionLog(_folder, TimeProvider.System))
+            foreach (var id in (string[])["p-a", "p-b"])
+            {
+                await log.Append(Batch(id));
+                await log.Flush();
+            }
+        var files = Directory.GetFiles(_folder, "predictions-*.parquet").Order(StringComparer.Ordinal).ToList();
+        File.WriteAllText(Path.ChangeExtension(files[1], ".merge"), Path.GetFileName(files[0]));
+        File.WriteAllText(files[1] + ".merged.tmp", "not in place yet");
+        await using (var undone = new PredictionLog(_folder, TimeProvider.System)) Assert.Equal(2, Directory.GetFiles(_folder, "predictions-*.parquet").Length);
+        File.WriteAllText(Path.ChangeExtension(files[1], ".merge"), Path.GetFileName(files[0]));
+        await using (var ended = new PredictionLog(_folder, TimeProvider.System)) Assert.Equal([files[1]], Directory.GetFiles(_folder, "predictions-*.parquet"));
+    }
+
     [Fact]
     public void Cut_at_any_byte_the_whole_records_before_are_read()
     {
@@ -48,7 +133,7 @@ public sealed class JournalTests : IDisposable
     [Fact]
     public void A_batch_comes_back_as_it_was_written()
     {
-        var back = (PredictionBatch)BatchCodec.Read(BatchCodec.Write(Batch("p-1")));
+        var back = BatchCodec.ReadBatch(Payload(w => BatchCodec.Write(w, Batch("p-1"))));
         Assert.Equal("p-1", back.Id);
         Assert.Equal(1.5, back.Inputs!["x"].Numbers[0]);
         Assert.True(back.Inputs["x"].IsMissing(1) && back.Inputs["c"].IsMissing(1));
@@ -60,7 +145,7 @@ public sealed class JournalTests : IDisposable
     public async Task Predictions_meet_their_labels_and_the_last_label_counts()
     {
         await using var log = new PredictionLog(_folder, TimeProvider.System);
-        log.Append(Batch("p-1"));
+        await log.Append(Batch("p-1"));
         await log.Append([new Label("p-1:0", 0, DateTimeOffset.UnixEpoch), new Label("nobody:0", 1, DateTimeOffset.UnixEpoch)]);
         await log.Append([new Label("p-1:0", 1, DateTimeOffset.UnixEpoch.AddDays(1))]);
         await log.Flush();
@@ -75,7 +160,7 @@ public sealed class JournalTests : IDisposable
     public async Task Of_two_labels_with_one_time_the_later_counts_within_a_segment_and_across()
     {
         await using var log = new PredictionLog(_folder, TimeProvider.System);
-        log.Append(Batch("p-1"));
+        await log.Append(Batch("p-1"));
         foreach (var value in (double[])[0, 1]) await log.Append([new Label("p-1:0", value, DateTimeOffset.UnixEpoch)]);
         await log.Flush();
         Assert.Equal(1, Label());
@@ -94,7 +179,7 @@ public sealed class JournalTests : IDisposable
     public async Task A_second_opener_is_refused_and_takes_no_journal_away()
     {
         await using var log = new PredictionLog(_folder, TimeProvider.System);
-        log.Append(Batch("p-1"));
+        await log.Append(Batch("p-1"));
         await log.Append([new Label("p-1:0", 1, DateTimeOffset.UnixEpoch)]);
         Assert.Equal(TaktError.Conflict, Assert.Throws<TaktException>(() => new PredictionLog(_folder, TimeProvider.System)).Error);
         Assert.Single(Directory.GetFiles(_folder, "*.journal"));
@@ -105,11 +190,12 @@ public sealed class JournalTests : IDisposable
     {
         using (var journal = new Journal(Path.Combine(_folder, "20010101T000000000-x.journal")))
         {
-            journal.Append(BatchCodec.Write(Batch("p-dead")));
+            journal.Append(Payload(w => BatchCodec.Write(w, Batch("p-dead"))));
             journal.Sync();
         }
         File.AppendAllText(Path.Combine(_folder, "20010101T000000000-x.journal"), "torn");
         await using var log = new PredictionLog(_folder, new FakeTimeProvider());
+        await log.Flush();
         using var connection = log.Open();
         Assert.Equal(2, Tables.Query(connection!, "select count(*) as n from predictions")["n"].Integers[0]);
         Assert.Empty(Directory.GetFiles(_folder, "*.journal"));

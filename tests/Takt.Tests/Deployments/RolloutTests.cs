@@ -118,6 +118,64 @@ public sealed class RolloutTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_alias_and_the_end_of_the_rollout_are_there_together_or_not_at_all()
+    {
+        await Live();
+        await _app.Deployments.Deploy(Spec() with { Canary = [1] }, "m@2");
+        await _app.Rollouts.Tick();
+        await Ask(40);
+        _time.Advance(TimeSpan.FromMinutes(6));
+        await _app.Database.Write(session => session.Execute($"alter table model_alias rename to model_alias_gone"));
+        await Assert.ThrowsAnyAsync<Exception>(() => _app.Rollouts.Tick());
+        Assert.Equal(RolloutState.Rolling, _app.Deployments.Get("e").Rollout!.State);
+        await _app.Database.Write(session => session.Execute($"alter table model_alias_gone rename to model_alias"));
+        await _app.Rollouts.Tick();
+        Assert.Equal(RolloutState.Succeeded, _app.Deployments.Get("e").Rollout!.State);
+        Assert.Equal(2, _app.Models.Resolve("m@champion").Version);
+    }
+
+    [Fact]
+    public async Task A_deployment_that_can_not_be_read_does_not_hold_the_others_up()
+    {
+        await _app.Deployments.Deploy(Spec() with { Endpoint = "a" }, "m@1");
+        await _app.Database.Write(session => session.Execute($"update revision set spec = '{{' where endpoint = 'a'"));
+        await _app.Deployments.Deploy(Spec(), "m@1");
+        await Assert.ThrowsAsync<AggregateException>(() => _app.Rollouts.Tick());
+        Assert.Equal("m@1", _app.Router.Find("e")?.Champion.Revision.Model);
+    }
+
+    [Fact]
+    public async Task Where_rolling_back_is_a_persons_to_decide_a_rule_that_holds_pauses()
+    {
+        await Live();
+        await _app.Deployments.Deploy(Spec("error_rate > 1%") with { RollbackAutomatically = false }, "m@2");
+        await _app.Rollouts.Tick();
+        for (var i = 0; i < 30; i++) _app.Router.Find("e")!.Challenger!.Stats.Count(TimeSpan.FromMilliseconds(1), error: true);
+        await _app.Rollouts.Tick();
+        Assert.Equal(RolloutState.Paused, _app.Deployments.Get("e").Rollout!.State);
+        Assert.Contains("error_rate > 1%", _app.Deployments.Get("e").Rollout!.Evidence);
+    }
+
+    [Fact]
+    public async Task One_key_keeps_to_one_revision_and_the_keys_share_as_the_traffic_does()
+    {
+        await Live();
+        await _app.Deployments.Deploy(Spec(), "m@2");
+        await _app.Rollouts.Tick(); // 10 %
+        int Of(string key)
+        {
+            var slot = _app.Router.Enter("e", key);
+            slot.Leave();
+            return slot.Revision.Number;
+        }
+        var challenged = Enumerable.Range(0, 2000).Select(k => $"user-{k}").Where(k => Of(k) == 2).ToList();
+        Assert.InRange(challenged.Count, 140, 260);
+        Assert.All(challenged, key => Assert.Equal(2, Of(key)));
+        await Step(); // 50 %: whoever had the new one keeps it
+        Assert.All(challenged, key => Assert.Equal(2, Of(key)));
+    }
+
+    [Fact]
     public async Task Swaps_under_load_lose_no_request()
     {
         await Live();
@@ -132,7 +190,7 @@ public sealed class RolloutTests : IAsyncLifetime
             }
         })).ToList();
         var revision = _app.Deployments.Get("e").Live!;
-        for (var swap = 0; swap < 200; swap++)
+        for (var swap = 0; swap < 1000; swap++)
             _app.Router.Set("e", new Route(new Slot(revision, await _app.Models.Load(_app.Models.Resolve($"m@{1 + (swap % 2)}"))), null, 0));
         await stop.CancelAsync();
         await Task.WhenAll(clients); // throws what a client threw

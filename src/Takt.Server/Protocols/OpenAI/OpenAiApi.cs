@@ -70,6 +70,13 @@ public static class OpenAiApi
         try
         {
             slot = app.Router.Enter(model);
+            if (slot.Revision.Spec.Upstream is null && app.Router.EnterChampionInsteadOf(slot) is { } champion)
+            {
+                var challenger = slot;
+                slot = champion;
+                if (champion.Revision.Spec.Upstream is not null) await app.Router.Refused(challenger, null, "it is no LLM deployment");
+                challenger.Leave();
+            }
             return slot.Revision.Spec.Upstream is { } upstream ? await Forward(http, app, slot, upstream, request, messages.Count) : Unknown(model);
         }
         finally
@@ -81,7 +88,7 @@ public static class OpenAiApi
 
     static async Task<IResult> Forward(HttpContext http, TaktApp app, Slot slot, Upstream upstream, JsonObject request, int messages)
     {
-        var (id, start) = (Router.NewId(), Stopwatch.GetTimestamp());
+        var (id, start) = (app.Router.NewId(), Stopwatch.GetTimestamp());
         var stream = request["stream"] is JsonValue s && s.TryGetValue(out bool streamed) && streamed;
         var wantsUsage = request["stream_options"]?["include_usage"]?.GetValue<bool>() == true;
         request["model"] = upstream.Model;
@@ -135,7 +142,7 @@ public static class OpenAiApi
         }
         finally
         {
-            app.Router.Done(slot, id, null, start, meter.Inputs(), meter.Outputs(), error, failed);
+            await app.Router.Done(slot, id, null, start, meter.Inputs(), meter.Outputs(), error, failed);
         }
     }
 

@@ -13,6 +13,8 @@ sealed class InferRequest
     /// <summary>More rows in one request are refused: a batch of this size belongs into batch scoring.</summary>
     public const int MostRows = 100_000;
 
+    public const string HeaderLength = "Inference-Header-Content-Length";
+
     readonly List<Tensor> _inputs = [];
 
     public string? Id { get; private set; }
@@ -82,6 +84,14 @@ sealed class InferRequest
         }
         if (faults.Count > 0) throw new TaktException(TaktError.Invalid, faults.Distinct().ToList());
         return new Table(columns);
+    }
+
+    /// <exception cref="TaktException">Invalid: an output is asked for that the model does not have.</exception>
+    public void RequireOutputs(Signature signature)
+    {
+        var names = signature.Outputs.Select(f => f.Name).ToList();
+        var unknown = Outputs.Where(o => !names.Contains(o)).Distinct().Select(o => $"the model has no output '{o}'; it has {string.Join(", ", names)}").ToList();
+        if (unknown.Count > 0) throw new TaktException(TaktError.Invalid, unknown);
     }
 
     /// <summary>The datatype that a field has on the wire.</summary>

@@ -1,0 +1,57 @@
+using Takt.Data;
+
+namespace Takt.Deployments;
+
+/// <summary>Rows of one shape on their way from a journal into a segment.</summary>
+sealed class SegmentRows(IReadOnlyList<LogColumn> inputs, IReadOnlyList<LogColumn> outputs)
+{
+    readonly ColumnValues[] _inputs = inputs.Select(c => new ColumnValues(c, 1024)).ToArray();
+    readonly ColumnValues[] _outputs = outputs.Select(c => new ColumnValues(c, 1024)).ToArray();
+    readonly List<string?> _id = [], _model = [], _error = [];
+    readonly List<long> _time = [], _received = [], _revision = [], _latency = [];
+
+    public int Rows => _id.Count;
+
+    public static string Shape(IEnumerable<LogColumn> inputs, IEnumerable<LogColumn> outputs) =>
+        string.Join('|', inputs.Select(c => $"in {c.Type} {c.Name}").Concat(outputs.Select(c => $"out {c.Type} {c.Name}")));
+
+    public static IReadOnlyList<LogColumn> Columns(Table? table) => table is null ? [] : table.Columns.Select(c => new LogColumn(c.Name, c.Type)).ToList();
+
+    public void Add(PredictionBatch batch)
+    {
+        for (var row = 0; row < batch.Rows; row++)
+            Add($"{batch.Id}:{row}", batch.Time.ToUnixTimeMilliseconds(), batch.Received.ToUnixTimeMilliseconds(), batch.Revision, batch.Model, batch.Latency.Ticks, batch.Error);
+        for (var c = 0; c < _inputs.Length; c++) _inputs[c].Append(batch.Inputs!.Columns[c]);
+        for (var c = 0; c < _outputs.Length; c++) _outputs[c].Append(batch.Outputs!.Columns[c]);
+    }
+
+    /// <param name="reader">Behind the record's kind and source.</param>
+    public void Add(LogSource source, ref RecordReader reader)
+    {
+        var id = reader.Id().ToString();
+        var (time, received, latency, rows) = (reader.Long(), reader.Long(), reader.Long(), reader.Int());
+        for (var row = 0; row < rows; row++) Add($"{id}:{row}", time, received, source.Revision, source.Model, latency, "");
+        foreach (var columns in (ColumnValues[][])[_inputs, _outputs])
+            foreach (var column in columns)
+                for (var row = 0; row < rows; row++) column.Append(ref reader);
+    }
+
+    void Add(string id, long time, long received, int revision, string model, long latency, string error)
+    {
+        const long TicksAMicrosecond = 10;
+        _id.Add(id);
+        _time.Add(time * 1000);
+        _received.Add(received * 1000);
+        _revision.Add(revision);
+        _model.Add(model);
+        _latency.Add(latency / TicksAMicrosecond);
+        _error.Add(error);
+    }
+
+    public Table Build() => new(
+    [
+        Column.Of("id", _id.ToArray()), Column.OfTimes("time", _time.ToArray()), Column.OfTimes("received", _received.ToArray()), Column.Of("revision", _revision.ToArray()),
+        Column.Of("model_version", _model.ToArray()), Column.Of("latency_us", _latency.ToArray()), Column.Of("error", _error.ToArray()),
+        .. _inputs.Select(c => c.Build("in_")), .. _outputs.Select(c => c.Build("out_")),
+    ]);
+}
