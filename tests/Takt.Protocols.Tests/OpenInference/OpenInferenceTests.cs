@@ -152,11 +152,12 @@ public sealed class OpenInferenceTests : IAsyncLifetime
     public async Task The_short_way_logs_what_the_long_way_logs()
     {
         var long_ = Good.Replace("{\"id\"", "{\"parameters\":{},\"id\"", StringComparison.Ordinal);
+        var ids = new List<string>();
         foreach (var body in (string[])[Good, long_, Good.Replace("0.1", "null", StringComparison.Ordinal).Replace("\"b\"", "\"nie gesehen é\"", StringComparison.Ordinal)])
-            Assert.Equal(200, (await _model.Post("/v2/models/m/infer", body)).Status);
+            ids.Add(JsonNode.Parse((await _model.Post("/v2/models/m/infer", body)).Body)!["parameters"]!["prediction_id"]!.GetValue<string>());
         var rows = JsonNode.Parse(await _model.Http.GetStringAsync("/api/v1/deployments/m/predictions"))!["predictions"]!.AsArray();
         Assert.Equal(6, rows.Count);
-        var of = rows.GroupBy(r => r!["id"]!.GetValue<string>().Split(':')[0]).OrderBy(g => g.Key, StringComparer.Ordinal).Select(g => g.OrderBy(r => r!["id"]!.GetValue<string>()).ToList()).ToList();
+        var of = ids.ConvertAll(id => rows.Where(r => r!["id"]!.GetValue<string>().StartsWith(id, StringComparison.Ordinal)).OrderBy(r => r!["id"]!.GetValue<string>()).ToList());
         foreach (var row in (int[])[0, 1])
             foreach (var column in (string[])["in_x", "in_c", "out_probability", "revision", "model_version", "error"])
                 Assert.Equal(of[1][row]![column]?.ToJsonString(), of[0][row]![column]?.ToJsonString());

@@ -194,9 +194,9 @@ public abstract class LineageContract : IAsyncLifetime
     public async Task A_prediction_is_found_in_the_log_and_leads_to_the_source()
     {
         await TwoModels();
-        var batch = new PredictionBatch(Router.NewId(), _time.GetUtcNow(), _time.GetUtcNow(), 1, "a@1", TimeSpan.FromMilliseconds(1),
+        var batch = new PredictionBatch(PredictionId.New(_time.GetUtcNow()).ToString(), _time.GetUtcNow(), _time.GetUtcNow(), 1, "a@1", TimeSpan.FromMilliseconds(1),
             new Table([Column.Of("x", [1.0, 2.0])]), new Table([Column.Of("probability", [0.25, 0.75])]), "");
-        Assert.True(_predictions.Of("e").Append(batch));
+        Assert.True(await _predictions.Of("e").Append(batch));
 
         var graph = await _lineage.Of(batch.Id + ":1", LineageDirection.Up);
         var prediction = graph.Nodes.Single(n => n.Id == graph.Root);

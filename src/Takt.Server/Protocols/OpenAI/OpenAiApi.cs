@@ -45,8 +45,8 @@ public static class OpenAiApi
         JsonObject? request;
         try
         {
-            request = await JsonNode.ParseAsync(http.Request.Body, cancellationToken: http.RequestAborted) as JsonObject;
-            _ = request?.Count; // members are read here: one that stands twice is found now
+            request = await JsonNode.ParseAsync(http.Request.Body, null, new JsonDocumentOptions { AllowDuplicateProperties = false }, http.RequestAborted) as JsonObject;
+            _ = request?.ToJsonString(); // what can't be written again, such as a lone surrogate anywhere in it, is found now
             if (request?["stream_options"] is { } options && (options is not JsonObject o || (o["include_usage"] is { } usage && usage.GetValueKind() is not (JsonValueKind.True or JsonValueKind.False))))
                 return Error(400, "stream_options must be an object such as {\"include_usage\": true}", "invalid_request_error", "stream_options", null);
         }
