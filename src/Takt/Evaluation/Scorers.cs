@@ -1,4 +1,5 @@
 using Takt.Runs;
+using Takt.Runs.Traces;
 using Takt.Storage;
 
 namespace Takt.Evaluation;
@@ -54,6 +55,32 @@ public sealed class Scorers(Database database, TimeProvider time)
         if (version is null) session.Execute($"delete from scorer where id = {id}");
         else if (session.Execute($"delete from scorer_version where scorer = {id} and version = {version}") == 0) throw Unknown(experiment, name, version);
     });
+
+    /// <summary>Sets how often a scorer judges incoming traces.</summary>
+    /// <exception cref="TaktException">NotFound: the scorer. Invalid: the rate or the filter.</exception>
+    public Task<OnlineScoring> SetOnline(long experiment, string name, double rate, string? filter)
+    {
+        if (rate is not (>= 0 and <= 1)) throw TaktException.Invalid($"sample_rate must be between 0.0 and 1.0, got {rate}");
+        TraceFilter.Parse(filter, database.Dialect);
+        return database.Write(session =>
+        {
+            Experiments.CheckActive(session, experiment);
+            var scorer = session.Text($"select id from scorer where experiment = {experiment} and name = {name}") ?? throw Unknown(experiment, name, null);
+            session.Execute($"""
+                insert into online_scoring(scorer, id, sample_rate, filter) values({scorer}, {Guid.NewGuid().ToString("N")}, {rate}, {filter})
+                on conflict(scorer) do update set sample_rate = excluded.sample_rate, filter = excluded.filter
+                """);
+            return Online(session, [scorer])[0];
+        });
+    }
+
+    /// <summary>Of those that have one.</summary>
+    public List<OnlineScoring> Online(IReadOnlyList<string> scorers) => scorers.Count == 0 ? [] : database.Read(session => Online(session, scorers));
+
+    static List<OnlineScoring> Online(SqlSession session, IReadOnlyList<string> scorers) => session.Query($"""
+        select o.id, o.scorer, s.experiment, o.sample_rate, o.filter from online_scoring o join scorer s on s.id = o.scorer
+        where o.scorer in ({Sql.Join(", ", scorers.Select(s => (Sql)$"{s}"))}) order by s.name
+        """, row => new OnlineScoring(row.Text(0), row.Text(1), row.Number(2), row.Real(3), row.TextOrNull(4)));
 
     T Read<T>(long experiment, Func<SqlSession, T> read) => database.Read(session =>
     {

@@ -61,42 +61,46 @@ public abstract class TraceTablesContract : IAsyncLifetime
         Assert.Equal(2, Traces.WithSpans([Id(1)])[0].Spans.Count);
     }
 
-    [Theory]
-    [InlineData("status = 'ERROR'", "2")]
-    [InlineData("status IN ('OK', 'IN_PROGRESS')", "1,3")]
-    [InlineData("timestamp_ms >= 2000 AND execution_time < 200000", "2,3")]
-    [InlineData("end_time > 102999", "3")]
-    [InlineData("name = 'root2'", "2")]
-    [InlineData("name LIKE 'root%'", "1,2,3")]
-    [InlineData("name LIKE 'ROOT%'", "")]
-    [InlineData("name ILIKE 'ROOT_'", "1,2,3")]
-    [InlineData("name RLIKE '^root[13]$'", "1,3")]
-    [InlineData("tag.color != 'red'", "2")]
-    [InlineData("tags.color IS NULL", "3")]
-    [InlineData("tag.`color` IS NOT NULL", "1,2")]
-    [InlineData("metadata.session = 's'", "1,2,3")]
-    [InlineData("request_id = 'tr-00000000000000000000000000000001'", "1")]
-    [InlineData("span.name = 'tool'", "1,2,3")]
-    [InlineData("span.type = 'TOOL' AND span.status = 'ERROR'", "")]
-    [InlineData("span.type IN ('TOOL', 'LLM')", "1,2,3")]
-    [InlineData("span.status = 'ERROR'", "2")]
-    [InlineData("span.attributes.model = 'gpt-2'", "2")]
-    [InlineData("span.attributes.model LIKE 'gpt%'", "1,2,3")]
-    [InlineData("span.attributes.n = '3'", "3")]
-    [InlineData("span.attributes.`with.dot` RLIKE 'é+$'", "1,2,3")]
-    [InlineData("text LIKE '%\"gpt-3%'", "3")]
-    [InlineData("text ILIKE '%GPT-3%' AND span.name = 'tool'", "3")]
-    [InlineData("feedback.good = 'true'", "1")]
-    [InlineData("feedback.score = '4'", "2")]
-    [InlineData("feedback.comment LIKE '%helpful%'", "2")]
-    [InlineData("expectation.answer = 'forty two'", "3")]
-    [InlineData("feedback.good IS NULL", "2,3")]
-    [InlineData("run_id = 'r1'", "1,3")]
-    [InlineData("prompt = 'hello/2'", "2")]
-    public async Task A_search_finds(string filter, string expected)
+    static readonly (string Filter, string Found)[] Searches =
+    [
+        ("status = 'ERROR'", "2"),
+        ("status IN ('OK', 'IN_PROGRESS')", "1,3"),
+        ("timestamp_ms >= 2000 AND execution_time < 200000", "2,3"),
+        ("end_time > 102999", "3"),
+        ("name = 'root2'", "2"),
+        ("name LIKE 'root%'", "1,2,3"),
+        ("name LIKE 'ROOT%'", ""),
+        ("name ILIKE 'ROOT_'", "1,2,3"),
+        ("name RLIKE '^root[13]$'", "1,3"),
+        ("tag.color != 'red'", "2"),
+        ("tags.color IS NULL", "3"),
+        ("tag.`color` IS NOT NULL", "1,2"),
+        ("metadata.session = 's'", "1,2,3"),
+        ("request_id = 'tr-00000000000000000000000000000001'", "1"),
+        ("span.name = 'tool'", "1,2,3"),
+        ("span.type = 'TOOL' AND span.status = 'ERROR'", ""),
+        ("span.type IN ('TOOL', 'LLM')", "1,2,3"),
+        ("span.status = 'ERROR'", "2"),
+        ("span.attributes.model = 'gpt-2'", "2"),
+        ("span.attributes.model LIKE 'gpt%'", "1,2,3"),
+        ("span.attributes.n = '3'", "3"),
+        ("span.attributes.`with.dot` RLIKE 'é+$'", "1,2,3"),
+        ("text LIKE '%\"gpt-3%'", "3"),
+        ("text ILIKE '%GPT-3%' AND span.name = 'tool'", "3"),
+        ("feedback.good = 'true'", "1"),
+        ("feedback.score = '4'", "2"),
+        ("feedback.comment LIKE '%helpful%'", "2"),
+        ("expectation.answer = 'forty two'", "3"),
+        ("feedback.good IS NULL", "2,3"),
+        ("run_id = 'r1'", "1,3"),
+        ("prompt = 'hello/2'", "2"),
+    ];
+
+    [Fact]
+    public async Task Every_kind_of_clause_finds_the_traces_it_means()
     {
         await Seed();
-        Assert.Equal(expected, Found(filter));
+        Assert.Equal(Searches, Searches.Select(s => (s.Filter, Found(s.Filter))));
     }
 
     [Fact]
@@ -124,19 +128,22 @@ public abstract class TraceTablesContract : IAsyncLifetime
         Assert.Throws<TaktException>(() => Traces.Search(new([_experiment], null, ["name"], 2, Traces.Search(new([_experiment], null, [], 2, null)).Next)));
     }
 
-    [Theory]
-    [InlineData("tag.a RLIKE '(a)\\1'")]
-    [InlineData("tag.a RLIKE '('")]
-    [InlineData("tag.a RLIKE '(?=a)b'")]
-    [InlineData("status = OK")]
-    [InlineData("metric.a = 1")]
-    [InlineData("span.foo = 'a'")]
-    [InlineData("timestamp IN ('1')")]
-    [InlineData("status = 'OK' OR status = 'ERROR'")]
-    public async Task A_filter_that_can_not_be_is_refused(string filter)
+    [Fact]
+    public async Task A_filter_that_can_not_be_is_refused()
     {
         await Seed();
-        Assert.Equal(TaktError.Invalid, Assert.Throws<TaktException>(() => Found(filter)).Error);
+        foreach (var filter in (string[])
+        [
+            "tag.a RLIKE '(a)\\1'",
+            "tag.a RLIKE '('",
+            "tag.a RLIKE '(?=a)b'",
+            "status = OK",
+            "metric.a = 1",
+            "span.foo = 'a'",
+            "timestamp IN ('1')",
+            "status = 'OK' OR status = 'ERROR'",
+        ])
+            Assert.Equal(TaktError.Invalid, Assert.Throws<TaktException>(() => Found(filter)).Error);
     }
 
     [Fact]

@@ -138,6 +138,8 @@ public static class MlflowApi
 
     internal static void Post(IEndpointRouteBuilder routes, string path, Func<HttpContext, MlflowRequest, Task> call) => routes.MapPost(path, Answering(call));
 
+    internal static void Put(IEndpointRouteBuilder routes, string path, Func<HttpContext, MlflowRequest, Task> call) => routes.MapPut(path, Answering(call));
+
     internal static void Patch(IEndpointRouteBuilder routes, string path, Func<HttpContext, MlflowRequest, Task> call) => routes.MapPatch(path, Answering(call));
 
     internal static void Delete(IEndpointRouteBuilder routes, string path, Func<HttpContext, MlflowRequest, Task> call) => routes.MapDelete(path, Answering(call));

@@ -7,6 +7,8 @@ namespace Takt.Server.Protocols.Mlflow;
 /// <summary><c>mlflow/scorers/…</c></summary>
 sealed class ScorerCalls(Scorers scorers)
 {
+    const int MostOnline = 1000;
+
     public async Task Register(HttpContext http, MlflowRequest request)
     {
         var (experiment, name, definition) = (request.Experiment(), request.Text("name"), request.Text("serialized_scorer"));
@@ -42,6 +44,45 @@ sealed class ScorerCalls(Scorers scorers)
     {
         await scorers.Delete(request.Experiment(), request.Text("name"), request.NumberOrNull("version"));
         await MlflowAnswer.Empty(http);
+    }
+
+    /// <summary><c>online-config</c>, which clients since 3.9 know.</summary>
+    public async Task SetOnline(HttpContext http, MlflowRequest request)
+    {
+        var config = await scorers.SetOnline(request.Experiment(), request.Text("name"), request.Real("sample_rate"), request.TextOrNull("filter_string") is { Length: > 0 } filter ? filter : null);
+        await MlflowAnswer.Write(http, json =>
+        {
+            json.WriteStartObject("config");
+            Write(json, config);
+            json.WriteEndObject();
+        });
+    }
+
+    public Task Online(HttpContext http, MlflowRequest request)
+    {
+        var ids = request.Texts("scorer_ids");
+        if (ids.Count > MostOnline) throw TaktException.Invalid($"At most {MostOnline} scorers can be asked for at once, not {ids.Count}");
+        var found = scorers.Online(ids);
+        return MlflowAnswer.Write(http, json =>
+        {
+            json.WriteStartArray("configs"); // there even when empty
+            foreach (var config in found)
+            {
+                json.WriteStartObject();
+                Write(json, config);
+                json.WriteEndObject();
+            }
+            json.WriteEndArray();
+        });
+    }
+
+    static void Write(Utf8JsonWriter json, OnlineScoring config)
+    {
+        json.WriteString("online_scoring_config_id", config.Id);
+        json.WriteString("scorer_id", config.Scorer);
+        json.WriteNumber("sample_rate", config.SampleRate);
+        json.WriteString("experiment_id", config.Experiment.ToString());
+        if (config.Filter is not null) json.WriteString("filter_string", config.Filter);
     }
 
     static Task Answer(HttpContext http, List<ScorerVersion> versions) =>

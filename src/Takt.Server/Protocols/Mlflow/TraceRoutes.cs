@@ -28,6 +28,8 @@ static class TraceRoutes
         MlflowApi.Get(routes, $"{prefix}/3.0/mlflow/scorers/versions", scorers.Versions);
         MlflowApi.Get(routes, $"{prefix}/3.0/mlflow/scorers/get", scorers.Get);
         MlflowApi.Delete(routes, $"{prefix}/3.0/mlflow/scorers/delete", scorers.Delete);
+        MlflowApi.Get(routes, $"{prefix}/3.0/mlflow/scorers/online-configs", scorers.Online);
+        MlflowApi.Put(routes, $"{prefix}/3.0/mlflow/scorers/online-config", scorers.SetOnline);
     }
 
     static void Map2(IEndpointRouteBuilder routes, string at, TraceCalls traces)
