@@ -10,7 +10,14 @@ namespace Takt.Cli;
 /// <summary><c>takt data</c>: datasets of the project in the work tree, in-process.</summary>
 static class DataCommands
 {
-    public static Command Create() => new("data", "Versions of data: collect, look at, check out, query")
+    public static Command Create()
+    {
+        var data = Tables();
+        foreach (var command in DataStoreCommands.All()) data.Subcommands.Add(command);
+        return data;
+    }
+
+    static Command Tables() => new("data", "Versions of data: add, collect, look at, check out, query")
     {
         List(), Log(), Show(), Collect(), Checkout(), Profile(), TableCommands.Diff(), TableCommands.Query(), CheckCommands.Check(), CheckCommands.Checks(), CheckCommands.Suggest(), Uses(),
     };
@@ -106,13 +113,19 @@ static class DataCommands
 
     static Command Checkout()
     {
-        var reference = new Argument<string>("version") { Description = "NAME, NAME@REF, NAME@sha256:…, or a pointer such as data/flights.takt" };
+        var reference = new Argument<string?>("version") { Description = "NAME, NAME@v12, NAME@REF, NAME@sha256:…, a tracked path or its pointer; all pointers when left out", Arity = ArgumentArity.ZeroOrOne };
         var path = new Argument<string?>("path") { Description = "Where to; a folder ends with /. Not needed with a pointer", Arity = ArgumentArity.ZeroOrOne };
-        var command = new Command("checkout", "Put a version's files into the work tree: takt data checkout data/flights.takt") { reference, path };
+        var only = new Option<string?>("--only") { Description = "A path or glob within the tracked folder" };
+        var force = new Option<bool>("--force") { Description = "Throw away what the store does not have" };
+        var command = new Command("checkout", "Put a version's files into the work tree: takt data checkout") { reference, path, only, force };
         command.SetAction(async (parsed, cancel) =>
         {
+            var (given, target) = (parsed.GetValue(reference), parsed.GetValue(path));
+            var at = Path.Combine(ProjectFolder.Start(parsed), given ?? "");
+            var step = given?.EndsWith(".takt", StringComparison.Ordinal) == true && File.Exists(at) && !File.ReadLines(at).First().StartsWith("version ", StringComparison.Ordinal) && Path.HasExtension(at[..^5]);
+            if (target is null && !step && (given is null || Path.Exists(at) || File.Exists(at.TrimEnd('/') + ".takt"))) return await DataStoreCommands.Checkout(parsed, given, parsed.GetValue(only), parsed.GetValue(force), cancel);
             await using var app = Open(parsed);
-            var (wanted, target) = (parsed.GetRequiredValue(reference), parsed.GetValue(path));
+            var wanted = given!;
             if (wanted.EndsWith(".takt", StringComparison.Ordinal))
             {
                 var pointer = DatasetPointer.Read(Path.Combine(app.Folder.Root, wanted));
@@ -151,8 +164,8 @@ static class DataCommands
 
     internal static TaktApp Open(ParseResult parsed)
     {
-        var start = parsed.GetValue(CommandLine.Folder) ?? Directory.GetCurrentDirectory();
-        return ProjectFolder.Open(parsed, TaktFolder.Find(start) ?? TaktFolder.At(start));
+        var tree = Takt.Data.WorkTrees.WorkTree.Find(ProjectFolder.Start(parsed));
+        return ProjectFolder.Open(parsed, new TaktFolder(tree.Root, tree.State));
     }
 
     internal static bool Json<T>(ParseResult parsed, T value, JsonTypeInfo<T> type)

@@ -10,6 +10,9 @@ static class DataText
 {
     public static string Short(Digest id) => "sha256:" + id.Hex[..12];
 
+    /// <summary>A path as one line, whatever its name holds.</summary>
+    public static string OneLine(string path) => path.Any(char.IsControl) ? JsonSerializer.Serialize(path) : path;
+
     public static string Count(long? rows) => rows?.ToString("N0", CultureInfo.InvariantCulture) ?? "-";
 
     public static string Time(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);

@@ -11,6 +11,7 @@ using Takt.Runs.Traces;
 using Takt.Server.Executors.Local;
 using Takt.Storage;
 using Takt.Storage.FileSystem;
+using Takt.Storage.Packs;
 using Takt.Storage.PostgreSql;
 using Takt.Storage.S3;
 using Takt.Storage.Sqlite;
@@ -23,7 +24,7 @@ namespace Takt.Server;
 /// </summary>
 public sealed class TaktApp : IAsyncDisposable
 {
-    TaktApp(TaktFolder folder, Database database, IBlobStore blobs, string scratch, TimeProvider time, bool testing)
+    TaktApp(TaktFolder folder, Database database, PackStore blobs, string scratch, TimeProvider time, bool testing)
     {
         Testing = testing;
         Folder = folder;
@@ -67,7 +68,8 @@ public sealed class TaktApp : IAsyncDisposable
 
     public TaktFolder Folder { get; }
     public Database Database { get; }
-    public IBlobStore Blobs { get; }
+    /// <summary>All bytes: packs of the files of datasets, whole files of all else.</summary>
+    public PackStore Blobs { get; }
     public TimeProvider Time { get; }
     /// <inheritdoc cref="TaktOptions.Testing"/>
     public bool Testing { get; }
@@ -117,7 +119,7 @@ public sealed class TaktApp : IAsyncDisposable
         try
         {
             var (blobs, scratch) = OpenBlobs(folder, options.Blobs.Value, time);
-            return new TaktApp(folder, database, blobs, scratch, time ?? TimeProvider.System, options.Testing);
+            return new TaktApp(folder, database, new PackStore(blobs, database, time ?? TimeProvider.System), scratch, time ?? TimeProvider.System, options.Testing);
         }
         catch
         {

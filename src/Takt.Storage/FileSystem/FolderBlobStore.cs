@@ -3,10 +3,11 @@ using System.Security.Cryptography;
 
 namespace Takt.Storage.FileSystem;
 
-/// <summary>Blobs as read-only files <c>loose/ab/cd/SHA256</c> in a folder.</summary>
+/// <summary>Blobs as read-only files <c>loose/ab/cd/SHA256</c> in a folder, objects as files beside them.</summary>
 /// <remarks>A blob is written to this process's folder under <c>tmp/</c> and renamed: one that can be seen is whole.</remarks>
-public sealed class FolderBlobStore : IBlobStore, IDisposable
+public sealed class FolderBlobStore : IBlobStore, IObjectStore, IDisposable
 {
+    readonly string _root;
     readonly string _loose;
     readonly StoreSession _session;
 
@@ -14,6 +15,7 @@ public sealed class FolderBlobStore : IBlobStore, IDisposable
     /// <exception cref="TaktException">Denied or Unavailable: the folder can't be written.</exception>
     public FolderBlobStore(string folder, TimeProvider? time = null)
     {
+        _root = folder;
         _loose = Path.Combine(folder, "loose");
         try
         {
@@ -49,11 +51,7 @@ public sealed class FolderBlobStore : IBlobStore, IDisposable
             var blob = new Blob(Digest.FromHash(hash.GetHashAndReset()), length);
             var path = PathOf(blob.Id);
             if (File.Exists(path)) return blob;
-            if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(tmp, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
-            var folder = Path.GetDirectoryName(path)!;
-            Directory.CreateDirectory(folder);
-            File.Move(tmp, path, overwrite: true);
-            Files.SyncFolder(folder);
+            Place(tmp, path);
             return blob;
         }
         catch (Exception e) when (StorageFaults.Of(e, _loose) is { } known)
@@ -98,7 +96,58 @@ public sealed class FolderBlobStore : IBlobStore, IDisposable
         return File.Exists(path) ? Task.FromResult(path) : throw TaktException.NotFound($"the store has no blob {id}");
     }
 
+    public Task Publish(string name, string file, CancellationToken cancel = default)
+    {
+        var path = Path.Combine(_root, name);
+        try
+        {
+            if (File.Exists(path)) return Task.CompletedTask;
+            Files.Sync(file);
+            Place(file, path);
+            return Task.CompletedTask;
+        }
+        catch (Exception e) when (StorageFaults.Of(e, path) is { } known)
+        {
+            throw known;
+        }
+    }
+
+    Task<string> IObjectStore.LocalFile(string name, CancellationToken cancel)
+    {
+        var path = Path.Combine(_root, name);
+        return File.Exists(path) ? Task.FromResult(path) : throw TaktException.NotFound($"the store has no file '{path}'");
+    }
+
+    public Task Remove(string name, CancellationToken cancel = default)
+    {
+        var path = Path.Combine(_root, name);
+        if (File.Exists(path)) File.Delete(path);
+        return Task.CompletedTask;
+    }
+
+    public async IAsyncEnumerable<StoredObject> Objects(string prefix, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel = default)
+    {
+        await Task.CompletedTask;
+        var folder = new DirectoryInfo(Path.Combine(_root, prefix));
+        if (!folder.Exists) yield break;
+        foreach (var file in folder.EnumerateFiles("*", SearchOption.AllDirectories))
+        {
+            cancel.ThrowIfCancellationRequested();
+            yield return new StoredObject(Path.GetRelativePath(_root, file.FullName).Replace('\\', '/'), file.Length, file.LastWriteTimeUtc);
+        }
+    }
+
     public void Dispose() => _session.Dispose();
+
+    // a synced file gets its name, read-only, and both survive power loss
+    static void Place(string tmp, string path)
+    {
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(tmp, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+        var folder = Path.GetDirectoryName(path)!;
+        Files.CreateFolder(folder);
+        File.Move(tmp, path, overwrite: true);
+        Files.SyncFolder(folder);
+    }
 
     string PathOf(Digest id) => Path.Combine(_loose, id.Hex[..2], id.Hex[2..4], id.Hex);
 }

@@ -7,13 +7,13 @@ using Takt.Storage.FileSystem;
 
 namespace Takt.Storage.S3;
 
-/// <summary>Blobs as objects <c>loose/ab/cd/SHA256</c> of a bucket, with a folder of this machine as cache.</summary>
+/// <summary>Blobs as objects <c>loose/ab/cd/SHA256</c> of a bucket, packs beside them, with a folder of this machine as cache.</summary>
 /// <remarks>
 /// The id of a blob is its hash, known only at its end: what is put goes into the cache first and from there to the bucket, so the machine needs
 /// room for the largest blob. What is fetched is hashed on its way into the cache, and refused when it is not what the id says. The cache is only
 /// ever added to; it may be removed while no Takt runs.
 /// </remarks>
-public sealed class S3BlobStore : IBlobStore, IDisposable
+public sealed class S3BlobStore : IBlobStore, IObjectStore, IDisposable
 {
     readonly S3Address _place;
     readonly AmazonS3Client _s3;
@@ -122,6 +122,62 @@ public sealed class S3BlobStore : IBlobStore, IDisposable
         Expires = (time.GetUtcNow() + lifetime).UtcDateTime,
         Protocol = _place.Endpoint?.StartsWith("http:", StringComparison.Ordinal) == true ? Protocol.HTTP : Protocol.HTTPS,
     }));
+
+    public async Task Publish(string name, string file, CancellationToken cancel = default)
+    {
+        var length = new FileInfo(file).Length;
+        await Ask(length <= S3Upload.LargestWhole
+            ? S3Upload.Whole(_s3, _place.Bucket, _place.Prefix + name, file, cancel)
+            : S3Upload.InParts(_s3, _place.Bucket, _place.Prefix + name, file, length, cancel), cancel);
+        // a config that another machine made first is the one that counts; packs are the same bytes wherever they come from
+        if (name.StartsWith("packs/", StringComparison.Ordinal)) await _cache.Publish(name, file, cancel);
+    }
+
+    async Task<string> IObjectStore.LocalFile(string name, CancellationToken cancel)
+    {
+        IObjectStore cache = _cache;
+        try
+        {
+            return await cache.LocalFile(name, cancel);
+        }
+        catch (TaktException e) when (e.Error == TaktError.NotFound)
+        {
+            // not fetched yet
+        }
+        try
+        {
+            using var answer = await Ask(_s3.GetObjectAsync(_place.Bucket, _place.Prefix + name, cancel), cancel);
+            var tmp = Path.Combine(Scratch, Guid.NewGuid().ToString("N"));
+            await using (var body = answer.ResponseStream)
+            await using (var file = new FileStream(tmp, FileMode.CreateNew))
+                await Ask(body.CopyToAsync(file, cancel), cancel);
+            await _cache.Publish(name, tmp, cancel);
+            return await cache.LocalFile(name, cancel);
+        }
+        catch (AmazonS3Exception e) when (e.StatusCode == HttpStatusCode.NotFound)
+        {
+            throw TaktException.NotFound($"{_place} has no {name}");
+        }
+    }
+
+    public async Task Remove(string name, CancellationToken cancel = default)
+    {
+        await Ask(_s3.DeleteObjectAsync(_place.Bucket, _place.Prefix + name, cancel), cancel);
+        await _cache.Remove(name, cancel);
+    }
+
+    public async IAsyncEnumerable<StoredObject> Objects(string prefix, [EnumeratorCancellation] CancellationToken cancel = default)
+    {
+        var request = new ListObjectsV2Request { BucketName = _place.Bucket, Prefix = _place.Prefix + prefix };
+        for (var more = true; more;)
+        {
+            var page = await Ask(_s3.ListObjectsV2Async(request, cancel), cancel);
+            foreach (var item in page.S3Objects ?? [])
+                yield return new StoredObject(item.Key[_place.Prefix.Length..], item.Size ?? 0, new DateTimeOffset((item.LastModified ?? DateTime.UnixEpoch).ToUniversalTime(), TimeSpan.Zero));
+            request.ContinuationToken = page.NextContinuationToken;
+            more = page.IsTruncated == true;
+        }
+    }
 
     public void Dispose()
     {

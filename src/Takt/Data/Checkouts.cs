@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Takt.Storage;
+using Takt.Storage.Packs;
 
 namespace Takt.Data;
 
@@ -7,7 +8,7 @@ namespace Takt.Data;
 static class Checkouts
 {
     /// <summary>Makes the folder hold the tree and nothing else, swapped in one step.</summary>
-    public static async Task Folder(IBlobStore blobs, DatasetTree tree, string folder, CancellationToken cancel)
+    public static async Task Folder(PackStore blobs, DatasetTree tree, string folder, CancellationToken cancel)
     {
         folder = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
         if (Directory.Exists(folder))
@@ -20,7 +21,7 @@ static class Checkouts
         var tmp = Path.Combine(parent, $".{Path.GetFileName(folder)}.{Guid.NewGuid():N}.tmp");
         try
         {
-            await Fill(blobs, tree, tmp, cancel);
+            await Fill(blobs.Reader, tree, tmp, cancel);
             if (Directory.Exists(folder)) Files.Exchange(tmp, folder); // tmp is the old one now
             else Directory.Move(tmp, folder);
             Files.SyncFolder(parent);
@@ -32,7 +33,7 @@ static class Checkouts
     }
 
     /// <exception cref="TaktException">Invalid: the tree has not exactly one file.</exception>
-    public static async Task SingleFile(IBlobStore blobs, DatasetTree tree, string path, CancellationToken cancel)
+    public static async Task SingleFile(PackStore blobs, DatasetTree tree, string path, CancellationToken cancel)
     {
         if (tree.Files.Count != 1)
             throw TaktException.Invalid($"'{path}' would be a file, and the version has {tree.Files.Count} files; end the path with '/' to make it a folder");
@@ -40,22 +41,35 @@ static class Checkouts
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         if (File.Exists(path) && await blobs.Length(await Hash(path, cancel), cancel) is null) throw Lost(path);
         var tmp = $"{path}.{Guid.NewGuid():N}.tmp";
-        Files.LinkOrCopy(await blobs.LocalFile(tree.Files[0].Digest, cancel), tmp);
+        Place(blobs.Reader, tree.Files[0], tmp);
         File.Move(tmp, path, overwrite: true);
         Files.SyncFolder(Path.GetDirectoryName(path)!);
         // rename(2) of two links to one file does nothing and leaves both
         File.Delete(tmp);
     }
 
-    /// <summary>Links every file of the tree into a new folder.</summary>
-    public static async Task Fill(IBlobStore blobs, DatasetTree tree, string folder, CancellationToken cancel)
+    /// <summary>Makes every file of the tree in a new folder, on both cores.</summary>
+    public static async Task Fill(BlobReader blobs, DatasetTree tree, string folder, CancellationToken cancel)
     {
         Directory.CreateDirectory(folder);
+        string? last = null;
         foreach (var file in tree.Files)
+            if (Path.GetDirectoryName(file.Path) is { Length: > 0 } below && below != last) Directory.CreateDirectory(Path.Combine(folder, last = below));
+        await Task.Run(() => Parallel.ForEach(tree.Files, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = cancel },
+            file => Place(blobs, file, Path.Combine(folder, file.Path))), cancel);
+    }
+
+    static void Place(BlobReader blobs, TreeFile file, string path)
+    {
+        var id = ContentId.From(file.Digest);
+        try
         {
-            var path = Path.Combine(folder, file.Path);
-            if (file.Path.Contains('/')) Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            Files.LinkOrCopy(await blobs.LocalFile(file.Digest, cancel), path);
+            if (file.Mode == TreeFileMode.Link) File.CreateSymbolicLink(path, System.Text.Encoding.UTF8.GetString(blobs.Bytes(id).GetAwaiter().GetResult()));
+            else blobs.Place(id, path, file.Mode == TreeFileMode.Executable);
+        }
+        catch (TaktException e) when (e.Error is TaktError.NotFound or TaktError.Invalid)
+        {
+            throw new TaktException(e.Error, $"'{file.Path}': {e.Message}", e);
         }
     }
 
@@ -66,13 +80,13 @@ static class Checkouts
         foreach (var file in tree.Files)
         {
             var path = Path.Combine(folder, file.Path);
-            if (!File.Exists(path) || new FileInfo(path).Length != file.Size || await Hash(path, cancel) != file.Digest) return false;
+            if (FileStat.OfLink(path) is not { } stat || (stat.Size != file.Size && stat.Kind == FileKind.File) || await Hash(path, cancel) != file.Digest) return false;
         }
         return true;
     }
 
     // what is about to be replaced must be in the store, or somebody's work would be gone
-    static async Task RefuseToLose(IBlobStore blobs, string folder, CancellationToken cancel)
+    static async Task RefuseToLose(PackStore blobs, string folder, CancellationToken cancel)
     {
         foreach (var path in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))
             if (await blobs.Length(await Hash(path, cancel), cancel) is null) throw Lost(path);
@@ -83,6 +97,7 @@ static class Checkouts
 
     static async Task<Digest> Hash(string path, CancellationToken cancel)
     {
+        if (new FileInfo(path).LinkTarget is { } target) return Digest.Of(System.Text.Encoding.UTF8.GetBytes(target));
         await using var content = File.OpenRead(path);
         return Digest.FromHash(await SHA256.HashDataAsync(content, cancel));
     }

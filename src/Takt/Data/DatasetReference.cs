@@ -1,6 +1,6 @@
 namespace Takt.Data;
 
-/// <summary>Which version is meant: <c>flights</c> (the tip of main), <c>flights@branch</c>, <c>flights@sha256:1f0c</c> (at least 4 digits of its id).</summary>
+/// <summary>Which version is meant: <c>flights</c> (the tip of main), <c>flights@branch</c>, <c>flights@v12</c>, <c>flights@sha256:1f0c</c> (at least 4 digits of its id).</summary>
 /// <param name="Ref">The name of a ref; null when a commit is named.</param>
 /// <param name="Commit"><c>sha256:</c> and the first digits; null when a ref is named.</param>
 public sealed record DatasetReference(string Dataset, string? Ref, string? Commit)
@@ -33,6 +33,9 @@ public sealed record DatasetReference(string Dataset, string? Ref, string? Commi
         if (!IsName(name)) throw TaktException.Invalid($"'{name}' can't name a dataset; use 1 to 100 letters, digits, '.', '_' and '-', a letter or digit first");
     }
 
-    static bool IsName(string name) =>
+    /// <summary>12 of <c>v12</c>; null when it is no such name.</summary>
+    public static long? Version(string name) => name.Length is > 1 and < 12 && name[0] == 'v' && long.TryParse(name.AsSpan(1), System.Globalization.NumberStyles.None, null, out var number) ? number : null;
+
+    internal static bool IsName(string name) =>
         name.Length is > 0 and <= 100 && char.IsAsciiLetterOrDigit(name[0]) && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-');
 }

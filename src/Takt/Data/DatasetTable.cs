@@ -19,9 +19,10 @@ static class DatasetTable
             throw TaktException.Conflict($"somebody else moved {commit.Dataset}@{name} to {tip?.ToString() ?? "nothing"} meanwhile; collect again");
         session.Execute($"insert into dataset(name, created_at) values({commit.Dataset}, {now}) on conflict do nothing");
         session.Execute($"""
-            insert into dataset_commit(dataset, id, tree, parents, author, time, message, source, files, bytes, "rows", profile, cursor)
+            insert into dataset_commit(dataset, id, tree, parents, author, time, message, source, files, bytes, "rows", profile, cursor, version)
             values({commit.Dataset}, {commit.Id}, {commit.Tree}, {JsonSerializer.Serialize(commit.Parents.Select(p => p.ToString()).ToList(), DataJson.Default.ListString)},
-                {commit.Author}, {commit.Time}, {commit.Message}, {commit.Source}, {commit.Files}, {commit.Bytes}, {commit.Rows}, {commit.Profile?.ToString()}, {commit.Cursor})
+                {commit.Author}, {commit.Time}, {commit.Message}, {commit.Source}, {commit.Files}, {commit.Bytes}, {commit.Rows}, {commit.Profile?.ToString()}, {commit.Cursor},
+                (select coalesce(max(version), 0) + 1 from dataset_commit where dataset = {commit.Dataset}))
             on conflict do nothing
             """);
         Move(session, commit.Dataset, name, before, commit.Id, now, reason);
@@ -48,12 +49,22 @@ static class DatasetTable
     public static List<DatasetCommit> StartingWith(SqlSession session, string dataset, string prefix) => session.Query(
         $"select {Sql.Raw(Columns)} from dataset_commit where dataset = {dataset} and id like {prefix + "%"} limit 2", Commit);
 
+    public static DatasetCommit? Numbered(SqlSession session, string dataset, long version) => session.First(
+        $"select {Sql.Raw(Columns)} from dataset_commit where dataset = {dataset} and version = {version}", Commit);
+
+    public static List<DatasetCommit> All(SqlSession session, string dataset) => session.Query(
+        $"select {Sql.Raw(Columns)} from dataset_commit where dataset = {dataset} order by version", Commit);
+
     public static List<string> Names(SqlSession session) => session.Query($"select name from dataset order by name", row => row.Text(0));
 
     public static int Commits(SqlSession session, string dataset) => (int)session.Number($"select count(*) from dataset_commit where dataset = {dataset}")!.Value;
 
     public static List<DatasetRef> Refs(SqlSession session, string dataset) => session.Query(
         $"select name, target, moved_at from dataset_ref where dataset = {dataset} order by name", row => new DatasetRef(row.Text(0), row.Digest(1), row.Time(2)));
+
+    /// <param name="kind"><c>branch</c> or <c>tag</c>.</param>
+    public static List<DatasetRef> Refs(SqlSession session, string dataset, string kind) => session.Query(
+        $"select name, target, moved_at from dataset_ref where dataset = {dataset} and kind = {kind} order by name", row => new DatasetRef(row.Text(0), row.Digest(1), row.Time(2)));
 
     static DatasetCommit Commit(SqlRow row) => new(
         row.Text(0), row.Digest(1), JsonSerializer.Deserialize(row.Text(2), DataJson.Default.ListString)!.Select(Digest.Parse).ToList(),

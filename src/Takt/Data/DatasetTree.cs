@@ -1,35 +1,34 @@
-using System.Text.Encodings.Web;
-using System.Text.Json;
+using Takt.Data.Trees;
+using Takt.Storage.Packs;
 
 namespace Takt.Data;
 
-/// <summary>The files of one version of a dataset, by path in the order of their UTF-16 characters. Equal trees have equal ids.</summary>
-/// <remarks>One JSON document, whole in memory: meant for up to some 100,000 files.</remarks>
+/// <summary>The files of one version of a dataset, by path in the order of their UTF-8 bytes, whole in memory. Equal trees have equal ids.</summary>
 public sealed class DatasetTree
 {
-    readonly byte[] _json;
+    readonly Lazy<TreeNodeRef> _root;
 
     /// <exception cref="TaktException">Invalid: a path twice, or one that would leave the folder.</exception>
     public DatasetTree(IEnumerable<TreeFile> files)
     {
-        Files = files.OrderBy(file => file.Path, StringComparer.Ordinal).ToList();
+        var entries = files.Select(file => (File: file, Entry: TreeEntry.Of(file))).ToList();
+        entries.Sort((a, b) => TreeEntry.Compare(a.Entry.Path, b.Entry.Path));
+        Files = entries.ConvertAll(entry => entry.File);
         for (var i = 0; i < Files.Count; i++)
         {
-            var path = Files[i].Path;
-            if (path.Length == 0 || path[0] == '/' || path.Split('/').Any(part => part is "" or "." or ".."))
-                throw TaktException.Invalid($"'{path}' is not a path inside a dataset");
-            if (i > 0 && Files[i - 1].Path == path) throw TaktException.Invalid($"two files would be '{path}' in the dataset; collect from one folder, or rename one");
+            CheckPath(Files[i].Path);
+            if (i > 0 && Files[i - 1].Path == Files[i].Path) throw TaktException.Invalid($"two files would be '{Files[i].Path}' in the dataset; collect from one folder, or rename one");
         }
-        _json = Write(Files);
-        Id = Digest.Of(_json);
+        _root = new Lazy<TreeNodeRef>(() => Build(node => ContentId.Of(node)));
     }
+
+    /// <summary>A tree that was read.</summary>
+    internal DatasetTree(IReadOnlyList<TreeFile> files, TreeNodeRef root) => (Files, _root) = (files, new Lazy<TreeNodeRef>(root));
 
     public IReadOnlyList<TreeFile> Files { get; }
 
-    /// <summary>The SHA-256 of <see cref="Json"/>.</summary>
-    public Digest Id { get; }
-
-    public ReadOnlyMemory<byte> Json => _json;
+    /// <summary>Of its root node.</summary>
+    public Digest Id => _root.Value.Id.Digest;
 
     /// <summary>In bytes.</summary>
     public long Size => Files.Sum(file => file.Size);
@@ -42,41 +41,17 @@ public sealed class DatasetTree
         return new DatasetTree(all.Values);
     }
 
-    /// <exception cref="TaktException">Invalid: not a tree.</exception>
-    public static DatasetTree Parse(ReadOnlySpan<byte> json)
+    /// <exception cref="TaktException">Invalid: it is absolute, empty, or has an empty part, <c>.</c> or <c>..</c>.</exception>
+    public static void CheckPath(string path)
     {
-        try
-        {
-            var reader = new Utf8JsonReader(json);
-            using var document = JsonDocument.ParseValue(ref reader);
-            return new DatasetTree(document.RootElement.GetProperty("files").EnumerateArray().Select(file => new TreeFile(
-                file.GetProperty("path").GetString()!, Digest.Parse(file.GetProperty("digest").GetString()!), file.GetProperty("size").GetInt64())).ToList());
-        }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
-        {
-            throw new TaktException(TaktError.Invalid, $"a dataset's list of files is damaged: {e.Message}", e);
-        }
+        if (path.Length == 0 || path[0] == '/' || path.Contains('\0') || path.Split('/').Any(part => part is "" or "." or ".."))
+            throw TaktException.Invalid($"'{path}' is not a path inside a dataset");
     }
 
-    static byte[] Write(IReadOnlyList<TreeFile> files)
+    internal TreeNodeRef Build(Func<byte[], ContentId> store)
     {
-        using var buffer = new MemoryStream();
-        using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
-        {
-            writer.WriteStartObject();
-            writer.WriteStartArray("files");
-            foreach (var file in files)
-            {
-                writer.WriteStartObject();
-                writer.WriteString("digest", file.Digest.ToString());
-                writer.WriteString("path", file.Path);
-                writer.WriteNumber("size", file.Size);
-                writer.WriteEndObject();
-            }
-            writer.WriteEndArray();
-            writer.WriteNumber("takt", 1);
-            writer.WriteEndObject();
-        }
-        return buffer.ToArray();
+        var builder = new TreeBuilder(store);
+        foreach (var file in Files) builder.Add(TreeEntry.Of(file));
+        return builder.Finish();
     }
 }

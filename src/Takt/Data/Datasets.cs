@@ -1,18 +1,22 @@
 using System.Collections.Concurrent;
 using System.Text;
+using Takt.Data.Trees;
 using Takt.Storage;
+using Takt.Storage.Packs;
 
 namespace Takt.Data;
 
 /// <summary>Named, versioned data: commits of files, refs that point to them, folders checked out of them.</summary>
 /// <remarks>
-/// A commit writes its blobs first, each durable, then all rows in one transaction: killed at any point, a dataset has its old version or the new
+/// A commit writes packs first, durable, then all rows in one transaction: killed at any point, a dataset has its old version or the new
 /// one, never half of one. Two collects of one dataset at once: the second to finish builds on the first one's version.
 /// </remarks>
 /// <param name="scratch">A folder for work in flight, on the file system of the store so that files can be linked.</param>
 public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider time, string scratch)
 {
     const int Attempts = 5;
+
+    readonly PackStore _store = blobs as PackStore ?? new PackStore(blobs, database, time);
 
     // a profile never changes: the dashboard asks for the same ones again and again
     readonly ConcurrentDictionary<Digest, TableProfile> _profiles = new();
@@ -26,7 +30,8 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
     {
         DatasetReference.CheckName(version.Dataset);
         if (version.Files.Count == 0 && !version.KeepOthers && version.Without.Count == 0) throw TaktException.Invalid($"{version.Dataset}: no files to commit");
-        var files = await Store(version.Files, cancel);
+        await using var writer = await _store.Begin($"commit {version.Dataset}");
+        var files = Store(writer, version.Files);
         for (var attempt = 1; ; attempt++)
         {
             var tip = Tip(version.Dataset, version.Ref);
@@ -34,7 +39,7 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
                 throw TaktException.Conflict($"somebody else moved {version.Dataset}@{version.Ref} to {tip?.Id.ToString() ?? "nothing"} meanwhile; collect again");
             try
             {
-                return await Commit(version, files, tip, cancel);
+                return await Commit(writer, version, files, tip, cancel);
             }
             catch (TaktException e) when (e.Error == TaktError.Conflict && attempt < Attempts)
             {
@@ -63,8 +68,7 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
     {
         var files = new List<TreeFile>();
         foreach (var (path, file) in Sources(root, sources)) files.Add(await Hashed(path, file, cancel));
-        var tip = Tip(dataset, DatasetReference.Main);
-        return (tip is null ? new DatasetTree(files) : (await Tree(tip, cancel)).With(files)).Id;
+        return (await Grown(Tip(dataset, DatasetReference.Main), files, true, [], node => ContentId.Of(node), cancel)).Root.Id.Digest;
     }
 
     /// <summary>Makes an earlier version the newest again: what was collected since stays, and the reflog names it.</summary>
@@ -104,7 +108,7 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
         DatasetTable.Tip(session, dataset, name) is { } target ? DatasetTable.Find(session, dataset, target) : null);
 
     public async Task<DatasetTree> Tree(DatasetCommit commit, CancellationToken cancel = default) =>
-        DatasetTree.Parse(await Bytes(commit.Tree, cancel));
+        await Tree(_store.Reader, ContentId.From(commit.Tree), cancel);
 
     /// <summary>The profile of all tables in the version; null when it holds none.</summary>
     public async Task<TableProfile?> Profile(DatasetCommit commit, CancellationToken cancel = default)
@@ -124,8 +128,8 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
     public async Task Checkout(DatasetCommit commit, string path, CancellationToken cancel = default)
     {
         var tree = await Tree(commit, cancel);
-        if (Path.EndsInDirectorySeparator(path)) await Checkouts.Folder(blobs, tree, path, cancel);
-        else await Checkouts.SingleFile(blobs, tree, path, cancel);
+        if (Path.EndsInDirectorySeparator(path)) await Checkouts.Folder(_store, tree, path, cancel);
+        else await Checkouts.SingleFile(_store, tree, path, cancel);
         DatasetPointer.Of(commit).Write(DatasetPointer.PathFor(path));
     }
 
@@ -134,50 +138,86 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
     public async Task Export(DatasetCommit commit, string folder, Func<string, bool>? wanted = null, CancellationToken cancel = default)
     {
         var tree = await Tree(commit, cancel);
-        await Checkouts.Fill(blobs, wanted is null ? tree : new DatasetTree(tree.Files.Where(file => wanted(file.Path))), folder, cancel);
+        await Checkouts.Fill(_store.Reader, wanted is null ? tree : new DatasetTree(tree.Files.Where(file => wanted(file.Path))), folder, cancel);
     }
 
     /// <summary>A new path for files in flight, on the file system of the store; whoever asks makes it and removes it.</summary>
     public string Scratch() => Path.Combine(scratch, Guid.NewGuid().ToString("N"));
 
-    async Task<Committed> Commit(NewVersion version, IReadOnlyList<TreeFile> files, DatasetCommit? tip, CancellationToken cancel)
+    async Task<Committed> Commit(StoreWriter writer, NewVersion version, IReadOnlyList<TreeFile> files, DatasetCommit? tip, CancellationToken cancel)
     {
-        var before = tip is null ? new DatasetTree([]) : await Tree(tip, cancel);
-        var kept = version.Without.Count == 0 ? before : new DatasetTree(before.Files.Where(file => !version.Without.Contains(file.Path)));
-        var tree = version.KeepOthers ? kept.With(files) : new DatasetTree(files);
-        if (tip is not null && tree.Id == tip.Tree)
+        var (root, before) = await Grown(tip, files, version.KeepOthers, version.Without, node => writer.Add(node), cancel);
+        if (tip is not null && root.Id.Digest == tip.Tree)
         {
-            var again = (await Examine(tree, version, tip, tip, cancel)).Report;
+            var again = (await Examine(writer.Reader, root.Id, version, tip, tip, cancel)).Report;
             return new Committed(tip, false, 0, 0) { Report = again };
         }
-        var (profile, report) = await Examine(tree, version, null, tip, cancel);
-        await blobs.Put(new MemoryStream(tree.Json.ToArray()), cancel);
-        Digest? profileId = profile is null ? null : (await blobs.Put(new MemoryStream(Encoding.UTF8.GetBytes(profile.ToJson())), cancel)).Id;
+        var (profile, report) = await Examine(writer.Reader, root.Id, version, null, tip, cancel);
+        Digest? profileId = profile is null ? null : writer.Add(Encoding.UTF8.GetBytes(profile.ToJson())).Digest;
         var now = time.GetUtcNow();
-        var commit = new DatasetCommit(version.Dataset, tree.Id, tip is null ? [] : [tip.Id], version.Author, DateTimeOffset.FromUnixTimeMilliseconds(now.ToUnixTimeMilliseconds()),
-            version.Message, version.Source, tree.Files.Count, tree.Size, profile?.Rows, profileId) { Cursor = version.Cursor ?? tip?.Cursor };
-        await blobs.Put(new MemoryStream(commit.Json()), cancel);
-        await database.Write(session =>
+        var commit = new DatasetCommit(version.Dataset, root.Id.Digest, tip is null ? [] : [tip.Id], version.Author, DateTimeOffset.FromUnixTimeMilliseconds(now.ToUnixTimeMilliseconds()),
+            version.Message, version.Source, root.Files, root.Bytes, profile?.Rows, profileId) { Cursor = version.Cursor ?? tip?.Cursor };
+        writer.Add(commit.Json());
+        await writer.Commit(session =>
         {
             DatasetTable.Add(session, commit, version.Ref, tip?.Id, now, version.Message);
-            if (report is not null) CheckTable.Add(session, version.Dataset, commit.Id, tree.Id, now, report);
-        });
-        var known = before.Files.ToDictionary(file => file.Path, file => file.Digest);
-        return new Committed(commit, true,
-            Added: tree.Files.Count(file => !known.ContainsKey(file.Path)),
-            Changed: tree.Files.Count(file => known.TryGetValue(file.Path, out var old) && old != file.Digest)) { Report = report };
+            if (report is not null) CheckTable.Add(session, version.Dataset, commit.Id, root.Id.Digest, now, report);
+        }, cancel);
+        var (added, changed) = (0, 0);
+        await foreach (var change in new TreeReader(_store.Reader).Changes(before, root.Id, cancel))
+        {
+            if (change.Before is null) added++;
+            else if (change.After is not null) changed++;
+        }
+        return new Committed(commit, true, added, changed) { Report = report };
+    }
+
+    // the tip's tree with the files in it, and the tip's own
+    async Task<(TreeNodeRef Root, ContentId Before)> Grown(
+        DatasetCommit? tip, IReadOnlyList<TreeFile> files, bool keepOthers, IEnumerable<string> without, Func<byte[], ContentId> store, CancellationToken cancel)
+    {
+        var before = tip is null ? new DatasetTree([]).Build(store).Id : ContentId.From(tip.Tree);
+        var named = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var file in files)
+        {
+            DatasetTree.CheckPath(file.Path);
+            named.Add(file.Path);
+        }
+        var changes = files.Select(file => new TreeChange(null, TreeEntry.Of(file))).ToList();
+        if (keepOthers)
+            foreach (var path in without)
+                if (!named.Contains(path)) changes.Add(new TreeChange(TreeEntry.Of(new TreeFile(path, default(ContentId).Digest, 0)), null));
+        changes.Sort((a, b) => TreeEntry.Compare(a.Path, b.Path));
+        if (keepOthers && tip is not null) return (await new TreeReader(_store.Reader).Apply(before, changes, store, cancel), before);
+        var builder = new TreeBuilder(store);
+        foreach (var change in changes)
+            if (change.After is { } file) builder.Add(file);
+        return (builder.Finish(), before);
+    }
+
+    static async Task<DatasetTree> Tree(BlobReader reader, ContentId root, CancellationToken cancel)
+    {
+        var files = new List<TreeFile>();
+        long bytes = 0;
+        await foreach (var file in new TreeReader(reader).Files(root, cancel))
+        {
+            files.Add(file.File);
+            bytes += file.Size;
+        }
+        return new DatasetTree(files, new TreeNodeRef([], files.Count, bytes, root));
     }
 
     // checks the very bytes that are committed, under their own names, not the source files that somebody may be writing to
-    async Task<(TableProfile? Profile, CheckReport? Report)> Examine(DatasetTree tree, NewVersion version, DatasetCommit? known, DatasetCommit? tip, CancellationToken cancel)
+    async Task<(TableProfile? Profile, CheckReport? Report)> Examine(BlobReader reader, ContentId root, NewVersion version, DatasetCommit? known, DatasetCommit? tip, CancellationToken cancel)
     {
         if (known is not null && version.Expect is null) return default;
+        var tree = await Tree(reader, root, cancel);
         if (!tree.Files.Any(file => DuckDb.CanRead(file.Path)))
             return version.Expect is null ? default : throw TaktException.Invalid($"{version.Dataset}: expectations need tables, and none of the {tree.Files.Count} files is one");
         var folder = Scratch();
         try
         {
-            await Checkouts.Fill(blobs, tree, folder, cancel);
+            await Checkouts.Fill(reader, tree, folder, cancel);
             CheckReport? report = null;
             if (version.Expect is { } expect)
             {
@@ -246,20 +286,16 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
     // the reader names the files in the scratch folder; the user knows them by their path in the dataset
     static TaktException InDataset(TaktException e, string folder) => new(e.Error, e.Faults.Select(fault => fault.Replace(folder + "/", "", StringComparison.Ordinal)).ToList());
 
-    async Task<IReadOnlyList<TreeFile>> Store(IReadOnlyDictionary<string, string> files, CancellationToken cancel)
+    static List<TreeFile> Store(StoreWriter writer, IReadOnlyDictionary<string, string> files)
     {
         var stored = new List<TreeFile>(files.Count);
+        var intake = new FileIntake<string>(writer, (path, file) => stored.Add(new TreeFile(path, file.Id.Digest, file.Stat.Size, file.Stat.Executable ? TreeFileMode.Executable : TreeFileMode.File)));
         foreach (var (path, file) in files)
         {
-            var hashed = await Hashed(path, file, cancel);
-            if (await blobs.Length(hashed.Digest, cancel) is null)
-            {
-                await using var content = File.OpenRead(file);
-                var blob = await blobs.Put(content, cancel);
-                hashed = new TreeFile(path, blob.Id, blob.Length); // what was stored counts, should the file have changed since
-            }
-            stored.Add(hashed);
+            var real = FileStat.OfLink(file)?.Kind == FileKind.Link ? File.ResolveLinkTarget(file, returnFinalTarget: true)!.FullName : file;
+            intake.Add(real, FileStat.OfLink(real) ?? throw TaktException.NotFound($"no file '{file}'"), path);
         }
+        intake.Finish();
         return stored;
     }
 
@@ -269,7 +305,7 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
         {
             await using var content = File.OpenRead(file);
             var digest = Digest.FromHash(await System.Security.Cryptography.SHA256.HashDataAsync(content, cancel));
-            return new TreeFile(path, digest, content.Length);
+            return new TreeFile(path, digest, content.Length, FileStat.Of(file) is { Executable: true } ? TreeFileMode.Executable : TreeFileMode.File);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -297,13 +333,7 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
         return files;
     }
 
-    async Task<byte[]> Bytes(Digest id, CancellationToken cancel)
-    {
-        await using var content = await blobs.Open(id, cancel);
-        var bytes = new byte[content.Length];
-        await content.ReadExactlyAsync(bytes, cancel);
-        return bytes;
-    }
+    Task<byte[]> Bytes(Digest id, CancellationToken cancel) => _store.Reader.Bytes(ContentId.From(id), cancel);
 
     static List<DatasetCommit> History(SqlSession session, DatasetCommit commit, int most)
     {
@@ -322,7 +352,8 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
         }
         if (wanted.Ref is not null)
             return DatasetTable.Tip(session, wanted.Dataset, wanted.Ref) is { } target ? DatasetTable.Find(session, wanted.Dataset, target)!
-                : throw TaktException.NotFound($"dataset '{wanted.Dataset}' has no ref '{wanted.Ref}'; it has: {string.Join(", ", refs.Select(r => r.Name))}");
+                : DatasetReference.Version(wanted.Ref) is { } number && DatasetTable.Numbered(session, wanted.Dataset, number) is { } version ? version
+                : throw TaktException.NotFound($"dataset '{wanted.Dataset}' has no ref '{wanted.Ref}'; it has: {string.Join(", ", refs.Select(r => r.Name))} and the versions v1 to v{DatasetTable.Commits(session, wanted.Dataset)}");
         var commits = DatasetTable.StartingWith(session, wanted.Dataset, wanted.Commit!);
         return commits.Count switch
         {

@@ -32,9 +32,26 @@ public static partial class Files
     /// <summary>Gives a finished file its name: fsync + rename + fsync of the folder. <paramref name="tmp"/> must lie on the same file system.</summary>
     public static void Publish(string tmp, string path)
     {
-        using (var file = File.OpenHandle(tmp, FileMode.Open, FileAccess.ReadWrite)) RandomAccess.FlushToDisk(file);
+        Sync(tmp);
         File.Move(tmp, path, overwrite: true);
         SyncFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
+    }
+
+    /// <summary>Makes a file's content durable.</summary>
+    public static void Sync(string path)
+    {
+        using var file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        RandomAccess.FlushToDisk(file);
+    }
+
+    /// <summary>Makes a folder, and its name durable.</summary>
+    public static void CreateFolder(string folder)
+    {
+        if (Directory.Exists(folder)) return;
+        var parent = Path.GetDirectoryName(Path.GetFullPath(folder))!;
+        CreateFolder(parent);
+        Directory.CreateDirectory(folder);
+        SyncFolder(parent);
     }
 
     /// <summary>Makes renames and deletions in a folder durable. .NET opens no folder, so this asks the C library; nothing on Windows.</summary>

@@ -11,10 +11,12 @@ public sealed class DatasetFormatTests
     [Fact]
     public void A_tree_is_these_bytes()
     {
-        Assert.Equal("""
-            {"files":[{"digest":"sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b","path":"a.csv","size":1},{"digest":"sha256:d4735e3a265e16eee03f59718b9b5d03019c07d8b6c51f90da3a666eec13ab35","path":"b/ü.csv","size":1}],"takt":1}
-            """, Encoding.UTF8.GetString(Tree.Json.Span));
-        Assert.Equal(Tree.Id, DatasetTree.Parse(Tree.Json.Span).Id);
+        List<byte[]> nodes = [];
+        Tree.Build(node => { nodes.Add(node); return Takt.Storage.Packs.ContentId.Of(node); });
+        Assert.Equal("54414B544C454146" + "00000000" + "02000000"
+            + "0005" + "612E637376" + "00" + "01" + "6B86B273FF34FCE19D6B804EFF5A3F5747ADA4EAA22F1D49C01E52DDB7875B4B"
+            + "0008" + "622FC3BC2E637376" + "00" + "01" + "D4735E3A265E16EEE03F59718B9B5D03019C07D8B6C51F90DA3A666EEC13AB35", Convert.ToHexString(Assert.Single(nodes)));
+        Assert.Equal(Digest.Of(nodes[0]), Tree.Id);
     }
 
     [Fact]

@@ -1,0 +1,222 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using Takt.Data;
+using Takt.Data.WorkTrees;
+using Takt.Server;
+using Takt.Storage;
+
+namespace Takt.Cli;
+
+/// <summary><c>takt data</c> on folders and files of the work tree: add, status, commit, branches, and the care of the store. Works in any git repository as well.</summary>
+static class DataStoreCommands
+{
+    public static IEnumerable<Command> All() => [Add(), Commit(), Status(), Branch(tags: false), Branch(tags: true), Merge(), Verify(), Gc(), Usage()];
+
+    static Command Add()
+    {
+        var paths = new Argument<string[]>("path") { Description = "Folders and files", Arity = ArgumentArity.OneOrMore };
+        var (message, name, branch) = (Message(), new Option<string?>("--name") { Description = "The dataset; else the path's last part" }, BranchOption());
+        var command = new Command("add", "Put folders and files under version control: takt data add data/") { paths, message, name, branch };
+        command.SetAction((parsed, cancel) => Store(parsed, parsed.GetRequiredValue(paths), parsed.GetValue(name), parsed.GetValue(branch)!, parsed.GetValue(message)!, cancel));
+        return command;
+    }
+
+    static Command Commit()
+    {
+        var paths = new Argument<string[]>("path") { Description = "What is tracked; all when left out", Arity = ArgumentArity.ZeroOrMore };
+        var (message, branch) = (Message(), BranchOption());
+        var command = new Command("commit", "Make a new version of what has changed: takt data commit -m 'week 12'") { paths, message, branch };
+        command.SetAction((parsed, cancel) =>
+        {
+            var tree = Tree(parsed);
+            var wanted = parsed.GetValue(paths) is { Length: > 0 } some ? some : tree.Tracked().Select(tracked => Path.Combine(tree.Root, tracked.Path)).ToArray();
+            if (wanted.Length == 0) throw TaktException.NotFound($"nothing below '{tree.Root}' is tracked; 'takt data add PATH' begins");
+            return Store(parsed, wanted, null, parsed.GetValue(branch)!, parsed.GetValue(message)!, cancel);
+        });
+        return command;
+    }
+
+    static async Task<int> Store(ParseResult parsed, string[] paths, string? name, string branch, string message, CancellationToken cancel)
+    {
+        var tree = Tree(parsed);
+        var relative = paths.Select(path => tree.Relative(At(parsed, path))).ToList();
+        await using var app = Open(parsed, tree);
+        var versions = Paths(app, tree);
+        foreach (var path in relative)
+        {
+            var (commit, isNew, stored) = await versions.Add(path, name, branch, message, cancel);
+            if (parsed.GetValue(CommandLine.Json))
+                Terminal.Json(new JsonObject { ["path"] = path, ["new"] = isNew, ["commit"] = commit?.Id.ToString(), ["dataset"] = commit?.Dataset, ["files"] = commit?.Files, ["bytes"] = commit?.Bytes, ["stored"] = stored });
+            else if (!isNew) Console.WriteLine($"{path}: nothing new");
+            else if (commit is null) Console.WriteLine($"{path}: stored; git keeps {path}.takt");
+            else Console.WriteLine($"{path}: {commit.Dataset}@{DataText.Short(commit.Id)}, {commit.Files:N0} files, {DataText.Size(commit.Bytes)}, {DataText.Size(stored)} stored; git keeps {path}.takt");
+        }
+        return ExitCode.Ok;
+    }
+
+    static Command Status()
+    {
+        var paths = new Argument<string[]>("path") { Description = "What is tracked; all when left out", Arity = ArgumentArity.ZeroOrMore };
+        var command = new Command("status", "What differs from the pointers: takt data status") { paths };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            var tree = Tree(parsed);
+            var tracked = parsed.GetValue(paths) is { Length: > 0 } some ? some.Select(path => tree.Named(At(parsed, path))).ToList() : tree.Tracked();
+            TaktApp? app = null;
+            var changes = new List<PathChange>();
+            try
+            {
+                // the store is opened only when the last index is of another tree
+                foreach (var one in tracked)
+                    changes.AddRange(tree.Status(one, () => Paths(app ??= Open(parsed, tree), tree).Tree(one)));
+            }
+            finally
+            {
+                if (app is not null) await app.DisposeAsync();
+            }
+            if (parsed.GetValue(CommandLine.Json)) Terminal.Json(Changes(changes));
+            else if (tracked.Count == 0) Console.Error.WriteLine($"nothing below '{tree.Root}' is tracked; 'takt data add PATH' begins");
+            else if (changes.Count == 0) Console.WriteLine($"{tracked.Count} tracked, nothing changed");
+            else foreach (var change in changes) Console.WriteLine($"{change.What,-8} {DataText.OneLine(change.Path)}");
+            return ExitCode.Ok;
+        });
+        return command;
+    }
+
+    static Command Branch(bool tags)
+    {
+        var word = tags ? "tag" : "branch";
+        var dataset = new Argument<string>("version") { Description = "NAME for the list, or the version to name: NAME, NAME@v12, NAME@REF" };
+        var name = new Argument<string?>(word) { Description = $"The new {word}", Arity = ArgumentArity.ZeroOrOne };
+        var delete = new Option<bool>("--delete") { Description = $"Remove the {word}; the version stays in the reflog" };
+        var command = new Command(word, tags ? "Name a version for good: takt data tag trips@v12 release-1" : "List or make branches: takt data branch trips cleaned") { dataset, name, delete };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            await using var app = Open(parsed, Tree(parsed));
+            var wanted = parsed.GetRequiredValue(dataset);
+            if (parsed.GetValue(name) is not { } fresh)
+            {
+                var list = Branches(app).List(DatasetReference.Parse(wanted).Dataset, tags);
+                if (parsed.GetValue(CommandLine.Json)) Terminal.Json(new JsonObject { [tags ? "tags" : "branches"] = new JsonArray([.. list.Select(r => new JsonObject { ["name"] = r.Name, ["commit"] = r.Target.ToString() })]) });
+                else DataText.Rows([word.ToUpperInvariant(), "VERSION", "MOVED"], list.Select(r => new[] { r.Name, DataText.Short(r.Target), DataText.Time(r.MovedAt) }));
+            }
+            else if (parsed.GetValue(delete)) await Branches(app).Delete(DatasetReference.Parse(wanted).Dataset, fresh, tags);
+            else Console.WriteLine($"{fresh} is {wanted}, {DataText.Short((await Branches(app).Create(fresh, wanted, tags)).Id)}");
+            return ExitCode.Ok;
+        });
+        return command;
+    }
+
+    static Command Merge()
+    {
+        var from = new Argument<string>("version") { Description = "NAME@BRANCH, what is to be brought in" };
+        var into = new Option<string>("--into") { Description = "The branch that takes it in", DefaultValueFactory = _ => DatasetReference.Main };
+        var command = new Command("merge", "Bring a branch's changes into another, path by path: takt data merge trips@cleaned") { from, into };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            await using var app = Open(parsed, Tree(parsed));
+            var merged = await Branches(app).Merge(parsed.GetRequiredValue(from), parsed.GetValue(into)!, cancel);
+            Console.WriteLine($"{merged.Dataset}@{parsed.GetValue(into)} is {DataText.Short(merged.Id)}: {merged.Files:N0} files, {DataText.Size(merged.Bytes)}");
+            return ExitCode.Ok;
+        });
+        return command;
+    }
+
+    static Command Verify()
+    {
+        var quick = new Option<bool>("--quick") { Description = "Look at lists and lengths only; do not read the data" };
+        var command = new Command("verify", "Look for damage: every byte of the store, every version's files") { quick };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            await using var app = Open(parsed, Tree(parsed));
+            var faults = await DatasetCheck.Of(app.Database, app.Blobs, !parsed.GetValue(quick), cancel);
+            if (parsed.GetValue(CommandLine.Json)) Terminal.Json(new JsonObject { ["faults"] = new JsonArray([.. faults.Select(fault => (JsonNode)fault)]) });
+            else foreach (var fault in faults) Console.WriteLine(fault);
+            if (faults.Count == 0) Console.Error.WriteLine("no damage");
+            return faults.Count == 0 ? ExitCode.Ok : ExitCode.Failed;
+        });
+        return command;
+    }
+
+    static Command Gc()
+    {
+        var apply = new Option<bool>("--apply") { Description = "Do it; else only the plan is shown" };
+        var grace = new Option<double>("--grace") { Description = "Days that something must have been unreferenced before it goes into quarantine", DefaultValueFactory = _ => 14 };
+        var quarantine = new Option<double>("--quarantine") { Description = "Days in quarantine, still readable, before it is removed", DefaultValueFactory = _ => 7 };
+        var command = new Command("gc", "Find what nothing refers to, and with --apply remove it in two steps: takt data gc") { apply, grace, quarantine };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            var tree = Tree(parsed);
+            await using var app = Open(parsed, tree);
+            var gc = new GarbageCollection(app.Database, app.Blobs, app.Time);
+            var plan = await gc.Plan(TimeSpan.FromDays(parsed.GetValue(grace)), TimeSpan.FromDays(parsed.GetValue(quarantine)), cancel);
+            if (parsed.GetValue(apply)) await gc.Apply(plan, cancel);
+            if (parsed.GetValue(CommandLine.Json)) Terminal.Json(new JsonObject { ["applied"] = parsed.GetValue(apply), ["steps"] = new JsonArray([.. plan.Steps.Select(step => new JsonObject { ["do"] = step.Do.ToString(), ["what"] = step.Name, ["bytes"] = step.Bytes })]) });
+            else
+            {
+                DataText.Rows(["STEP", "WHAT", "SIZE"], plan.Steps.Select(step => new[] { step.Do.ToString(), step.Name, DataText.Size(step.Bytes) }));
+                Console.Error.WriteLine($"{DataText.Size(plan.Live)} in use; {(plan.Steps.Count == 0 ? "nothing to do" : parsed.GetValue(apply) ? "done" : "'--apply' does this")}");
+            }
+            return ExitCode.Ok;
+        });
+        return command;
+    }
+
+    static Command Usage()
+    {
+        var command = new Command("du", "How much room versions take: of the newest, and of all in the store");
+        command.SetAction(async (parsed, cancel) =>
+        {
+            await using var app = Open(parsed, Tree(parsed));
+            var list = app.Datasets.List();
+            var (packs, whole) = await DatasetCheck.Usage(app.Blobs, cancel);
+            if (parsed.GetValue(CommandLine.Json))
+                Terminal.Json(new JsonObject { ["packs"] = packs, ["whole"] = whole, ["datasets"] = new JsonArray([.. list.Select(d => new JsonObject { ["name"] = d.Name, ["versions"] = d.Commits, ["files"] = d.Tip.Files, ["bytes"] = d.Tip.Bytes })]) });
+            else
+            {
+                DataText.Rows(["DATASET", "VERSIONS", "FILES", "NEWEST"], list.Select(d => new[] { d.Name, $"{d.Commits}", $"{d.Tip.Files:N0}", DataText.Size(d.Tip.Bytes) }));
+                Console.WriteLine($"store: {DataText.Size(packs)} in packs, {DataText.Size(whole)} in whole files");
+            }
+            return ExitCode.Ok;
+        });
+        return command;
+    }
+
+    /// <summary>Brings the tracked paths to what their pointers say, as they are after <c>git checkout</c>.</summary>
+    public static async Task<int> Checkout(ParseResult parsed, string? path, string? only, bool force, CancellationToken cancel)
+    {
+        var tree = Tree(parsed);
+        var tracked = path is null ? tree.Tracked() : [tree.Named(At(parsed, path))];
+        await using var app = Open(parsed, tree);
+        var faults = new List<string>();
+        foreach (var one in tracked)
+        {
+            try
+            {
+                var (written, removed) = await Paths(app, tree).Checkout(one, only, force, cancel);
+                Console.Error.WriteLine($"{one.Path}: {written:N0} written, {removed:N0} removed");
+            }
+            catch (TaktException e) when (tracked.Count > 1)
+            {
+                faults.AddRange(e.Faults); // the others are checked out nonetheless
+            }
+        }
+        return faults.Count == 0 ? ExitCode.Ok : throw new TaktException(TaktError.Conflict, faults);
+    }
+
+    static Option<string> Message() => new("--message", "-m") { Description = "Why, for the log", DefaultValueFactory = _ => "" };
+
+    static Option<string> BranchOption() => new("--branch") { Description = "The branch that gets the version", DefaultValueFactory = _ => DatasetReference.Main };
+
+    static JsonObject Changes(List<PathChange> changes) => new() { ["changes"] = new JsonArray([.. changes.Select(change => new JsonObject { ["what"] = change.What, ["path"] = change.Path })]) };
+
+    static string At(ParseResult parsed, string path) => Path.Combine(ProjectFolder.Start(parsed), path);
+
+    static WorkTree Tree(ParseResult parsed) => WorkTree.Find(ProjectFolder.Start(parsed));
+
+    static TaktApp Open(ParseResult parsed, WorkTree tree) => ProjectFolder.Open(parsed, new TaktFolder(tree.Root, tree.State));
+
+    static VersionedPaths Paths(TaktApp app, WorkTree tree) => new(tree, app.Database, app.Blobs, app.Time);
+
+    static DatasetBranches Branches(TaktApp app) => new(app.Database, app.Blobs, app.Datasets, app.Time);
+}

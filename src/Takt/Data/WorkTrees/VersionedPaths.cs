@@ -1,0 +1,82 @@
+using Takt.Data.Trees;
+using Takt.Storage;
+using Takt.Storage.Packs;
+
+namespace Takt.Data.WorkTrees;
+
+/// <summary>Between the work tree and the store: paths become versions, versions become files again.</summary>
+public sealed class VersionedPaths(WorkTree tree, Database database, PackStore store, TimeProvider time)
+{
+    const int Attempts = 5;
+
+    /// <summary>
+    /// Stores a folder as a new version of its dataset and writes its pointer; a single file is stored under its own id. Killed at any moment, the pointer
+    /// names the old version or the new one, and the store has it whole.
+    /// </summary>
+    /// <param name="path">Relative to the root.</param>
+    /// <param name="dataset">Null: as the pointer says, else the path's last part.</param>
+    /// <returns>The version and whether it is new; no version for a file.</returns>
+    /// <exception cref="TaktException">NotFound, Invalid. Unavailable: the disk is full, or files can't be read; all are named. Conflict.</exception>
+    public async Task<(DatasetCommit? Commit, bool IsNew, long Stored)> Add(string path, string? dataset, string branch, string message, CancellationToken cancel = default)
+    {
+        var pointer = File.Exists($"{tree.Root}/{path}.takt") ? TrackedPath.Read(tree.Root, $"{tree.Root}/{path}.takt") : null;
+        dataset ??= pointer?.Dataset ?? WorkTree.DatasetName(path);
+        DatasetReference.CheckName(dataset);
+        await using var writer = await store.Begin($"add {path}");
+        var (root, isFolder) = await Task.Run(() => tree.Take(writer, path), cancel);
+        CrashPoint.Pass("tree.taken");
+        if (!isFolder)
+        {
+            var stored = writer.StoredBytes;
+            await writer.Commit(session => session.Execute($"insert into dataset_pin(tree, path, pinned) values({root.Id.Digest}, {path}, {time.GetUtcNow()}) on conflict do nothing"), cancel);
+            tree.Point(path, null, root);
+            return (null, pointer?.Content != root.Id, stored);
+        }
+        for (var attempt = 1; ; attempt++)
+        {
+            var tip = database.Read(session => DatasetTable.Tip(session, dataset, branch) is { } target ? DatasetTable.Find(session, dataset, target) : null);
+            if (tip is not null && tip.Tree == root.Id.Digest)
+            {
+                await writer.Commit(_ => { }, cancel); // nothing new as a rule; if a part was missing it is there again
+                tree.Point(path, tip, root);
+                return (tip, false, 0);
+            }
+            var now = DateTimeOffset.FromUnixTimeMilliseconds(time.GetUtcNow().ToUnixTimeMilliseconds());
+            var commit = new DatasetCommit(dataset, root.Id.Digest, tip is null ? [] : [tip.Id], Environment.UserName, now, message.Length > 0 ? message : $"add {path}", path, root.Files, root.Bytes, null, null);
+            writer.Add(commit.Json());
+            var stored = writer.StoredBytes;
+            try
+            {
+                await writer.Commit(session => DatasetTable.Add(session, commit, branch, tip?.Id, now, commit.Message), cancel);
+            }
+            catch (TaktException e) when (e.Error == TaktError.Conflict && attempt < Attempts)
+            {
+                continue; // somebody else's version came between: build on theirs
+            }
+            tree.Point(path, commit, root);
+            CrashPoint.Pass("pointer.written");
+            return (commit, true, stored);
+        }
+    }
+
+    /// <summary>The files of the version that a pointer names.</summary>
+    public IEnumerable<(byte[] Path, TreeFileMode Mode, ContentId Id)> Tree(TrackedPath tracked) =>
+        new TreeReader(store.Reader).Files(tracked.Content).ToBlockingEnumerable().Select(file => (file.Path, file.Mode, file.Id));
+
+    /// <summary>Makes the path what its pointer says.</summary>
+    /// <inheritdoc cref="WorkTree.Checkout"/>
+    public async Task<(long Written, long Removed)> Checkout(TrackedPath tracked, string? only, bool force, CancellationToken cancel = default)
+    {
+        if (await store.Length(tracked.Content.Digest, cancel) is null)
+            throw TaktException.NotFound($"'{tracked.Path}.takt' names {(tracked.Commit is { } id ? $"the version {id}" : tracked.Content)}, which this store does not have; bring it in from where it was made, or check out another version of the pointer");
+        return await tree.Checkout(tracked, store, only, force, cancel);
+    }
+
+    /// <summary>Makes a folder a given version, and its pointer say so.</summary>
+    public async Task<(long Written, long Removed)> Checkout(TrackedPath tracked, DatasetCommit version, bool force, CancellationToken cancel = default)
+    {
+        var done = await Checkout(tracked with { Content = ContentId.From(version.Tree), Commit = version.Id }, only: null, force, cancel);
+        tree.Point(tracked.Path, version, default);
+        return done;
+    }
+}

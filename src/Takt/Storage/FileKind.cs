@@ -1,0 +1,4 @@
+namespace Takt.Storage;
+
+/// <summary>What stands under a name in a folder.</summary>
+public enum FileKind { File, Folder, Link, Other }

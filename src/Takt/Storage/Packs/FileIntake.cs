@@ -1,0 +1,248 @@
+using System.Buffers;
+using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+
+namespace Takt.Storage.Packs;
+
+/// <summary>
+/// Files into the store, in the order they are given. One core reads and hashes what comes next while the other writes what came before; memory is bounded
+/// whatever the number and size of the files. Not safe for concurrent use.
+/// </summary>
+/// <param name="taken">Told of each file, in order, on the caller's thread.</param>
+public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken)
+{
+    const int SmallBatch = 1 << 20, MostInBatch = 512, BatchesAhead = 6, LargeBatch = 4 << 20, Attempts = 3;
+
+    /// <summary>Endings of model weights: kept whole so that serving can map them.</summary>
+    static readonly string[] WeightEndings = [".safetensors", ".gguf", ".ggml", ".onnx", ".pt", ".pth", ".ckpt", ".h5", ".keras", ".tflite"];
+
+    readonly Chunker _chunker = writer.Config.Chunker();
+    readonly Queue<(Task<SmallFiles>? Small, (string Path, T Tag)? Large)> _ahead = new();
+    readonly List<string> _faults = [];
+    SmallFiles? _filling;
+
+    const int MostFaultsShown = 20;
+
+    sealed class SmallFiles
+    {
+        public readonly List<(string? Path, FileStat Stat, T Tag, string? Fault, ContentId Known)> Files = [];
+        public int Bytes;
+        public long ReadAt;
+        public RecordBatch? Batch;
+    }
+
+    public void Add(string path, in FileStat stat, T tag)
+    {
+        if (stat.Kind == FileKind.Other) { _faults.Add($"'{path}' is no file, folder or link (a socket, pipe or device); move it away"); return; }
+        if (stat.Kind == FileKind.File && stat.Size > _chunker.Max)
+        {
+            Send();
+            _ahead.Enqueue((null, (path, tag)));
+        }
+        else
+        {
+            _filling ??= new SmallFiles();
+            _filling.Files.Add((path, stat, tag, null, default));
+            _filling.Bytes += (int)Math.Max(stat.Size, stat.Kind == FileKind.Link ? 4096 : 0) + 1;
+            if (_filling.Bytes >= SmallBatch || _filling.Files.Count >= MostInBatch) Send();
+        }
+        while (_ahead.Count > BatchesAhead) TakeNext();
+    }
+
+    /// <summary>A file that need not be read: it is told in its turn.</summary>
+    public void Skip(T tag, TakenFile known)
+    {
+        _filling ??= new SmallFiles();
+        _filling.Files.Add((null, known.Stat, tag, null, known.Id));
+        if (_filling.Files.Count >= MostInBatch) Send();
+        while (_ahead.Count > BatchesAhead) TakeNext();
+    }
+
+    static long Now() => (TimeProvider.System.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks * 100;
+
+    /// <exception cref="TaktException">NotFound, Denied or Unavailable: files that can't be read or do not stop changing, all of them named.</exception>
+    public void Finish()
+    {
+        Send();
+        while (_ahead.Count > 0) TakeNext();
+        if (_faults.Count == 0) return;
+        throw new TaktException(TaktError.Unavailable, _faults.Count <= MostFaultsShown ? _faults : [.. _faults.Take(MostFaultsShown), $"and {_faults.Count - MostFaultsShown:N0} more"]);
+    }
+
+    void Send()
+    {
+        if (_filling is not { } batch) return;
+        _filling = null;
+        _ahead.Enqueue((Task.Run(() => ReadAll(batch)), null));
+    }
+
+    void TakeNext()
+    {
+        var (small, large) = _ahead.Dequeue();
+        if (large is { } file)
+        {
+            try
+            {
+                if (TakeLarge(file.Path) is { } content) taken(file.Tag, content);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException && StorageFaults.Of(e, file.Path) is null or { Error: TaktError.Denied })
+            {
+                _faults.Add($"'{file.Path}' can't be read: {e.Message}");
+            }
+            return;
+        }
+        var batch = small!.GetAwaiter().GetResult();
+        writer.Add(batch.Batch!);
+        var at = 0;
+        foreach (var (path, stat, tag, fault, known) in batch.Files)
+        {
+            if (path is null) taken(tag, new TakenFile(known, stat, null));
+            else if (fault is not null) _faults.Add(fault);
+            else taken(tag, new TakenFile(batch.Batch!.Pieces[at++].Id, stat, batch.ReadAt));
+        }
+        batch.Batch!.Dispose();
+    }
+
+    SmallFiles ReadAll(SmallFiles small)
+    {
+        var batch = small.Batch = new RecordBatch(small.Bytes);
+        small.ReadAt = Now();
+        var at = 0;
+        for (var i = 0; i < small.Files.Count; i++)
+        {
+            var (path, stat, tag, _, _) = small.Files[i];
+            if (path is null) continue;
+            var room = (int)Math.Max(stat.Size, stat.Kind == FileKind.Link ? 4096 : 0) + 1;
+            var fault = Read(path, ref stat, batch.Buffer.AsSpan(at, room), out var length);
+            small.Files[i] = (path, stat, tag, fault, default);
+            if (fault is not null) continue;
+            batch.Add(at, length);
+            at += length;
+        }
+        batch.Prepare(writer.Known);
+        return small;
+    }
+
+    // a file that grows or shrinks while it is read is read again; what is stored is what it was at one moment, as far as its times tell
+    static string? Read(string path, ref FileStat stat, Span<byte> buffer, out int length)
+    {
+        length = 0;
+        for (var attempt = 0; attempt < Attempts; attempt++)
+        {
+            if (stat.Kind == FileKind.Link)
+            {
+                if (new FileInfo(path).LinkTarget is not { } target) return Gone(path);
+                length = Encoding.UTF8.GetBytes(target, buffer);
+                return null;
+            }
+            length = FileBytes.Read(path, buffer);
+            if (length < 0) return length == -2 ? Gone(path) : $"'{path}' can't be read ({Marshal.GetPInvokeErrorMessage(-length)})";
+            if (FileStat.OfLink(path) is not { } after) return Gone(path);
+            if (after == stat && length == stat.Size) return null;
+            if (after.Kind != stat.Kind || after.Size >= buffer.Length) break;
+            stat = after;
+        }
+        return Changing(path);
+    }
+
+    static string Gone(string path) => $"'{path}' vanished while it was read";
+
+    static string Changing(string path) => $"'{path}' changes while it is read; stop what writes to it and try again";
+
+    TakenFile? TakeLarge(string path)
+    {
+        for (var attempt = 0; attempt < Attempts; attempt++)
+        {
+            var readAt = Now();
+            if (FileStat.OfLink(path) is not { } before)
+            {
+                _faults.Add(Gone(path));
+                return null;
+            }
+            var id = before.Size >= writer.Config.LooseFrom && WeightEndings.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase) ? TakeWhole(path) : TakeInChunks(path);
+            if (FileStat.OfLink(path) == before) return new TakenFile(id, before, readAt);
+        }
+        _faults.Add(Changing(path));
+        return null;
+    }
+
+    ContentId TakeWhole(string path)
+    {
+        using var content = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 0);
+        return ContentId.From(writer.AddLoose(content).GetAwaiter().GetResult().Id);
+    }
+
+    ContentId TakeInChunks(string path)
+    {
+        using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, FileOptions.SequentialScan);
+        using var batches = new BlockingCollection<Task<RecordBatch>>(BatchesAhead);
+        using var stop = new CancellationTokenSource();
+        var whole = Task.Run(() => Cut(file, batches, stop.Token));
+        var list = new ChunkList();
+        try
+        {
+            foreach (var task in batches.GetConsumingEnumerable())
+            {
+                using var batch = task.GetAwaiter().GetResult();
+                writer.Add(batch);
+                foreach (ref readonly var piece in batch.Pieces) list.Add(piece.Id, piece.Length);
+            }
+        }
+        catch
+        {
+            stop.Cancel();
+            throw;
+        }
+        var id = ContentId.Read(whole.GetAwaiter().GetResult());
+        if (list.Items.Count == 1) return id; // shrunk meanwhile
+        writer.Add(id, RecordKind.ChunkList, list.Cut(part => writer.Add(part)).Bytes());
+        return id;
+    }
+
+    // reads, finds the cuts and hashes the whole; the hashes of the chunks are another core's
+    byte[] Cut(SafeFileHandle file, BlockingCollection<Task<RecordBatch>> batches, CancellationToken stop)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        try
+        {
+            var left = Array.Empty<byte>();
+            long at = 0;
+            for (var end = false; !end;)
+            {
+                var batch = new RecordBatch(left.Length + LargeBatch);
+                left.CopyTo(batch.Buffer, 0);
+                var length = left.Length;
+                var fresh = length;
+                while (length < left.Length + LargeBatch)
+                {
+                    var got = RandomAccess.Read(file, batch.Buffer.AsSpan(length, left.Length + LargeBatch - length), at);
+                    if (got == 0) { end = true; break; }
+                    (length, at) = (length + got, at + got);
+                }
+                var cut = 0;
+                while (length - cut >= _chunker.Max || (end && cut < length))
+                {
+                    var chunk = _chunker.Cut(batch.Buffer.AsSpan(cut, Math.Min(length - cut, _chunker.Max)));
+                    batch.Add(cut, chunk);
+                    cut += chunk;
+                }
+                left = batch.Buffer.AsSpan(cut, length - cut).ToArray();
+                var ready = Task.Run(() =>
+                {
+                    batch.Prepare(writer.Known);
+                    return batch;
+                }, CancellationToken.None);
+                hash.AppendData(batch.Buffer, fresh, length - fresh);
+                batches.Add(ready, stop);
+            }
+            return hash.GetHashAndReset();
+        }
+        finally
+        {
+            batches.CompleteAdding();
+        }
+    }
+}

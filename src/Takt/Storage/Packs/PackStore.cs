@@ -1,0 +1,260 @@
+using System.Collections.Frozen;
+using System.Text;
+
+namespace Takt.Storage.Packs;
+
+/// <summary>
+/// The project's bytes: packs of chunks for the files of datasets, whole files for all that is put one by one. Content is found by its id wherever it lies.
+/// </summary>
+/// <remarks>
+/// Rows say which packs there are; what lies in them stands in their indexes. Safe for concurrent use, also by several processes and machines.
+/// </remarks>
+public sealed class PackStore : IBlobStore, IDisposable
+{
+    internal static readonly TimeSpan HeartbeatEvery = TimeSpan.FromMinutes(1);
+
+    /// <summary>A lease whose process has not been heard of for so long is over.</summary>
+    internal static readonly TimeSpan LeaseLife = TimeSpan.FromMinutes(10);
+
+    static readonly TimeSpan QuarantineView = TimeSpan.FromSeconds(5);
+
+    /// <summary>How much of packed files is kept as local copies for <see cref="LocalFile"/>, in bytes; the oldest go first.</summary>
+    const long MostCopies = 4L << 30;
+
+    readonly TimeProvider _time;
+    readonly Lock _loading = new();
+    readonly Lazy<StoreConfig> _config;
+    Pack[]? _packs;
+    string? _stamp;
+    FrozenSet<Digest> _looseQuarantine = [];
+    long _looseViewedAt = long.MinValue;
+
+    /// <param name="whole">Where whole blobs are, and the packs beside them: it must be an <see cref="IObjectStore"/> as well.</param>
+    public PackStore(IBlobStore whole, Database database, TimeProvider time)
+    {
+        Whole = whole;
+        Objects = whole as IObjectStore ?? throw new ArgumentException("packs need a store of objects", nameof(whole));
+        Database = database;
+        _time = time;
+        _config = new Lazy<StoreConfig>(ReadConfig);
+        Reader = new BlobReader(id => TryFind(id), whole);
+    }
+
+    internal IBlobStore Whole { get; }
+
+    internal IObjectStore Objects { get; }
+
+    internal Database Database { get; }
+
+    internal DateTimeOffset Now => _time.GetUtcNow();
+
+    public StoreConfig Config => _config.Value;
+
+    /// <inheritdoc cref="IObjectStore.Scratch"/>
+    public string Scratch => Objects.Scratch;
+
+    public BlobReader Reader { get; }
+
+    /// <summary>Opens a session to add content by. A lease protects what it finds here until it ends.</summary>
+    public async Task<StoreWriter> Begin(string purpose)
+    {
+        var lease = Guid.NewGuid().ToString("N");
+        await Database.Write(session => PackTable.Begin(session, lease, purpose, Now));
+        return new StoreWriter(this, lease);
+    }
+
+    public Task<Blob> Put(Stream content, CancellationToken cancel = default) => Revived(Whole.Put(content, cancel));
+
+    public async Task<Stream> Open(Digest id, CancellationToken cancel = default)
+    {
+        await Revive(id);
+        return await Reader.Open(ContentId.From(id), cancel);
+    }
+
+    public async Task<long?> Length(Digest id, CancellationToken cancel = default)
+    {
+        await Revive(id);
+        return await Reader.Length(ContentId.From(id), cancel);
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>A packed file is copied out, into a folder that is gone with the process.</remarks>
+    public async Task<string> LocalFile(Digest id, CancellationToken cancel = default)
+    {
+        var content = ContentId.From(id);
+        if (Reader.IsLoose(content))
+        {
+            await Revive(id);
+            return await Whole.LocalFile(id, cancel);
+        }
+        var folder = Path.Combine(Scratch, "copies");
+        var file = Path.Combine(folder, id.Hex);
+        if (File.Exists(file)) return file;
+        Directory.CreateDirectory(folder);
+        var length = await Reader.Length(content, cancel);
+        MakeRoom(folder, MostCopies - length!.Value);
+        var tmp = $"{file}.{Guid.NewGuid():N}";
+        Reader.CopyTo(content, tmp);
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(tmp, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+        File.Move(tmp, file, overwrite: true);
+        return file;
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>Of a packed blob, the packs that hold it are written anew without it, at once: for content that must not be kept. Versions that need it are broken then.</remarks>
+    public async Task Delete(Digest id, CancellationToken cancel = default)
+    {
+        var content = ContentId.From(id);
+        foreach (var pack in Packs().Where(pack => pack.Index.Find(content) >= 0).ToList()) await PackRewrite.Without(this, pack, content, cancel);
+        await Whole.Delete(id, cancel);
+    }
+
+    public async IAsyncEnumerable<Blob> List([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel = default)
+    {
+        var seen = new HashSet<ContentId>();
+        foreach (var pack in Packs())
+            for (var i = 0; i < pack.Index.Count; i++)
+                if (pack.Index[i] is var entry && seen.Add(entry.Id))
+                    yield return new Blob(entry.Id.Digest, entry.Kind == RecordKind.Bytes ? entry.Length : (await Length(entry.Id.Digest, cancel))!.Value);
+        await foreach (var blob in Whole.List(cancel))
+            if (!seen.Contains(ContentId.From(blob.Id))) yield return blob;
+    }
+
+    /// <summary>All packs, those that are live first, the newest first.</summary>
+    internal Pack[] Packs() => _packs ?? Refresh();
+
+    /// <summary>Reads again which packs there are.</summary>
+    internal Pack[] Refresh()
+    {
+        lock (_loading)
+        {
+            var known = (_packs ?? []).ToDictionary(pack => pack.Id);
+            (_stamp, var rows) = Database.Read(session => (PackTable.Stamp(session), PackTable.Packs(session)));
+            var packs = new List<Pack>(rows.Count);
+            List<string>? faults = null;
+            foreach (var (id, quarantined) in rows)
+            {
+                try
+                {
+                    if (!known.TryGetValue(id, out var pack)) pack = OpenPack(id);
+                    pack.Quarantined = quarantined;
+                    packs.Add(pack);
+                }
+                catch (TaktException e)
+                {
+                    (faults ??= []).Add(e.Message); // the others can still be read; what only this one holds is reported missing
+                }
+            }
+            DamagedPacks = faults ?? [];
+            return _packs = [.. packs];
+        }
+    }
+
+    /// <summary>The packs that rows name and that could not be opened, in words; what only they hold can't be read.</summary>
+    internal IReadOnlyList<string> DamagedPacks { get; private set; } = [];
+
+    /// <param name="refresh">Look again for packs of others when nothing is found.</param>
+    internal PackHit? TryFind(ContentId id, bool refresh = true)
+    {
+        if (Find(Packs()) is { } hit) return Revived(hit);
+        return refresh && PacksChanged() && Find(Refresh()) is { } late ? Revived(late) : null;
+
+        PackHit? Find(Pack[] packs)
+        {
+            foreach (var pack in packs)
+                if (pack.Index.Find(id) is >= 0 and var at) return new PackHit(pack, pack.Index[at]);
+            return null;
+        }
+    }
+
+    internal Task Beat(string lease) => Database.Write(session => PackTable.Beat(session, lease, Now));
+
+    internal Task End(string lease) => Database.Write(session => PackTable.End(session, lease));
+
+    public void Dispose()
+    {
+        foreach (var pack in _packs ?? []) pack.Dispose();
+        (Whole as IDisposable)?.Dispose();
+    }
+
+    bool PacksChanged() => Database.Read(PackTable.Stamp) != _stamp;
+
+    Pack OpenPack(ContentId id)
+    {
+        string place() => Objects.LocalFile(PackFormat.PackName(id)).GetAwaiter().GetResult();
+        PackIndex index;
+        try
+        {
+            index = PackIndex.Open(Objects.LocalFile(PackFormat.IndexName(id)).GetAwaiter().GetResult());
+            if (index.Pack != id)
+            {
+                index.Dispose();
+                throw TaktException.Invalid("another pack's index");
+            }
+        }
+        catch (TaktException e) when (e.Error is TaktError.NotFound or TaktError.Invalid)
+        {
+            // lost or damaged: the pack knows all of it
+            var tmp = Path.Combine(Scratch, Guid.NewGuid().ToString("N") + ".idx");
+            using (var file = File.OpenHandle(tmp, FileMode.CreateNew, FileAccess.Write)) RandomAccess.Write(file, PackFormat.Index(id, Pack.ReadFooter(place(), id)), 0);
+            Objects.Remove(PackFormat.IndexName(id)).GetAwaiter().GetResult();
+            Objects.Publish(PackFormat.IndexName(id), tmp).GetAwaiter().GetResult();
+            index = PackIndex.Open(Objects.LocalFile(PackFormat.IndexName(id)).GetAwaiter().GetResult());
+        }
+        return new Pack(place, index);
+    }
+
+    PackHit Revived(PackHit hit)
+    {
+        if (!hit.Pack.Quarantined) return hit;
+        hit.Pack.Quarantined = false;
+        Database.Write(session => session.Execute($"update pack set state = {PackTable.Live} where id = {hit.Pack.Id.Digest}")).GetAwaiter().GetResult();
+        return hit;
+    }
+
+    async Task<Blob> Revived(Task<Blob> put)
+    {
+        var blob = await put;
+        await Revive(blob.Id);
+        return blob;
+    }
+
+    // who reads or puts a blob in quarantine wants it kept
+    async ValueTask Revive(Digest id)
+    {
+        var now = Environment.TickCount64;
+        if (now - _looseViewedAt > QuarantineView.TotalMilliseconds || _looseViewedAt == long.MinValue)
+        {
+            _looseQuarantine = Database.Read(PackTable.LooseQuarantine).ToFrozenSet();
+            _looseViewedAt = now;
+        }
+        if (!_looseQuarantine.Contains(id)) return;
+        await Database.Write(session => PackTable.ReviveLoose(session, id));
+        _looseViewedAt = long.MinValue;
+    }
+
+    StoreConfig ReadConfig()
+    {
+        for (var attempt = 0; ; attempt++)
+        {
+            try
+            {
+                var file = Objects.LocalFile(StoreConfig.Name).GetAwaiter().GetResult();
+                return StoreConfig.Parse(File.ReadAllText(file), file);
+            }
+            catch (TaktException e) when (e.Error == TaktError.NotFound && attempt == 0)
+            {
+                var tmp = Path.Combine(Scratch, Guid.NewGuid().ToString("N"));
+                using (var file = File.OpenHandle(tmp, FileMode.CreateNew, FileAccess.Write)) RandomAccess.Write(file, Encoding.UTF8.GetBytes(StoreConfig.New().Text), 0);
+                Objects.Publish(StoreConfig.Name, tmp).GetAwaiter().GetResult(); // another process may have been first: then its config counts
+            }
+        }
+    }
+
+    static void MakeRoom(string folder, long most)
+    {
+        var copies = new DirectoryInfo(folder).GetFiles().OrderByDescending(file => file.LastWriteTimeUtc).ToList();
+        foreach (var file in copies)
+            if ((most -= file.Length) < 0) file.Delete();
+    }
+}

@@ -1,0 +1,205 @@
+using System.Collections.Concurrent;
+using System.IO.Hashing;
+
+namespace Takt.Storage.Packs;
+
+/// <summary>
+/// One session that brings content into the store: packs of its own, which nobody sees before <see cref="Commit"/>. Several may be open at once, in one or
+/// many processes; what two of them store twice does no harm. Not safe for concurrent use, except <see cref="Known"/>.
+/// </summary>
+public sealed class StoreWriter : IAsyncDisposable
+{
+    readonly PackStore _store;
+    readonly string _lease;
+    readonly string _folder;
+    readonly Timer _heartbeat;
+    readonly List<OwnPack> _own = [];
+    readonly HashSet<ContentId> _currentIds = [];
+    readonly ConcurrentDictionary<Pack, bool> _reliedOn = new();
+    readonly ConcurrentDictionary<Digest, bool> _looseReliedOn = new();
+    PackWriter? _current;
+
+    internal StoreWriter(PackStore store, string lease)
+    {
+        (_store, _lease) = (store, lease);
+        _folder = Path.Combine(store.Scratch, lease);
+        Directory.CreateDirectory(_folder);
+        Reader = new BlobReader(Find, store.Whole);
+        _heartbeat = new Timer(_ => _ = store.Beat(_lease), null, PackStore.HeartbeatEvery, PackStore.HeartbeatEvery);
+    }
+
+    sealed class OwnPack(SealedPack pack, Pack open, Task synced)
+    {
+        public SealedPack Sealed { get; } = pack;
+        public Pack Open { get; } = open;
+        public Task Synced { get; } = synced;
+        public bool Published { get; set; }
+    }
+
+    public StoreConfig Config => _store.Config;
+
+    /// <summary>Reads what the store has and what this session has added.</summary>
+    public BlobReader Reader { get; }
+
+    /// <summary>How many bytes this session's packs have grown to.</summary>
+    public long StoredBytes => _own.Sum(pack => pack.Sealed.Length) + (_current?.Length ?? 0);
+
+    /// <summary>Whether the store has it, committed; the session relies on it from now on. Safe for concurrent use.</summary>
+    public bool Known(ContentId id)
+    {
+        if (_store.TryFind(id, refresh: false) is { } hit)
+        {
+            _reliedOn.TryAdd(hit.Pack, true);
+            return true;
+        }
+        foreach (var own in _own)
+            if (own.Open.Index.Find(id) >= 0) return true;
+        return false;
+    }
+
+    /// <summary>Whether it is there, also as a whole file of its own; the session relies on it from now on.</summary>
+    public bool Has(ContentId id)
+    {
+        if (_currentIds.Contains(id) || Known(id)) return true;
+        if (_store.Whole.Length(id.Digest).GetAwaiter().GetResult() is null) return false;
+        _looseReliedOn[id.Digest] = true;
+        return true;
+    }
+
+    /// <summary>Stores content of at most <see cref="PackFormat.LargestRecord"/> bytes as one record.</summary>
+    public ContentId Add(ReadOnlySpan<byte> content)
+    {
+        var id = ContentId.Of(content);
+        Add(id, RecordKind.Bytes, content);
+        return id;
+    }
+
+    internal void Add(ContentId id, RecordKind kind, ReadOnlySpan<byte> content)
+    {
+        if (_currentIds.Contains(id) || Known(id)) return;
+        var buffer = System.Buffers.ArrayPool<byte>.Shared.Rent(Math.Max(content.Length, 1));
+        var compressed = Zstd.Mine.Compress(content, buffer);
+        var stored = compressed < 0 ? content : buffer.AsSpan(0, compressed);
+        Append(id, kind, stored, content.Length, compressed >= 0, XxHash128.HashToUInt128(stored));
+        System.Buffers.ArrayPool<byte>.Shared.Return(buffer);
+    }
+
+    /// <summary>Stores the pieces of a prepared batch that are new.</summary>
+    internal void Add(RecordBatch batch)
+    {
+        foreach (ref readonly var piece in batch.Pieces)
+            if (!piece.Known && !_currentIds.Contains(piece.Id) && !KnownOwn(piece.Id))
+                Append(piece.Id, RecordKind.Bytes, batch.Stored(piece), piece.Length, piece.Zstd, piece.Checksum);
+    }
+
+    /// <summary>A whole file of its own beside the packs: for what is to be memory-mapped.</summary>
+    public async Task<Blob> AddLoose(Stream content, CancellationToken cancel = default)
+    {
+        var blob = await _store.Whole.Put(content, cancel);
+        _looseReliedOn[blob.Id] = true;
+        return blob;
+    }
+
+    /// <summary>
+    /// Makes all that was added durable and visible, and the rows of <paramref name="work"/> with it: all or nothing. When the work throws, the session stays
+    /// open and may be committed again.
+    /// </summary>
+    /// <exception cref="TaktException">Conflict: what the session relied on was removed meanwhile. Unavailable: the disk is full. And what the work throws.</exception>
+    public async Task<T> Commit<T>(Func<SqlSession, T> work, CancellationToken cancel = default)
+    {
+        SealCurrent();
+        foreach (var own in _own.Where(own => !own.Published))
+        {
+            await own.Synced;
+            CrashPoint.Pass("pack.synced");
+            await _store.Objects.Publish(PackFormat.PackName(own.Sealed.Id), own.Sealed.PackFile, cancel);
+            CrashPoint.Pass("pack.published");
+            await _store.Objects.Publish(PackFormat.IndexName(own.Sealed.Id), own.Sealed.IndexFile, cancel);
+            CrashPoint.Pass("index.published");
+            own.Published = true;
+        }
+        var result = await _store.Database.Write(session =>
+        {
+            foreach (var pack in _reliedOn.Keys) PackTable.RelyOn(session, pack.Id);
+            foreach (var loose in _looseReliedOn.Keys) PackTable.ReviveLoose(session, loose);
+            foreach (var own in _own) PackTable.Add(session, own.Sealed, _store.Now);
+            return work(session);
+        });
+        CrashPoint.Pass("commit.done");
+        foreach (var loose in _looseReliedOn.Keys)
+            if (await _store.Whole.Length(loose, cancel) is null) throw TaktException.Conflict($"{loose} was removed from the store meanwhile; try again");
+        _store.Refresh();
+        foreach (var own in _own) own.Open.Dispose();
+        _own.Clear();
+        return result;
+    }
+
+    public Task Commit(Action<SqlSession> work, CancellationToken cancel = default) => Commit(session => { work(session); return true; }, cancel);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _heartbeat.DisposeAsync();
+        _current?.Dispose();
+        foreach (var own in _own)
+        {
+            await own.Synced.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default); // whatever came of it
+            own.Open.Dispose();
+        }
+        Directory.Delete(_folder, recursive: true);
+        await _store.End(_lease);
+    }
+
+    bool KnownOwn(ContentId id)
+    {
+        foreach (var own in _own)
+            if (own.Open.Index.Find(id) >= 0) return true;
+        return false;
+    }
+
+    void Append(in ContentId id, RecordKind kind, ReadOnlySpan<byte> stored, int length, bool zstd, UInt128 checksum)
+    {
+        try
+        {
+            _current ??= new PackWriter(_folder);
+            _current.Add(id, kind, stored, length, zstd, checksum);
+            _currentIds.Add(id);
+            CrashPoint.Pass("record.added");
+            if (_current.IsFull) SealCurrent();
+        }
+        catch (Exception e) when (StorageFaults.Of(e, _store.Scratch) is { } known)
+        {
+            throw known;
+        }
+    }
+
+    void SealCurrent()
+    {
+        if (_current is null) return;
+        try
+        {
+            var pack = _current.Seal();
+            _current.Dispose();
+            _current = null;
+            _currentIds.Clear();
+            CrashPoint.Pass("pack.sealed");
+            var synced = Task.Run(() =>
+            {
+                Files.Sync(pack.PackFile);
+                Files.Sync(pack.IndexFile);
+            });
+            _own.Add(new OwnPack(pack, new Pack(() => pack.PackFile, PackIndex.Open(pack.IndexFile)), synced));
+        }
+        catch (Exception e) when (StorageFaults.Of(e, _store.Scratch) is { } known)
+        {
+            throw known;
+        }
+    }
+
+    PackHit? Find(ContentId id)
+    {
+        if (_currentIds.Contains(id)) SealCurrent();
+        foreach (var own in _own)
+            if (own.Open.Index.Find(id) is >= 0 and var at) return new PackHit(own.Open, own.Open.Index[at]);
+        return _store.TryFind(id);
+    }
+}

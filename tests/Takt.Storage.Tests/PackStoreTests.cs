@@ -1,0 +1,293 @@
+using System.Security.Cryptography;
+using Takt.Storage.FileSystem;
+using Takt.Storage.Packs;
+using Takt.Storage.Sqlite;
+
+namespace Takt.Storage.Tests;
+
+/// <summary>The blob contract over packs: every put is a session of its own that packs what it is given, every deletion a pack written anew.</summary>
+public sealed class PackStoreTests : BlobStoreContract, IAsyncDisposable
+{
+    readonly string _folder = Directory.CreateTempSubdirectory("takt").FullName;
+    readonly Database _database;
+    readonly PackStore _packs;
+
+    public PackStoreTests()
+    {
+        _database = SqliteFile.Open(Path.Combine(_folder, "takt.db"));
+        _packs = Open();
+    }
+
+    protected override IBlobStore Store => new Packing(_packs);
+
+    PackStore Open() => new(new FolderBlobStore(Path.Combine(_folder, "store")), _database, TimeProvider.System);
+
+    public async ValueTask DisposeAsync()
+    {
+        _packs.Dispose();
+        await _database.DisposeAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    static byte[] Noise(int length, int seed = 1)
+    {
+        var bytes = new byte[length];
+        new Random(seed).NextBytes(bytes);
+        return bytes;
+    }
+
+    string FileOf(byte[] content, string name = "file.bin")
+    {
+        var path = Path.Combine(_folder, name);
+        File.WriteAllBytes(path, content);
+        return path;
+    }
+
+    static async Task<TakenFile> Take(PackStore packs, string file)
+    {
+        await using var writer = await packs.Begin("test");
+        TakenFile taken = default;
+        var intake = new FileIntake<int>(writer, (_, file) => taken = file);
+        intake.Add(file, FileStat.OfLink(file)!.Value, 0);
+        intake.Finish();
+        await writer.Commit(_ => { });
+        return taken;
+    }
+
+    string[] PackFiles(string ending) => Directory.GetFiles(Path.Combine(_folder, "store/packs"), "*." + ending, SearchOption.AllDirectories);
+
+    [Fact]
+    public async Task A_large_file_is_found_by_the_sha256_of_all_of_it_and_read_from_any_place()
+    {
+        var content = Noise(5_000_000);
+        var taken = await Take(_packs, FileOf(content));
+        Assert.Equal(Digest.Of(content), taken.Id.Digest);
+        using var other = Open();
+        Assert.Equal(content.Length, await other.Length(taken.Id.Digest));
+        await using var stream = await other.Open(taken.Id.Digest);
+        var random = new Random(2);
+        var part = new byte[3000];
+        for (var i = 0; i < 200; i++)
+        {
+            var at = random.Next(content.Length - part.Length);
+            stream.Position = at;
+            stream.ReadExactly(part);
+            Assert.True(part.AsSpan().SequenceEqual(content.AsSpan(at, part.Length)));
+        }
+        Assert.Equal(content, await File.ReadAllBytesAsync(await other.LocalFile(taken.Id.Digest)));
+    }
+
+    [Fact]
+    public async Task An_insertion_stores_a_few_chunks_anew_and_equal_content_nothing()
+    {
+        var content = Noise(20_000_000);
+        await Take(_packs, FileOf(content));
+        var before = PackFiles("pack").Sum(file => new FileInfo(file).Length);
+        await Take(_packs, FileOf(content, "same.bin"));
+        Assert.Single(PackFiles("pack"));
+        await Take(_packs, FileOf([.. content[..7_000_000], .. "inserted"u8, .. content[7_000_000..]], "changed.bin"));
+        Assert.InRange(PackFiles("pack").Sum(file => new FileInfo(file).Length) - before, 1, 2_100_000);
+    }
+
+    [Fact]
+    public async Task Text_is_compressed_and_noise_is_not()
+    {
+        var text = string.Concat(Enumerable.Range(0, 100_000).Select(i => $"{i},flight {i % 77},late\n"));
+        await Take(_packs, FileOf(System.Text.Encoding.UTF8.GetBytes(text)));
+        Assert.InRange(new FileInfo(Assert.Single(PackFiles("pack"))).Length, 1, text.Length / 3);
+        using var other = Open();
+        Assert.Equal(text, await new StreamReader(await other.Open(Digest.Of(System.Text.Encoding.UTF8.GetBytes(text)))).ReadToEndAsync());
+    }
+
+    [Fact]
+    public async Task Nothing_of_a_session_is_seen_before_it_commits_nor_after_it_was_given_up()
+    {
+        var content = Noise(100_000);
+        var id = Digest.Of(content);
+        await using (var writer = await _packs.Begin("test"))
+        {
+            writer.Add(content);
+            Assert.Equal(content, await writer.Reader.Bytes(ContentId.From(id)));
+            Assert.Null(await _packs.Length(id));
+        }
+        Assert.Null(await _packs.Length(id));
+        Assert.False(Directory.Exists(Path.Combine(_folder, "store/packs")));
+        Assert.Equal(0, _database.Read(session => session.Number($"select count(*) from store_lease")));
+    }
+
+    [Fact]
+    public async Task A_commit_whose_rows_are_refused_can_be_tried_again()
+    {
+        await using var writer = await _packs.Begin("test");
+        var id = writer.Add(Noise(1000));
+        await Assert.ThrowsAsync<InvalidOperationException>(() => writer.Commit(_ => throw new InvalidOperationException("refused")));
+        Assert.Null(await _packs.Length(id.Digest));
+        await writer.Commit(_ => { });
+        Assert.Equal(1000, await _packs.Length(id.Digest));
+    }
+
+    [Fact]
+    public async Task Two_stores_on_one_folder_see_each_others_packs()
+    {
+        using var other = Open();
+        Assert.Empty(other.Packs());
+        var taken = await Take(_packs, FileOf(Noise(50_000)));
+        Assert.Equal(50_000, await other.Length(taken.Id.Digest));
+    }
+
+    [Fact]
+    public async Task An_index_cut_short_at_any_byte_or_lost_is_made_again_from_its_pack()
+    {
+        var taken = await Take(_packs, FileOf(Noise(2_000_000)));
+        var index = Assert.Single(PackFiles("idx"));
+        var whole = await File.ReadAllBytesAsync(index);
+        for (var length = 0; length < whole.Length; length++)
+        {
+            File.Delete(index);
+            if (length > 0) await File.WriteAllBytesAsync(index, whole[..length]);
+            using var store = Open();
+            Assert.Equal(2_000_000, await store.Length(taken.Id.Digest));
+            Assert.Equal(whole, await File.ReadAllBytesAsync(index));
+        }
+    }
+
+    [Fact]
+    public async Task A_pack_cut_short_at_any_byte_is_named_and_hands_out_nothing_wrong()
+    {
+        var content = Noise(1500);
+        var taken = await Take(_packs, FileOf(content));
+        var file = Assert.Single(PackFiles("pack"));
+        var whole = await File.ReadAllBytesAsync(file);
+        for (var length = 0; length < whole.Length; length++)
+        {
+            File.Delete(file);
+            await File.WriteAllBytesAsync(file, whole[..length]);
+            using var store = Open();
+            var faults = await StoreCheck.Of(store, data: true, default);
+            Assert.Contains(faults, fault => fault.Contains(Path.GetFileName(file), StringComparison.Ordinal));
+            try
+            {
+                Assert.Equal(content, await store.Reader.Bytes(taken.Id));
+            }
+            catch (TaktException e)
+            {
+                Assert.Contains(Path.GetFileName(file), e.Message);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_changed_byte_anywhere_in_a_pack_is_found()
+    {
+        await Take(_packs, FileOf(Noise(300)));
+        var file = Assert.Single(PackFiles("pack"));
+        var whole = await File.ReadAllBytesAsync(file);
+        File.Delete(file);
+        for (var at = 0; at < whole.Length; at++)
+        {
+            whole[at] ^= 1;
+            await File.WriteAllBytesAsync(file, whole);
+            whole[at] ^= 1;
+            using var store = Open();
+            Assert.NotEmpty(await StoreCheck.Of(store, data: true, default));
+        }
+    }
+
+    [Fact]
+    public async Task A_full_disk_is_told_and_the_store_stays_as_it_was()
+    {
+        using var disk = SmallDisk.Mount(4);
+        using var store = new PackStore(new FolderBlobStore(Path.Combine(disk.Folder, "store")), _database, TimeProvider.System);
+        var file = FileOf(Noise(8_000_000));
+        var e = await Assert.ThrowsAsync<TaktException>(() => Take(store, file));
+        Assert.Contains("disk full", e.Message);
+        Assert.Empty(store.Packs());
+        Assert.Equal([], await StoreCheck.Of(store, data: true, default));
+        Assert.Equal(1000, (await Take(store, FileOf(Noise(1000), "small"))).Stat.Size);
+    }
+
+    [Fact]
+    public async Task A_name_of_255_bytes_with_a_new_line_an_empty_file_and_a_link_are_files_like_others()
+    {
+        var name = "a\nü" + new string('x', 251);
+        Assert.Equal(Digest.Of([]), (await Take(_packs, FileOf([], name))).Id.Digest);
+        File.CreateSymbolicLink(Path.Combine(_folder, "link"), "to/nowhere");
+        Assert.Equal(Digest.Of("to/nowhere"u8), (await Take(_packs, Path.Combine(_folder, "link"))).Id.Digest);
+    }
+
+    [Fact]
+    public async Task A_file_that_never_stops_changing_is_refused_by_name()
+    {
+        var file = FileOf(Noise(3_000_000));
+        using var stop = new CancellationTokenSource();
+        var writing = Task.Run(() =>
+        {
+            for (var i = 0; !stop.IsCancellationRequested; i++) File.SetLastWriteTimeUtc(file, DateTime.UnixEpoch.AddSeconds(i));
+        });
+        var e = await Assert.ThrowsAsync<TaktException>(() => Take(_packs, file));
+        await stop.CancelAsync();
+        await writing;
+        Assert.Contains("changes while it is read", e.Message);
+        Assert.Contains(file, e.Message);
+    }
+
+    [Fact]
+    public void Cuts_are_the_same_for_ever()
+    {
+        // frozen: other cuts would find no chunk of an old store again
+        var chunker = new Chunker();
+        var content = new byte[8 << 20];
+        for (var (i, seed) = (0, 1u); i < content.Length; i++) content[i] = (byte)((seed = (seed * 1664525) + 1013904223) >> 24);
+        var cuts = new List<int>();
+        for (var at = 0; at < content.Length;) cuts.Add(at += chunker.Cut(content.AsSpan(at, Math.Min(chunker.Max, content.Length - at))));
+        Assert.Equal(FrozenCuts, cuts.Take(6));
+        Assert.All(cuts.Zip(cuts.Prepend(0)).SkipLast(1), cut => Assert.InRange(cut.First - cut.Second, chunker.Min, chunker.Max));
+    }
+
+    static readonly int[] FrozenCuts = [276_339, 681_606, 990_182, 1_264_287, 1_577_393, 1_647_434];
+
+    sealed class Packing(PackStore packs) : IBlobStore
+    {
+        public async Task<Blob> Put(Stream content, CancellationToken cancel = default)
+        {
+            var file = Path.Combine(packs.Scratch, Guid.NewGuid().ToString("N"));
+            await using (var copy = File.Create(file)) await content.CopyToAsync(copy, cancel);
+            var taken = await Take(packs, file);
+            return new Blob(taken.Id.Digest, taken.Stat.Size);
+        }
+
+        public Task<Stream> Open(Digest id, CancellationToken cancel = default) => packs.Open(id, cancel);
+        public Task<long?> Length(Digest id, CancellationToken cancel = default) => packs.Length(id, cancel);
+        public Task Delete(Digest id, CancellationToken cancel = default) => packs.Delete(id, cancel);
+        public Task<string> LocalFile(Digest id, CancellationToken cancel = default) => packs.LocalFile(id, cancel);
+
+        // what a user put; the chunks that it was cut into are the store's own
+        public async IAsyncEnumerable<Blob> List([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel = default)
+        {
+            await foreach (var blob in packs.List(cancel)) yield return blob;
+        }
+    }
+}
+
+/// <summary>The contract over the pack store as the program uses it: what is put one by one stays a file of its own.</summary>
+public sealed class PackStoreWholeTests : BlobStoreContract, IAsyncDisposable
+{
+    readonly string _folder = Directory.CreateTempSubdirectory("takt").FullName;
+    readonly Database _database;
+    readonly PackStore _packs;
+
+    public PackStoreWholeTests()
+    {
+        _database = SqliteFile.Open(Path.Combine(_folder, "takt.db"));
+        _packs = new PackStore(new FolderBlobStore(Path.Combine(_folder, "store")), _database, TimeProvider.System);
+    }
+
+    protected override IBlobStore Store => _packs;
+
+    public async ValueTask DisposeAsync()
+    {
+        _packs.Dispose();
+        await _database.DisposeAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+}
