@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Takt.Data;
+using Takt.Pipelines;
 using Takt.Server;
 using Takt.Server.Api;
 
@@ -91,16 +92,21 @@ static class DataCommands
     static Command Collect()
     {
         var name = new Argument<string>("name") { Description = "The dataset; made when it does not exist" };
-        var sources = new Argument<string[]>("source") { Description = "Files, folders or globs", Arity = ArgumentArity.OneOrMore };
+        var sources = new Argument<string[]>("source") { Description = "Files, folders or globs; none: as its entry under data: in takt.yaml says", Arity = ArgumentArity.ZeroOrMore };
         var message = new Option<string>("--message", "-m") { Description = "Why, for the log", DefaultValueFactory = _ => "" };
-        var path = new Option<string?>("--path") { Description = "Check the version out here; a folder ends with /" };
-        var command = new Command("collect", "Bring files into a new version: takt data collect flights 'incoming/*.parquet'") { name, sources, message, path };
+        var path = new Option<string?>("--path") { Description = "Check the version out here; a folder ends with / (default: as takt.yaml says)" };
+        var from = new Option<string?>("--from") { Description = "Backfill: only from this time or value of the cursor on" };
+        var to = new Option<string?>("--to") { Description = "Backfill: only what is before this time or value of the cursor" };
+        var command = new Command("collect", "Bring what is new into a version: takt data collect flights 'incoming/*.parquet'") { name, sources, message, path, from, to };
         command.SetAction(async (parsed, cancel) =>
         {
             await using var app = Open(parsed);
-            var collected = await app.Datasets.Collect(parsed.GetRequiredValue(name), app.Folder.Root, parsed.GetRequiredValue(sources), null, parsed.GetValue(message)!, cancel);
+            var (dataset, named) = (parsed.GetRequiredValue(name), parsed.GetValue(sources) ?? []);
+            var (request, place) = named.Length > 0 ? (new CollectRequest(dataset, named, app.Folder.Root), null) : app.Collect.Of(Project.Load(app.Folder, app.Steps), dataset);
+            var collected = await app.Collector.Collect(request with { Message = parsed.GetValue(message)!, Range = (parsed.GetValue(from), parsed.GetValue(to)) }, cancel);
+            foreach (var warned in collected.Report?.Results.Where(r => r.Status == CheckStatus.Warned) ?? []) Terminal.Note($"takt: warning: {warned}");
             var commit = collected.Commit;
-            if (parsed.GetValue(path) is { } target) await app.Datasets.Checkout(commit, Path.Combine(app.Folder.Root, target), cancel);
+            if ((parsed.GetValue(path) ?? place) is { } target) await app.Datasets.Checkout(commit, Path.Combine(app.Folder.Root, target), cancel);
             var view = new CollectedView(commit.Dataset, CommitView.Of(commit), collected.IsNew, collected.Added, collected.Changed);
             if (Json(parsed, view, DatasetsJson.Default.CollectedView)) return ExitCode.Ok;
             Console.WriteLine(collected.IsNew

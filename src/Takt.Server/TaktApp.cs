@@ -56,9 +56,11 @@ public sealed class TaktApp : IAsyncDisposable
         Rollouts = new Rollouts(Deployments, Models, Router, time);
         Lineage = new Lineage(database, Datasets, Models, Predictions, folder);
         Monitors = new MonitorWatch(new MonitorTable(database, time), Models, Predictions);
+        Collector = new Collector(Datasets, [new HttpSource(time), new S3Source(), new PostgreSqlSource(), new SqliteSource(), new PredictionSource(Predictions, folder), new FileSource()]);
+        Collect = new CollectStep(Collector, Datasets, time);
         Steps =
         [
-            new CollectStep(Datasets), new SqlStep(), new ValidateDataStep(Datasets, time),
+            Collect, new SqlStep(), new ValidateDataStep(Datasets, time),
             new TrainStep([new LightGbmTrainer()], Runs), new EvaluateStep(Models), new GateStep(Gates), new RegisterStep(Models), new ScoreStep(Models),
             new DeployStep(Deployments, Models),
         ];
@@ -75,6 +77,8 @@ public sealed class TaktApp : IAsyncDisposable
     public bool Testing { get; }
     public Workspaces Workspaces { get; }
     public Datasets Datasets { get; }
+    public Collector Collector { get; }
+    public CollectStep Collect { get; }
     public RunTracker Runs { get; }
     public ModelCatalog ModelCatalog { get; }
     public LoggedModels LoggedModels { get; }

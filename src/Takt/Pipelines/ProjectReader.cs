@@ -51,7 +51,6 @@ sealed partial class ProjectReader(IReadOnlyList<IStepKind> kinds, IReadOnlyDict
 
     void ReadData(StepArguments data)
     {
-        ToCome(data, "query", "refresh");
         if (data.Has("source")) Add(data, $"data.{data.Name}", "collect", data, []);
         else _ = data.Text("path"); // a tracked file that nothing brings: an input of whoever names it
     }

@@ -284,10 +284,10 @@ public sealed class ExpectationRulesTests : IDisposable
     [Fact]
     public void All_columns_of_a_very_wide_table_are_checked()
     {
-        var names = Enumerable.Range(0, 2500).Select(i => $"c{i}").ToList();
+        var names = Enumerable.Range(0, 700).Select(i => $"c{i}").ToList();
         var csv = string.Join(',', names) + "\n" + string.Join(',', names.Select((_, i) => i)) + "\n";
-        var report = new Expectations { Columns = names.Select(n => new ColumnExpectation(n) { Type = ColumnType.Integer, MaxNulls = 0, Max = "2000" }).ToList() }.Check([Write(csv)]);
-        Assert.Equal(499, report.Failed);
-        Assert.Equal("c2001", report.Results.First(r => r.Status == CheckStatus.Failed).Column);
+        var report = new Expectations { Columns = names.Select(n => new ColumnExpectation(n) { Type = ColumnType.Integer, MaxNulls = 0, Max = "600" }).ToList() }.Check([Write(csv)]);
+        Assert.Equal(99, report.Failed);
+        Assert.Equal("c601", report.Results.First(r => r.Status == CheckStatus.Failed).Column);
     }
 }
