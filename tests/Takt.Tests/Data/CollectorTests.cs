@@ -116,7 +116,7 @@ public sealed class CollectorTests : IAsyncDisposable
     }
 
     [Theory]
-    [InlineData("select * from nothing", "no such table")]
+    [InlineData("select * from no_such", "no such table")]
     [InlineData("select id from o; drop table o", "")]
     [InlineData("delete from o", "")]
     public async Task A_source_is_only_read(string query, string message)
@@ -148,7 +148,7 @@ public sealed class CollectorTests : IAsyncDisposable
         Assert.Equal(Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.UTF8.GetBytes("a key of the test"), Encoding.UTF8.GetBytes("a@example.org"))), table["email"].TextAt(0));
         Assert.True(table["email"].IsMissing(1));
         Assert.Equal("12", table["zip"].TextAt(0));
-        foreach (var blob in Directory.EnumerateFiles(PathOf(".takt/store"), "*", SearchOption.AllDirectories)) Assert.DoesNotContain("a@example.org", File.ReadAllText(blob));
+        foreach (var blob in Directory.EnumerateFiles(PathOf(".takt/store"), "*", SearchOption.AllDirectories).Where(file => !file.EndsWith(".lock", StringComparison.Ordinal))) Assert.DoesNotContain("a@example.org", File.ReadAllText(blob));
         var e = await Assert.ThrowsAsync<TaktException>(() => Collect(new CollectRequest("people2", ["p.csv"], "") { Mask = new Dictionary<string, string> { ["mail"] = "drop" } }));
         Assert.Contains("no column 'mail' in p.csv to be masked", e.Message);
         var no = await Assert.ThrowsAsync<TaktException>(() => Collect(new CollectRequest("people3", ["p.csv"], "") { Mask = new Dictionary<string, string> { ["email"] = "hash" }, MaskKey = "NOT_THERE" }));
