@@ -39,6 +39,22 @@ public sealed class DashboardTests(FlightsLine line, Chromium chromium) : IClass
     }
 
     [Fact]
+    public async Task Lineage_is_drawn_on_the_pages_of_a_version_a_run_and_a_dataset_with_links_and_a_table()
+    {
+        using var http = new HttpClient { BaseAddress = new Uri(line.Address) };
+        foreach (var path in (string[])["/models/flights/1", "/runs/" + line.Run, "/data/flights"])
+        {
+            var html = await http.GetStringAsync(path);
+            Assert.Contains("aria-label=\"Lineage\"", html);
+            Assert.Contains("As a table", html);
+        }
+        var version = await http.GetStringAsync("/models/flights/1");
+        Assert.Contains("<a href=\"/data/flights\"><g", version);
+        Assert.Contains("<a href=\"/deployments/flights\"><g", version);
+        Assert.Contains("auc &gt;= 0.6", version); // the gate that it passed
+    }
+
+    [Fact]
     public async Task On_a_narrow_screen_no_page_is_wider_than_the_screen()
     {
         var page = await chromium.Browser.NewPageAsync(new() { BaseURL = line.Address, ViewportSize = new() { Width = 390, Height = 800 } });

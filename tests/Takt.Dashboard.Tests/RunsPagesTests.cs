@@ -21,6 +21,7 @@ public sealed class RunsPagesTests(RunsServer server, Chromium chromium) : IClas
             ($"/runs/{server.Odd}/artifacts/", "folder/"), ($"/runs/{server.Odd}/artifacts/notes.md", "<script>alert(4)</script>"), ($"/runs/{server.Odd}/artifacts/config.json", "<script>alert(5)</script>"), ($"/runs/{server.Odd}/artifacts/broken.json", "not valid JSON"),
             ($"/runs/{server.Odd}/artifacts/rows.csv", "<script>alert(6)</script>"), ($"/runs/{server.Odd}/artifacts/ragged.csv", "ragged.csv"), ($"/runs/{server.Odd}/artifacts/folder/page.html", "<script>alert(7)</script>"), ($"/runs/{server.Odd}/artifacts/empty.txt", "empty"),
             ($"/runs/{server.Odd}/artifacts/weights.bin", "binary"), ($"/runs/{server.Odd}/artifacts/table.json", "because"), ($"/runs/{server.Odd}/artifacts/dot.png", "dot.png"), ($"/runs/{server.Odd}/artifacts/drawing.svg", "drawing.svg"), ("/models/scorer", "scorer@2"), ("/models/scorer/2", "mlflow-artifacts:/"),
+            ("/traces", "<script>alert('root')"), ("/traces?filter=nonsense", "nvalid"), ($"/traces/{server.Trace}", "generate"),
         ])
         {
             var page = await PageCheck.Open(context, server.Address, path, text, faults);
@@ -216,6 +217,36 @@ public sealed class RunsPagesTests(RunsServer server, Chromium chromium) : IClas
         Assert.EndsWith(",0.5,60", lines[1]);
         var json = JsonDocument.Parse(await server.Http.GetStringAsync($"/runs/export.json?experiment={server.Experiment}&cols=metrics.acc"));
         Assert.Equal(121, json.RootElement.GetArrayLength());
+    }
+
+    [Fact]
+    public async Task A_trace_is_a_waterfall_whose_spans_open_to_what_they_were_given()
+    {
+        var page = await chromium.Browser.NewPageAsync(new() { BaseURL = server.Address });
+        await page.GotoAsync($"/traces/{server.Trace}");
+        Assert.Equal(["<script>alert('root')</script>", "retrieve", "generate", "call"], await page.Locator(".span .label b").AllTextContentsAsync());
+        await page.ClickAsync(".span:nth-of-type(4) summary");
+        Assert.Contains("<script>alert('span 4')</script>", await page.TextContentAsync(".span:nth-of-type(4) pre"));
+        Assert.Equal(2, await page.Locator(".span.bad").CountAsync());
+        await page.CloseAsync();
+    }
+
+    [Fact]
+    public async Task A_workspace_is_chosen_in_the_head_and_shows_its_own_runs()
+    {
+        await server.Server.App.Workspaces.Create("research", null, null);
+        using var made = new HttpRequestMessage(HttpMethod.Post, "/api/2.0/mlflow/experiments/create") { Content = new StringContent("{\"name\": \"secret plan\"}") };
+        made.Headers.Add("X-MLFLOW-WORKSPACE", "research");
+        using var answer = await server.Http.SendAsync(made);
+        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
+        await using var context = await chromium.Browser.NewContextAsync(new() { BaseURL = server.Address });
+        var page = await context.NewPageAsync();
+        await page.GotoAsync("/experiments");
+        Assert.DoesNotContain("secret plan", await page.TextContentAsync("main"));
+        await page.SelectOptionAsync("#workspace", "research");
+        await page.WaitForSelectorAsync("main >> text=secret plan");
+        Assert.DoesNotContain("sweep", await page.TextContentAsync("main"));
+        Assert.Equal(404, (await page.GotoAsync($"/runs/{server.Odd}"))!.Status);
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net.Http.Json;
 using System.Text.Json;
 using Takt.Runs;
+using Takt.Runs.Traces;
 using Takt.Server;
 
 namespace Takt.Dashboard.Tests;
@@ -15,6 +16,9 @@ public sealed class RunsServer : IAsyncLifetime
     readonly string _folder = Directory.CreateTempSubdirectory("takt-dash-runs").FullName;
 
     public TaktServer Server { get; private set; } = null!;
+
+    /// <summary>Four spans, two of them failed.</summary>
+    public string Trace => "tr-0102030405060708090a0b0c0d0e0f10";
 
     public HttpClient Http { get; private set; } = null!;
 
@@ -57,7 +61,7 @@ public sealed class RunsServer : IAsyncLifetime
         });
         for (var part = 0; part < 5; part++)
             await Call("runs/log-batch", new { run_id = Odd, metrics = Enumerable.Range(part * 1000, 1000).Select(s => new { key = "loss", value = s == 3210 ? (object)"99" : s == 17 ? "NaN" : Math.Exp(-s / 900.0), timestamp = 1_790_000_000_000 + (s * 1000), step = s }) });
-        foreach (var (path, bytes) in (( string, byte[])[])
+        foreach (var (path, bytes) in ((string, byte[])[])
         [
             ("notes.md", "# Model card\n\n<script>alert(4)</script>\n\n| a | b |\n|---|---|\n| 1 | 2 |"u8.ToArray()), ("config.json", "{\"b\":[1,2,{\"x\":\"</pre><script>alert(5)</script>\"}]}"u8.ToArray()), ("broken.json", "{\"a\":"u8.ToArray()),
             ("rows.csv", "name,score\n<script>alert(6)</script>,0.5\nb,1.5\n"u8.ToArray()), ("ragged.csv", "a,b\n1\n1,2,3\n"u8.ToArray()), ("folder/page.html", "<script>alert(7)</script>"u8.ToArray()), ("empty.txt", []), ("weights.bin", [0, 1, 2, 0]),
@@ -69,6 +73,11 @@ public sealed class RunsServer : IAsyncLifetime
             put.EnsureSuccessStatusCode();
         }
         await Server.App.RunLog.Update(Odd, RunStatus.FINISHED, 1_789_000_100_000, null);
+        static NewSpan Span(byte id, byte parent, string name, int status, ulong from, ulong to) => new(
+            [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16], [0, 0, 0, 0, 0, 0, 0, id], parent == 0 ? [] : [0, 0, 0, 0, 0, 0, 0, parent], name,
+            1_790_000_000_000_000_000 + (from * 1_000_000), 1_790_000_000_000_000_000 + (to * 1_000_000), status, "",
+            [new("mlflow.spanInputs", $"{{\"q\": \"<script>alert('span {id}')</script>\"}}"), new("mlflow.spanType", "\"LLM\"")], [new("<b>event</b>", 1_790_000_000_000_000_000, [])]);
+        await Server.App.Traces.AddSpans(long.Parse(Experiment), [Span(1, 0, "<script>alert('root')</script>", 1, 0, 200), Span(2, 1, "retrieve", 1, 10, 60), Span(3, 1, "generate", 2, 70, 190), Span(4, 3, "call", 2, 80, 180)]);
         await Call("registered-models/create", new { name = "scorer" });
         for (var v = 0; v < 2; v++) await Call("model-versions/create", new { name = "scorer", source = $"mlflow-artifacts:/{Experiment}/{Odd}/artifacts/folder", run_id = Odd });
     }

@@ -30,8 +30,9 @@ static class ArtifactPage
 
     static string FileUrl(string run, string path, string how) => $"/runs/{Uri.EscapeDataString(run)}/{how}/{string.Join('/', path.Split('/').Select(Uri.EscapeDataString))}";
 
-    public static async Task<(string, Html)> Render(TaktApp app, string id, string path, CancellationToken cancel)
+    public static async Task<(string, Html)> Render(TaktApp app, Workspace workspace, string id, string path, CancellationToken cancel)
     {
+        _ = app.RunLog.In(workspace).Get(id);
         var run = app.Runs.Get(new RunId(id));
         path = path.Trim('/');
         var trail = Trail(run, path);
@@ -141,8 +142,9 @@ static class ArtifactPage
 
     /// <summary>The file itself.</summary>
     /// <param name="image">To be shown in a page, and only when it is an image; else to be saved.</param>
-    public static async Task Send(TaktApp app, HttpContext http, string id, string path, bool image)
+    public static async Task Send(TaktApp app, Workspace workspace, HttpContext http, string id, string path, bool image)
     {
+        _ = app.RunLog.In(workspace).Get(id);
         var file = app.Runs.Get(new RunId(id)).Artifacts.FirstOrDefault(a => a.Path == path) ?? throw TaktException.NotFound($"run {id} has no artifact '{path}'");
         var type = ImageType(Path.GetExtension(path).ToLowerInvariant());
         if (image && type is null) throw TaktException.Invalid($"'{path}' is no image");

@@ -18,7 +18,7 @@ static class ComparePage
     /// <summary>Runs whose history is asked for what can be charted; others have the same keys.</summary>
     const int Sampled = 10;
 
-    public static (string, Html) Render(TaktApp app, IQueryCollection query)
+    public static (string, Html) Render(TaktApp app, Workspace workspace, IQueryCollection query)
     {
         var ids = query["run"].OfType<string>().SelectMany(r => r.Split(',', StringSplitOptions.RemoveEmptyEntries)).Distinct().ToList();
         var onlyDifferences = query["all"] != "1";
@@ -26,11 +26,11 @@ static class ComparePage
         if (ids.Count == 0)
         {
             var state = RunListState.Read(query);
-            var experiment = RunListPage.Resolve(app, state.Experiment);
-            ids = app.RunGrid.Page(state.Query(experiment is null ? [] : [experiment.Id]) with { Limit = MostRuns, After = null, Before = null }, []).Rows.Select(r => r.Id).ToList();
+            var experiment = RunListPage.Resolve(app, workspace, state.Experiment);
+            ids = app.RunGrid.In(workspace).Page(state.Query(experiment is null ? [] : [experiment.Id]) with { Limit = MostRuns, After = null, Before = null }, []).Rows.Select(r => r.Id).ToList();
         }
         if (ids.Count == 0) return ("Compare", Html.Of($"<section class=\"card\">{Parts.Empty("No run to compare: choose some in the runs table.", "mlflow.start_run()")}</section>"));
-        var table = app.RunGrid.Of(ids);
+        var table = app.RunGrid.In(workspace).Of(ids);
         var missing = ids.Except(table.Rows.Select(r => r.Id)).ToList();
         if (missing.Count > 0) throw TaktException.NotFound($"no run {string.Join(", ", missing.Take(5))}{(missing.Count > 5 ? $" and {missing.Count - 5} more" : "")}");
         var rows = table.Rows;

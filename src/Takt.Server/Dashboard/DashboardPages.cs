@@ -25,35 +25,40 @@ public static class DashboardPages
         Map("/data", _ => DataPages.List(app));
         Map("/data/{name}", http => DataPages.One(app, Value(http, "name")));
         Map("/pipelines", _ => PipelinePage.Render(app));
-        Map("/runs", http => RunListPage.Render(app, RunListState.Read(http.Request.Query)));
-        Map("/runs/{id}", http => RunPage.Render(app, Value(http, "id")));
-        Map("/runs/{id}/artifacts/{**path}", http => ArtifactPage.Render(app, Value(http, "id"), Value(http, "path"), http.RequestAborted));
-        Map("/experiments", http => ExperimentsPage.Render(app, http.Request.Query["find"].ToString(), http.Request.Query["page"].ToString()));
-        Map("/compare", http => ComparePage.Render(app, http.Request.Query));
+        Map("/runs", http => RunListPage.Render(app, In(http), RunListState.Read(http.Request.Query)));
+        Map("/runs/{id}", http => RunPage.Render(app, In(http), Value(http, "id")));
+        Map("/runs/{id}/artifacts/{**path}", http => ArtifactPage.Render(app, In(http), Value(http, "id"), Value(http, "path"), http.RequestAborted));
+        Map("/experiments", http => ExperimentsPage.Render(app, In(http), http.Request.Query["find"].ToString(), http.Request.Query["page"].ToString()));
+        Map("/compare", http => ComparePage.Render(app, In(http), http.Request.Query));
         Map("/models", _ => ModelPages.List(app));
         Map("/models/{name}", http => ModelPages.One(app, Value(http, "name")));
         Map("/models/{name}/{version:int}", http => ModelVersionPage.Render(app, Value(http, "name"), int.Parse(Value(http, "version"))));
+        Map("/traces", http => TracePages.List(app, In(http), http.Request.Query["experiment"].ToString(), http.Request.Query["filter"].ToString().Trim(), http.Request.Query["after"].ToString() is { Length: > 0 } after ? after : null));
+        Map("/traces/{id}", http => TracePages.One(app, In(http), Value(http, "id")));
         Map("/deployments", _ => DeploymentPages.List(app));
         Map("/deployments/{endpoint}", http => DeploymentPages.One(app, Value(http, "endpoint")));
         Map("/monitors", _ => MonitorPage.Render(app));
-        Post("/runs/{id}/{verb}", (http, form) => RunActions.Do(app, Value(http, "id"), Value(http, "verb"), form));
+        Post("/runs/{id}/{verb}", (http, form) => RunActions.Do(app, In(http), Value(http, "id"), Value(http, "verb"), form));
+        Post("/workspace", (http, form) => Task.FromResult(WorkspaceChoice.Set(app, http, form)));
         Post("/models/{name}/{verb}", (http, form) => ModelActions.Do(app, Value(http, "name"), Value(http, "verb"), form));
         routes.MapGet("/experiments/{id}", (string id) => Results.Redirect($"/runs?experiment={Uri.EscapeDataString(id)}"));
-        routes.MapGet("/runs/export.csv", (HttpContext http) => RunExport.Csv(app, http));
-        routes.MapGet("/runs/export.json", (HttpContext http) => RunExport.Json(app, http));
+        routes.MapGet("/runs/export.csv", (HttpContext http) => RunExport.Csv(app, In(http), http));
+        routes.MapGet("/runs/export.json", (HttpContext http) => RunExport.Json(app, In(http), http));
         routes.MapGet("/runs/keys", (HttpContext http) =>
         {
-            var experiment = RunListPage.Resolve(app, http.Request.Query["experiment"].ToString());
-            return Results.Json(app.RunGrid.Keys(new() { Experiments = experiment is null ? [] : [experiment.Id] }).Select(k => k.ToString()));
+            var experiment = RunListPage.Resolve(app, In(http), http.Request.Query["experiment"].ToString());
+            return Results.Json(app.RunGrid.In(In(http)).Keys(new() { Experiments = experiment is null ? [] : [experiment.Id] }).Select(k => k.ToString()));
         });
         routes.MapGet("/runs/series", (HttpContext http) => SeriesAnswer.Write(app, http));
-        routes.MapGet("/runs/{id}/events", (HttpContext http, string id) => events.Follow(http, id));
-        routes.MapGet("/runs/{id}/download/{**path}", (HttpContext http, string id, string path) => ArtifactPage.Send(app, http, id, path, image: false));
-        routes.MapGet("/runs/{id}/image/{**path}", (HttpContext http, string id, string path) => ArtifactPage.Send(app, http, id, path, image: true));
+        routes.MapGet("/runs/{id}/events", (HttpContext http, string id) => events.Follow(http, In(http), id));
+        routes.MapGet("/runs/{id}/download/{**path}", (HttpContext http, string id, string path) => ArtifactPage.Send(app, In(http), http, id, path, image: false));
+        routes.MapGet("/runs/{id}/image/{**path}", (HttpContext http, string id, string path) => ArtifactPage.Send(app, In(http), http, id, path, image: true));
         routes.MapGet("/live", (HttpContext http) => Live(http, app));
         routes.MapGet("/assets/{**name}", (HttpContext http, string name) => Asset(http, name));
         routes.MapFallback((HttpContext http) => http.Request.Headers.Accept.ToString().Contains("text/html", StringComparison.OrdinalIgnoreCase)
             ? Fault(http, 404, "Not found", $"There is no page {http.Request.Path}.", "takt status") : throw TaktException.NotFound($"no such endpoint: {http.Request.Method} {http.Request.Path}"));
+
+        Workspace In(HttpContext http) => WorkspaceChoice.Of(app, http);
 
         void Map(string path, Func<HttpContext, object> page) => routes.MapGet(path, (Delegate)((HttpContext http) => Guarded(http, async () =>
         {
@@ -97,7 +102,7 @@ public static class DashboardPages
         IResult Show(HttpContext http, string title, Html body, int status)
         {
             SecurityHeaders.ForPage(http.Response);
-            return new PageAnswer(Page.Show(http.Request.Path, title, body, Path.GetFileName(app.Folder.Root)), status);
+            return new PageAnswer(Page.Show(http.Request.Path, title, body, Path.GetFileName(app.Folder.Root), WorkspaceChoice.Switcher(app, http)), status);
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Takt.Data;
+using Takt.Deployments;
 
 namespace Takt.Server.Dashboard;
 
@@ -26,6 +27,7 @@ static class DataPages
             {
                 Parts.Id(c.Id.ToString()), Parts.Count(c.Rows), Parts.Count(c.Files), Parts.Size(c.Bytes), Parts.Text(c.Source), Parts.Time(c.Time, now),
             }), "No version.", "takt run", "Versions"))}
+            {await LineageDrawing.Section(app, $"data:{name}", LineageDirection.Both)}
             """));
     }
 

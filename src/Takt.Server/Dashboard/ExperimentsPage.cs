@@ -7,11 +7,11 @@ static class ExperimentsPage
 {
     const int Together = 100;
 
-    public static (string, Html) Render(TaktApp app, string find, string page)
+    public static (string, Html) Render(TaktApp app, Workspace workspace, string find, string page)
     {
         var now = app.Time.GetUtcNow();
         var at = int.TryParse(page, CultureInfo.InvariantCulture, out var number) ? Math.Clamp(number, 1, 10_000) : 1;
-        var list = app.ExperimentGrid.List(find, Together + 1, (at - 1) * Together);
+        var list = app.ExperimentGrid.In(workspace).List(find, Together + 1, (at - 1) * Together);
         string Url(int to) => $"/experiments?{(find.Length == 0 ? "" : $"find={Uri.EscapeDataString(find)}&")}page={to}";
         return ("Experiments", Html.Of($"""
             <section class="card"><form class="toolbar" method="get" action="/experiments" role="search"><label class="field wide"><span>Name</span><input type="search" name="find" value="{find}"></label><button class="primary">Search</button></form>

@@ -1,3 +1,4 @@
+using Takt.Deployments;
 using Takt.Models;
 
 namespace Takt.Server.Dashboard;
@@ -23,13 +24,14 @@ static class ModelVersionPage
             {(seen.Description.Length == 0 ? Html.None : Html.Of($"<div class=\"prose\">{Markdown.Render(seen.Description)}</div>"))}
             <div class="actions">{Actions(version, seen)}</div>
             </section>
+            {await LineageDrawing.Section(app, $"model:{version.Reference}", LineageDirection.Both)}
             <div class="two">
-            {Pairs("Metrics", version.Metrics.Count > 0 ? version.Metrics.Select(m => (m.Key, Parts.Figure(m.Value))) : run?.Metrics.Values.Select(m => (m.Key, Parts.Figure(m.Value))) ?? [], numbers: true)}
-            {Pairs("Params", version.Params.Count > 0 ? version.Params.Select(p => (p.Key, p.Value)) : run?.Params.Select(p => (p.Key, p.Value)) ?? [], numbers: false)}
+            {Values("Metrics", version.Metrics.Count > 0 ? version.Metrics.Select(m => (m.Key, Parts.Figure(m.Value))) : run?.Metrics.Values.Select(m => (m.Key, Parts.Figure(m.Value))) ?? [])}
+            {Values("Params", version.Params.Count > 0 ? version.Params.Select(p => (p.Key, p.Value)) : run?.Params.Select(p => (p.Key, p.Value)) ?? [])}
             </div>
             {(gates.Count == 0 ? Html.None : Parts.Section("Gates", Parts.Table(["Rule", "Verdict", "Left", "Right", "Why"], gates.Select(g => new[] { Html.Of($"<code>{g.Rule}</code>"), RunPage.Verdict(g.Verdict), Parts.Number(g.Left), Parts.Number(g.Right), Parts.Text(g.Reason) }), "", "", "Gates", numbers: [2, 3])))}
             {await SignatureOf(app, version)}
-            {Pairs("Tags", seen.Tags.Select(t => (t.Key, t.Value)), numbers: false)}
+            {Values("Tags", seen.Tags.Select(t => (t.Key, t.Value)))}
             {(version.Files.Count == 0 ? Html.None : Parts.Section("Package", Parts.Table(["File", "SHA-256"], version.Files.Select(f => new[] { Parts.Text(f.Key), Parts.Id(f.Value) }), "", "", "Package"), version.Package is { } package ? $"{package}"[..19] : null))}
             {Parts.Section("History", ModelPages.History(app, name, number, now))}
             """));
@@ -52,9 +54,11 @@ static class ModelVersionPage
     static List<Evaluation.GateOutcome> GatesOf(TaktApp app, ModelVersion version)
     {
         if (version.Run is not { } id) return [];
-        var own = app.Gates.Of(id);
-        if (own.Count > 0 || app.Runs.Find(id)?.Parent is not { } parent) return [.. own];
-        return [.. app.Pipelines.Stages.Of(parent).Select(s => s.Run).OfType<RunId>().SelectMany(app.Gates.Of)];
+        // a pipeline's version names the pipeline's run, a client's the run that trained it
+        var runs = new List<RunId> { id };
+        runs.AddRange(app.Pipelines.Stages.Of(id).Select(s => s.Run).OfType<RunId>());
+        if (runs.Count == 1 && app.Runs.Find(id)?.Parent is { } parent) runs.AddRange(app.Pipelines.Stages.Of(parent).Select(s => s.Run).OfType<RunId>());
+        return [.. runs.Distinct().SelectMany(app.Gates.Of)];
     }
 
     static async Task<Html> SignatureOf(TaktApp app, ModelVersion version)
@@ -72,6 +76,5 @@ static class ModelVersionPage
         }
     }
 
-    static Html Pairs(string title, IEnumerable<(string Name, string Value)> pairs, bool numbers) => pairs.ToList() is { Count: > 0 } list
-        ? Parts.Section(title, Parts.Table(["Name", "Value"], list.Take(2000).Select(p => new[] { Html.Of($"<code>{p.Name}</code>"), numbers ? Parts.Text(p.Value) : Parts.Long(p.Value) }), "", "", title, numbers: numbers ? [1] : [])) : Html.None;
+    static Html Values(string title, IEnumerable<(string Name, string Value)> pairs) => pairs.ToList() is { Count: > 0 } list ? RunPage.Values(title, list.Select(p => (p.Name, Parts.Long(p.Value))), list.Count) : Html.None;
 }

@@ -4,9 +4,9 @@ namespace Takt.Server.Dashboard;
 static class Page
 {
     static readonly (string Path, string Name)[] Places =
-        [("/", "Overview"), ("/data", "Data"), ("/pipelines", "Pipelines"), ("/runs", "Runs"), ("/models", "Models"), ("/deployments", "Deployments"), ("/monitors", "Monitors")];
+        [("/", "Overview"), ("/data", "Data"), ("/pipelines", "Pipelines"), ("/runs", "Runs"), ("/traces", "Traces"), ("/models", "Models"), ("/deployments", "Deployments"), ("/monitors", "Monitors")];
 
-    public static string Show(string path, string title, Html body, string project) => Html.Of($"""
+    public static string Show(string path, string title, Html body, string project, Html workspaces) => Html.Of($"""
         <!doctype html>
         <html lang="en">
         <head>
@@ -19,7 +19,7 @@ static class Page
         <a class="skip" href="#main">Skip to content</a>
         <header class="top">
         <a class="brand" href="/"><svg viewBox="0 0 24 24" width="22" height="22" aria-hidden="true"><path d="M3 12a9 9 0 1 0 3-6.7M3 4v5h5" fill="none" stroke="currentColor" stroke-width="2.4" stroke-linecap="round" stroke-linejoin="round"/></svg>takt</a>
-        <span class="project">{project}</span>
+        <span class="project">{project}</span>{workspaces}
         <nav aria-label="The line">{Places.Select(p => Html.Of($"<a href=\"{p.Path}\"{new Html(Here(p.Path, path) ? " aria-current=\"page\"" : "")}>{p.Name}</a>"))}</nav>
         <button id="theme" type="button" aria-label="Switch between light and dark">◐</button>
         </header>

@@ -13,13 +13,13 @@ static class RunActions
             : Forms.Dialog("delete-run", "Delete", $"/runs/{Uri.EscapeDataString(id)}/delete", "Delete this run?", Html.Of($"<p>It goes to the bin, from where it can be restored.</p>"), "Delete", danger: true))}
         """);
 
-    public static async Task<string> Do(TaktApp app, string id, string verb, IFormCollection form)
+    public static async Task<string> Do(TaktApp app, Workspace workspace, string id, string verb, IFormCollection form)
     {
         switch (verb)
         {
-            case "rename": await app.RunLog.Update(id, null, null, Forms.Required(form, "name")); break;
-            case "tag": await app.RunLog.Add(id, new LogEntry([], [], [new(Forms.Required(form, "key"), form["value"].ToString())])); break;
-            case "delete" or "restore": await app.RunLog.SetDeleted(id, verb == "delete"); break;
+            case "rename": await app.RunLog.In(workspace).Update(id, null, null, Forms.Required(form, "name")); break;
+            case "tag": await app.RunLog.In(workspace).Add(id, new LogEntry([], [], [new(Forms.Required(form, "key"), form["value"].ToString())])); break;
+            case "delete" or "restore": await app.RunLog.In(workspace).SetDeleted(id, verb == "delete"); break;
             default: throw TaktException.NotFound($"nothing can be done to a run by the name of '{verb}'");
         }
         return $"/runs/{Uri.EscapeDataString(id)}";

@@ -14,9 +14,9 @@ sealed class RunEvents(TaktApp app)
     static readonly TimeSpan Often = TimeSpan.FromSeconds(1);
     int _followers;
 
-    public async Task Follow(HttpContext http, string id)
+    public async Task Follow(HttpContext http, Workspace workspace, string id)
     {
-        var run = app.RunLog.Get(id);
+        var run = app.RunLog.In(workspace).Get(id);
         if (Interlocked.Increment(ref _followers) > MostFollowers)
         {
             Interlocked.Decrement(ref _followers);
@@ -31,7 +31,7 @@ sealed class RunEvents(TaktApp app)
             var first = true;
             do
             {
-                run = app.RunLog.Get(id);
+                run = app.RunLog.In(workspace).Get(id);
                 var changed = run.Metrics.Where(m => !seen.TryGetValue(m.Key, out var old) || old != m).ToList();
                 foreach (var metric in changed) seen[metric.Key] = metric;
                 var ended = run.Status is not ("RUNNING" or "SCHEDULED");

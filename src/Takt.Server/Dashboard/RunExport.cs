@@ -14,22 +14,22 @@ static class RunExport
     /// <summary>What an export holds at most; the API pages through more.</summary>
     const int MostRows = 200_000;
 
-    public static Task Csv(TaktApp app, HttpContext http) => Send(app, http, "csv", "text/csv; charset=utf-8", Lines);
+    public static Task Csv(TaktApp app, Workspace workspace, HttpContext http) => Send(app, workspace, http, "csv", "text/csv; charset=utf-8", Lines);
 
-    public static Task Json(TaktApp app, HttpContext http) => Send(app, http, "json", "application/json", Objects);
+    public static Task Json(TaktApp app, Workspace workspace, HttpContext http) => Send(app, workspace, http, "json", "application/json", Objects);
 
-    static async Task Send(TaktApp app, HttpContext http, string ending, string type, Func<IReadOnlyList<RunColumn>, IReadOnlyList<RunGridRow>, bool, bool, byte[]> write)
+    static async Task Send(TaktApp app, Workspace workspace, HttpContext http, string ending, string type, Func<IReadOnlyList<RunColumn>, IReadOnlyList<RunGridRow>, bool, bool, byte[]> write)
     {
         var state = RunListState.Read(http.Request.Query).Start;
-        var experiment = RunListPage.Resolve(app, state.Experiment);
+        var experiment = RunListPage.Resolve(app, workspace, state.Experiment);
         var query = state.Query(experiment is null ? [] : [experiment.Id]) with { Limit = Together };
-        var page = app.RunGrid.Page(query, state.Columns); // a wrong filter is told before anything is sent
+        var page = app.RunGrid.In(workspace).Page(query, state.Columns); // a wrong filter is told before anything is sent
         SecurityHeaders.ForFile(http.Response);
         http.Response.ContentType = type;
         http.Response.Headers.ContentDisposition = $"attachment; filename=\"takt-runs.{ending}\"";
         // the first page decides the columns
         var columns = page.Columns;
-        for (var rows = 0; ; page = app.RunGrid.Page(query, columns))
+        for (var rows = 0; ; page = app.RunGrid.In(workspace).Page(query, columns))
         {
             rows += page.Rows.Count;
             var more = page.More && rows < MostRows;

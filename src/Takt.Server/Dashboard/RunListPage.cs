@@ -18,10 +18,11 @@ static class RunListPage
     /// <summary>Up to so many columns each rounded number has the exact one as its title.</summary>
     const int WithExact = 60;
 
-    public static (string, Html) Render(TaktApp app, RunListState state)
+    public static (string, Html) Render(TaktApp app, Workspace workspace, RunListState state)
     {
         var now = app.Time.GetUtcNow();
-        var experiment = Resolve(app, state.Experiment);
+        var experiment = Resolve(app, workspace, state.Experiment);
+        var grid = grid.In(workspace);
         IReadOnlyList<long> ids = experiment is null ? [] : [experiment.Id];
         var query = state.Query(ids);
         string? fault = null;
@@ -29,9 +30,9 @@ static class RunListPage
         var count = "";
         try
         {
-            var total = app.RunGrid.Count(query, state.Filter.Length == 0 ? long.MaxValue : CountedUpTo);
+            var total = grid.Count(query, state.Filter.Length == 0 ? long.MaxValue : CountedUpTo);
             count = $"{total:N0}{(state.Filter.Length > 0 && total == CountedUpTo ? " or more" : "")} {(state.Deleted ? "deleted " : "")}run{(total == 1 ? "" : "s")}";
-            body = state.Group is { } group ? Groups(app, state, query, group, now) : Table(app, state, query, now, all: experiment is null);
+            body = state.Group is { } group ? Groups(grid, state, query, group, now) : Table(grid, state, query, now, all: experiment is null);
         }
         catch (TaktException e) when (e.Error == TaktError.Invalid)
         {
@@ -40,7 +41,7 @@ static class RunListPage
         }
         return (experiment is null ? "Runs" : experiment.Name, Html.Of($"""
             <section class="card runs" data-experiment="{state.Experiment}">
-            {Toolbar(app, state, experiment, fault)}
+            {Toolbar(app.ExperimentGrid.In(workspace), state, experiment, fault)}
             <p class="count"><span>{count} · {Parts.Link("/experiments", "all experiments")}</span>{Exports(state)}</p>
             {body}
             </section>
@@ -51,12 +52,12 @@ static class RunListPage
 
     /// <summary>By id, else by name.</summary>
     /// <exception cref="TaktException">NotFound.</exception>
-    public static ExperimentRow? Resolve(TaktApp app, string text) => text.Length == 0 ? null
-        : app.ExperimentGrid.Find(text) ?? throw TaktException.NotFound($"no experiment '{text}'; /experiments lists those that there are");
+    public static ExperimentRow? Resolve(TaktApp app, Workspace workspace, string text) => text.Length == 0 ? null
+        : app.ExperimentGrid.In(workspace).Find(text) ?? throw TaktException.NotFound($"no experiment '{text}'; /experiments lists those that there are");
 
-    static Html Toolbar(TaktApp app, RunListState state, ExperimentRow? experiment, string? fault)
+    static Html Toolbar(ExperimentGrid experiments, RunListState state, ExperimentRow? experiment, string? fault)
     {
-        var listed = app.ExperimentGrid.Choice(ListedExperiments).ToList();
+        var listed = experiments.Choice(ListedExperiments).ToList();
         if (experiment is not null && listed.TrueForAll(e => e.Id != experiment.Id)) listed.Insert(0, experiment);
         var kept = (state.Start with { Experiment = "", Filter = "", Group = null, Show = RunListState.Sizes[0], TopLevel = false, Deleted = false }).Parts();
         return Html.Of($"""
@@ -83,9 +84,9 @@ static class RunListPage
         : Html.Of($"""<span class="exports">Export {Parts.Link(state.Start.Url("/runs/export.csv"), "CSV")} {Parts.Link(state.Start.Url("/runs/export.json"), "JSON")} <span class="dim keys">· keys: j k move, x select, c compare, Enter open, / filter</span></span>""");
 
     // written straight into one buffer: a table of 100 rows and 500 columns is 50,000 cells
-    static Html Table(TaktApp app, RunListState state, RunGridQuery query, DateTimeOffset now, bool all)
+    static Html Table(RunGrid grid, RunListState state, RunGridQuery query, DateTimeOffset now, bool all)
     {
-        var page = app.RunGrid.Page(query, state.Columns);
+        var page = grid.Page(query, state.Columns);
         if (page.Rows.Count == 0)
             return state.Filter.Length > 0 ? Html.Of($"""<div class="empty"><p>No run matches this filter.</p><p>{Parts.Link((state.Start with { Filter = "" }).Url(), "Show all of them")}</p></div>""")
                 : state.Deleted ? Html.Of($"""<div class="empty"><p>Nothing is in the bin.</p></div>""")
@@ -158,12 +159,12 @@ static class RunListPage
         html.Append("</td>");
     }
 
-    static Html Groups(TaktApp app, RunListState state, RunGridQuery query, RunColumn by, DateTimeOffset now)
+    static Html Groups(RunGrid grid, RunListState state, RunGridQuery query, RunColumn by, DateTimeOffset now)
     {
         var metrics = state.Columns?.Where(c => c is { Kind: RunColumnKind.Metric, IsPattern: false }).Select(c => c.Key).Distinct().ToList()
-            ?? app.RunGrid.Page(query with { Limit = 20, After = null, Before = null }, null).Columns.Where(c => c.Kind == RunColumnKind.Metric).Select(c => c.Key).ToList();
+            ?? grid.Page(query with { Limit = 20, After = null, Before = null }, null).Columns.Where(c => c.Kind == RunColumnKind.Metric).Select(c => c.Key).ToList();
         metrics = metrics[..Math.Min(metrics.Count, MostGroupMetrics)];
-        var groups = app.RunGrid.Groups(query, by, metrics, MostGroups);
+        var groups = grid.Groups(query, by, metrics, MostGroups);
         return Html.Of($"""
             <div class="scroll" role="region" aria-label="Groups" tabindex="0"><table><thead><tr><th scope="col">{by.ToString()}</th><th scope="col" class="n">Runs</th><th scope="col">Newest</th>{metrics.Select(m => Html.Of($"<th scope=\"col\" class=\"n\"><span class=\"kind\">mean, least – greatest</span>{m}</th>"))}</tr></thead>
             <tbody>{groups.Select(g => Html.Of($"""

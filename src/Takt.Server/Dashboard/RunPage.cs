@@ -1,4 +1,5 @@
 using System.Globalization;
+using Takt.Deployments;
 using Takt.Evaluation;
 using Takt.Runs;
 
@@ -23,14 +24,14 @@ static class RunPage
 
     public static Html Named(string id, string name) => Html.Of($"{RunColour.Swatch(id)}<a href=\"/runs/{Uri.EscapeDataString(id)}\" dir=\"auto\">{(name.Length == 0 ? id[..Math.Min(12, id.Length)] : name.Length > 60 ? name[..60] + "…" : name)}</a>");
 
-    public static (string, Html) Render(TaktApp app, string id)
+    public static async Task<(string, Html)> Render(TaktApp app, Workspace workspace, string id)
     {
         var now = app.Time.GetUtcNow();
+        var tracked = app.RunLog.In(workspace).Get(id); // first: a run of another workspace is not there
         var run = app.Runs.Get(new RunId(id));
-        var tracked = app.RunLog.Get(id);
-        var experiment = app.ExperimentGrid.Find(tracked.Experiment.ToString(CultureInfo.InvariantCulture));
+        var experiment = app.ExperimentGrid.In(workspace).Find(tracked.Experiment.ToString(CultureInfo.InvariantCulture));
         var stages = app.Pipelines.Stages.Of(run.Id);
-        var children = app.RunGrid.Page(new RunGridQuery { Experiments = [tracked.Experiment], Filter = $"tags.`mlflow.parentRunId` = '{id}'", Ascending = true, Limit = MostParts }, []);
+        var children = app.RunGrid.In(workspace).Page(new RunGridQuery { Experiments = [tracked.Experiment], Filter = $"tags.`mlflow.parentRunId` = '{id}'", Ascending = true, Limit = MostParts }, []);
         var keys = app.MetricSeries.Keys(id);
         var running = tracked.Status is "RUNNING" or "SCHEDULED" && !tracked.Deleted;
         var note = tracked.Tags.LastOrDefault(t => t.Key == "mlflow.note.content").Value;
@@ -56,6 +57,7 @@ static class RunPage
                 """)))}
             {Inputs(tracked)}{Outputs(app, tracked)}
             {Artifacts(run)}
+            {await LineageDrawing.Section(app, $"run:{id}", LineageDirection.Both)}
             {Values("Tags", run.Tags.Where(t => !IsSystem(t.Key)).Select(t => (t.Key, Parts.Long(t.Value))), run.Tags.Count)}
             {(system.Count == 0 ? Html.None : Html.Of($"<details class=\"card fold\"><summary><h2>System</h2></summary>{Parts.Table(["Name", "Value"], system.Take(MostValues).Select(t => new[] { Html.Of($"<code>{t.Key}</code>"), Parts.Long(t.Value) }), "", "", "System")}</details>"))}
             <script src="/assets/run.js" defer></script>
@@ -129,7 +131,8 @@ static class RunPage
 
     public static Html Verdict(GateVerdict verdict) => verdict == GateVerdict.NotApplicable ? Parts.Badge("does not apply", "quiet") : Parts.State(verdict.ToString());
 
-    static Html Values(string title, IEnumerable<(string Name, Html Value)> values, int count) => values.Take(MostValues).ToList() is { Count: > 0 } list ? Html.Of($"""
+    /// <summary>Names and values that scroll in themselves, and can be searched when there are many.</summary>
+    public static Html Values(string title, IEnumerable<(string Name, Html Value)> values, int count) => values.Take(MostValues).ToList() is { Count: > 0 } list ? Html.Of($"""
         <section class="card values"><header><h2>{title} <span class="dim">{list.Count:N0}</span></h2>{(list.Count > 12 ? Html.Of($"<input type=\"search\" class=\"find\" placeholder=\"find\" aria-label=\"Find in {title}\" autocomplete=\"off\">") : Html.None)}</header>
         <div class="scroll tall" role="region" aria-label="{title}" tabindex="0"><table><thead><tr><th scope="col">Name</th><th scope="col">Value</th></tr></thead><tbody>{list.Select(v => Html.Of($"<tr><td><code>{v.Name}</code></td><td>{v.Value}</td></tr>"))}</tbody></table></div>
         {(count > MostValues ? Html.Of($"<p class=\"count dim\">the first {MostValues:N0} of {count:N0}; the API has all</p>") : Html.None)}</section>

@@ -6,8 +6,10 @@ namespace Takt.Runs;
 /// The runs table's queries: a page by keyset in any order, only the columns asked for, groups, counts and the keys that there are. What a page costs
 /// depends on its rows and columns, not on how far down it is.
 /// </summary>
-public sealed class RunGrid(Database database)
+public sealed class RunGrid(Database database, Workspace workspace = default)
 {
+    public RunGrid In(Workspace other) => other == workspace ? this : new(database, other);
+
     public const int MostColumns = 1000;
 
     /// <summary>Of runs that are compared with all they have.</summary>
@@ -55,7 +57,7 @@ public sealed class RunGrid(Database database)
         var place = runs.Select((id, i) => (id, i)).ToDictionary(p => p.id, p => p.i, StringComparer.Ordinal);
         var rows = session.Query($"""
             select r.id, r.experiment, e.name, r.name, r.user_id, r.status, r.started, r.ended, r.parent from run r join experiment e on e.id = r.experiment
-            where e.workspace = {RunTable.Workspace} and r.id in ({ids})
+            where e.workspace = {workspace} and r.id in ({ids})
             """, row => new RunGridRow(row.Text(0), row.Number(1), row.Text(2), row.Text(3), row.Text(4), row.Text(5), row.Number(6), row.NumberOrNull(7), row.TextOrNull(8), []));
         rows.Sort((a, b) => place[a.Id].CompareTo(place[b.Id]));
         if (rows.Count == 0) return new RunGridPage([], [], false, false);
@@ -148,13 +150,13 @@ public sealed class RunGrid(Database database)
 
     static Sql Ids(List<RunGridRow> rows) => Sql.Join(", ", rows.Select(r => (Sql)$"{r.Id}"));
 
-    static Sql Where(SqlSession session, RunGridQuery query)
+    Sql Where(SqlSession session, RunGridQuery query)
     {
         Sql within = query.Experiments.Count switch
         {
-            0 => (Sql)$"r.experiment in (select id from experiment where workspace = {RunTable.Workspace} and lifecycle = {"active"})",
-            1 => $"r.experiment = {query.Experiments[0]}",
-            _ => $"r.experiment in ({Sql.Join(", ", query.Experiments.Select(e => (Sql)$"{e}"))})",
+            0 => (Sql)$"r.experiment in (select id from experiment where workspace = {workspace} and lifecycle = {"active"})",
+            1 => $"r.experiment = {query.Experiments[0]} and {query.Experiments[0]} in (select id from experiment where workspace = {workspace})",
+            _ => $"r.experiment in (select id from experiment where workspace = {workspace} and id in ({Sql.Join(", ", query.Experiments.Select(e => (Sql)$"{e}"))}))",
         };
         return $"{within} and r.lifecycle = {(query.Deleted ? "deleted" : "active")} {Sql.Raw(query.TopLevel ? "and r.parent is null" : "")} {SearchSql.Runs(query.Filter, [], session.Dialect).Where}";
     }

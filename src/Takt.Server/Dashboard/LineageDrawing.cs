@@ -1,0 +1,90 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using Takt.Deployments;
+
+namespace Takt.Server.Dashboard;
+
+/// <summary>A lineage as columns from cause to effect, with a table of the same behind it.</summary>
+static class LineageDrawing
+{
+    const int Width = 172;
+    const int Height = 44;
+    const int GapX = 44;
+    const int GapY = 14;
+
+    /// <summary>More nodes than this are listed only.</summary>
+    const int MostDrawn = 120;
+    const int MostListed = 1000;
+
+    /// <summary>The section of a page; nothing when there is no lineage to tell.</summary>
+    public static async Task<Html> Section(TaktApp app, string reference, LineageDirection direction, CancellationToken cancel = default)
+    {
+        try
+        {
+            var graph = await app.Lineage.Of(reference, direction, cancel);
+            if (graph.Nodes.Count < 2) return Html.None;
+            return Parts.Section("Lineage", Html.Of($"""
+                {(graph.Nodes.Count > MostDrawn ? Html.Of($"<p class=\"count dim\">{graph.Nodes.Count:N0} things are too many for a drawing; the table has them</p>") : Draw(graph))}
+                <details><summary>As a table</summary>{Parts.Table(["What", "Name", "Detail", "Came from"], graph.Nodes.Take(MostListed).Select(n => new[]
+                {
+                    Parts.Text(n.Kind), Url(n) is { } url ? Parts.Link(url, n.Name) : Parts.Text(n.Name), Parts.Text(n.Summary),
+                    Html.Join(graph.Edges.Where(e => e.To == n.Id).Take(20).Select(e => Html.Of($"{graph.Nodes.FirstOrDefault(x => x.Id == e.From)?.Name} <span class=\"dim\">({e.Kind})</span> "))),
+                }), "", "", "Lineage")}</details>
+                """), graph.Truncated ? "there is more than is shown" : $"takt models show …, takt why: the same in the terminal");
+        }
+        catch (TaktException e) when (e.Error is TaktError.NotFound or TaktError.Invalid or TaktError.Conflict)
+        {
+            return Html.None;
+        }
+    }
+
+    static Html Draw(LineageGraph graph)
+    {
+        // columns by rank, without those that are empty; within a column by the mean height of what it came from, so that few edges cross
+        var ranks = graph.Nodes.Select(n => n.Rank).Distinct().Order().ToList();
+        var place = new Dictionary<string, (int X, int Y)>(StringComparer.Ordinal);
+        var deepest = 0;
+        for (var column = 0; column < ranks.Count; column++)
+        {
+            var nodes = graph.Nodes.Where(n => n.Rank == ranks[column]).OrderBy(n => graph.Edges.Where(e => e.To == n.Id && place.ContainsKey(e.From)).Select(e => place[e.From].Y).DefaultIfEmpty(0).Average()).ThenBy(n => n.Id, StringComparer.Ordinal).ToList();
+            for (var i = 0; i < nodes.Count; i++) place[nodes[i].Id] = (column * (Width + GapX), i * (Height + GapY));
+            deepest = Math.Max(deepest, nodes.Count);
+        }
+        var (width, height) = ((ranks.Count * (Width + GapX)) - GapX + 4, (deepest * (Height + GapY)) - GapY + 4);
+        var svg = new StringBuilder();
+        svg.Append(CultureInfo.InvariantCulture, $"<div class=\"scroll\" role=\"region\" aria-label=\"Lineage\" tabindex=\"0\"><svg class=\"graph\" viewBox=\"-2 -2 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"group\" aria-label=\"Lineage from cause to effect; the table below says the same\">");
+        foreach (var edge in graph.Edges)
+        {
+            if (!place.TryGetValue(edge.From, out var from) || !place.TryGetValue(edge.To, out var to)) continue;
+            var (x1, y1, x2, y2) = (from.X + Width, from.Y + (Height / 2), to.X, to.Y + (Height / 2));
+            svg.Append(CultureInfo.InvariantCulture, $"<path d=\"M{x1},{y1} C{x1 + GapX},{y1} {x2 - GapX},{y2} {x2},{y2}\"><title>").Append(Encoded($"{edge.From} — {edge.Kind} → {edge.To}")).Append("</title></path>");
+        }
+        foreach (var node in graph.Nodes)
+        {
+            var url = Url(node);
+            if (url is not null && node.Id != graph.Root) svg.Append("<a href=\"").Append(Encoded(url)).Append("\">");
+            svg.Append(CultureInfo.InvariantCulture, $"<g class=\"{(node.Id == graph.Root ? "busy" : "")}\" transform=\"translate({place[node.Id].X},{place[node.Id].Y})\"><title>").Append(Encoded($"{node.Kind} {node.Name}{(node.Summary.Length > 0 ? ": " + node.Summary : "")}"))
+                .Append(CultureInfo.InvariantCulture, $"</title><rect width=\"{Width}\" height=\"{Height}\" rx=\"8\"/><text x=\"10\" y=\"19\">").Append(Encoded(Short(node.Name))).Append("</text><text class=\"dim\" x=\"10\" y=\"35\">").Append(Encoded(node.Kind)).Append("</text></g>");
+            if (url is not null && node.Id != graph.Root) svg.Append("</a>");
+        }
+        return new Html(svg.Append("</svg></div>").ToString());
+    }
+
+    static string? Url(LineageNode node)
+    {
+        var name = node.Id[(node.Id.IndexOf(':') + 1)..];
+        return node.Kind switch
+        {
+            "data" => $"/data/{Uri.EscapeDataString(name.Split('@')[0])}",
+            "run" => $"/runs/{Uri.EscapeDataString(name)}",
+            "model" when name.LastIndexOf('@') is var at and > 0 => $"/models/{Uri.EscapeDataString(name[..at])}/{Uri.EscapeDataString(name[(at + 1)..])}",
+            "endpoint" => $"/deployments/{Uri.EscapeDataString(name)}",
+            _ => null,
+        };
+    }
+
+    static string Short(string name) => name.StartsWith("sha256:", StringComparison.Ordinal) ? name[7..19] : name.Length > 21 ? name[..20] + "…" : name;
+
+    static string Encoded(string text) => WebUtility.HtmlEncode(text);
+}
