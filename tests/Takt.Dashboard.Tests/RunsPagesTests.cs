@@ -16,7 +16,7 @@ public sealed class RunsPagesTests(RunsServer server, Chromium chromium) : IClas
         await using var context = await chromium.Browser.NewContextAsync(new() { ViewportSize = new() { Width = 1280, Height = 900 } });
         foreach (var (path, text) in ((string, string)[])
         [
-            (Table + "&sort=start_time&dir=asc&show=5", "<script>alert('run')</script>"), (Table + "&cols=params.*,tags.*,metrics.m/*&show=5", "m/59"), (Table + "&group=params.model", "vit"),
+            (Table + "&sort=start_time&dir=asc&show=5", "<script>alert('run')</script>"), (Table + "&cols=params.*,tags.*,metrics.m/5*&show=3", "m/59"), (Table + "&group=params.model", "vit"),
             (Table + "&filter=metrics.acc %3E 2", "No run matches"), ($"/runs/{server.Odd}", "<script>alert(2)</script>"), ($"/compare?run={server.Odd},{server.Sweep[0]},{server.Sweep[1]}", "onerror"), (Table.Replace("/runs", "/compare"), "121 runs"),
             ($"/runs/{server.Odd}/artifacts/", "folder/"), ($"/runs/{server.Odd}/artifacts/notes.md", "<script>alert(4)</script>"), ($"/runs/{server.Odd}/artifacts/config.json", "<script>alert(5)</script>"), ($"/runs/{server.Odd}/artifacts/broken.json", "not valid JSON"),
             ($"/runs/{server.Odd}/artifacts/rows.csv", "<script>alert(6)</script>"), ($"/runs/{server.Odd}/artifacts/ragged.csv", "ragged.csv"), ($"/runs/{server.Odd}/artifacts/folder/page.html", "<script>alert(7)</script>"), ($"/runs/{server.Odd}/artifacts/empty.txt", "empty"),
@@ -25,7 +25,8 @@ public sealed class RunsPagesTests(RunsServer server, Chromium chromium) : IClas
         ])
         {
             var page = await PageCheck.Open(context, server.Address, path, text, faults);
-            if (!text.Contains("runs")) await PageCheck.Axe(page, faults); // 121 runs side by side take it a minute; the three have the same parts
+            // one page of each kind: axe takes seconds where there are many cells, and other files' previews are made of the same parts
+            if (!text.Contains("runs") && (!path.Contains("/artifacts/") || path.EndsWith('/') || path.EndsWith(".md") || path.EndsWith("rows.csv") || path.EndsWith(".png"))) await PageCheck.Axe(page, faults);
             await page.CloseAsync();
         }
         Assert.Equal([], faults);

@@ -22,7 +22,7 @@ static class RunListPage
     {
         var now = app.Time.GetUtcNow();
         var experiment = Resolve(app, workspace, state.Experiment);
-        var grid = grid.In(workspace);
+        var grid = app.RunGrid.In(workspace);
         IReadOnlyList<long> ids = experiment is null ? [] : [experiment.Id];
         var query = state.Query(ids);
         string? fault = null;

@@ -29,12 +29,9 @@ public sealed class RunGrid(Database database, Workspace workspace = default)
         var backward = query.Before is not null;
         var terms = Order(query);
         var where = Where(session, query);
-        if ((query.Before ?? query.After) is { } anchor) where = $"{where} and {Beyond(session, query, terms, anchor, backward)}";
-        var order = string.Join(", ", terms.Select(t => $"{t.Expression} {(t.Descending != backward ? "desc" : "asc")}"));
-        var rows = session.Query($"""
-            select r.id, r.experiment, r.name, r.user_id, r.status, r.started, r.ended, r.parent from run r {Join(query)} where {where}
-            order by {Sql.Raw(order)} limit {query.Limit + 1}
-            """, row => new RunGridRow(row.Text(0), row.Number(1), "", row.Text(2), row.Text(3), row.Text(4), row.Number(5), row.NumberOrNull(6), row.TextOrNull(7), []));
+        var anchor = (query.Before ?? query.After) is { } run ? Anchor(session, query, terms, run) : null;
+        var rows = ByMetric(session, query, terms, where, anchor, backward)
+            ?? Rows(session, $"from run r {Join(query)}", anchor is null ? where : $"{where} and {Beyond(terms, anchor, backward)}", terms, backward, query.Limit + 1);
         var more = rows.Count > query.Limit;
         if (more) rows.RemoveAt(query.Limit);
         if (backward) rows.Reverse();
@@ -207,12 +204,40 @@ public sealed class RunGrid(Database database, Workspace workspace = default)
         ? "(o.value glob '*[0-9]*' and o.value glob '[-+.0-9]*' and o.value not glob '*[^-+.0-9eE]*' and o.value not glob '*.*.*' and o.value not glob '*[eE]*[eE]*' and o.value not glob '*[eE]' and (o.value not glob '?*[-+]*' or o.value glob '*[0-9.][eE][-+][0-9]*'))"
         : "o.value ~ '^[-+]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][-+]?[0-9]{1,2})?$'";
 
-    Sql Beyond(SqlSession session, RunGridQuery query, List<Term> terms, string anchor, bool backward)
+    /// <summary>
+    /// The best or worst by a metric of one experiment, read in the order of the index of metrics by value: as long as there are numbers, the other runs are not looked at.
+    /// Null: this page begins among those that have no number, or there is no such index.
+    /// </summary>
+    static List<RunGridRow>? ByMetric(SqlSession session, RunGridQuery query, List<Term> terms, Sql where, object[]? anchor, bool backward)
+    {
+        if (query.Sort.Kind != RunColumnKind.Metric || query.Experiments.Count != 1 || (anchor is not null && (long)anchor[0] != 0)) return null;
+        List<Term> numbers = [new("o.value", terms[1].Descending), .. terms[2..]];
+        // cross join: SQLite takes the tables in this order
+        Sql from = $"from run_metric o cross join run r";
+        Sql among = $"r.id = o.run and o.experiment = {query.Experiments[0]} and o.key = {query.Sort.Key} and o.is_nan = 0 and {where}";
+        var rows = Rows(session, from, anchor is null ? among : $"{among} and {Beyond(numbers, anchor[1..], backward)}", numbers, backward, query.Limit + 1);
+        if (rows.Count <= query.Limit && !backward)
+            rows.AddRange(Rows(session, $"from run r {Join(query)}", $"{where} and (o.value is null or o.is_nan = 1)", terms, backward, query.Limit + 1 - rows.Count));
+        return rows;
+    }
+
+    static List<RunGridRow> Rows(SqlSession session, Sql from, Sql where, List<Term> terms, bool backward, int limit)
+    {
+        var order = string.Join(", ", terms.Select(t => $"{t.Expression} {(t.Descending != backward ? "desc" : "asc")}"));
+        return session.Query($"select r.id, r.experiment, r.name, r.user_id, r.status, r.started, r.ended, r.parent {from} where {where} order by {Sql.Raw(order)} limit {limit}",
+            row => new RunGridRow(row.Text(0), row.Number(1), "", row.Text(2), row.Text(3), row.Text(4), row.Number(5), row.NumberOrNull(6), row.TextOrNull(7), []));
+    }
+
+    /// <summary>The values by which a run stands where it stands.</summary>
+    object[] Anchor(SqlSession session, RunGridQuery query, List<Term> terms, string run)
     {
         var columns = string.Join(", ", terms.Select(t => t.Text ? t.Expression : $"cast({t.Expression} as {(t.Whole ? "bigint" : Real)})"));
-        var values = session.First($"select {Sql.Raw(columns)} from run r {Join(query)} where r.id = {anchor}",
-            row => terms.Select((t, i) => t.Text ? row.Text(i) : t.Whole ? (object)row.Number(i) : row.Real(i)).ToArray());
-        if (values is null) throw TaktException.NotFound($"run {anchor}, from which this page continues, is gone; begin at the first page");
+        return session.First($"select {Sql.Raw(columns)} from run r {Join(query)} where r.id = {run}", row => terms.Select((t, i) => t.Text ? row.Text(i) : t.Whole ? (object)row.Number(i) : row.Real(i)).ToArray())
+            ?? throw TaktException.NotFound($"run {run}, from which this page continues, is gone; begin at the first page");
+    }
+
+    static Sql Beyond(List<Term> terms, object[] values, bool backward)
+    {
         var rest = Sql.Raw("1 = 0");
         for (var i = terms.Count - 1; i >= 0; i--)
         {
