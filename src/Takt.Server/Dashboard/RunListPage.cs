@@ -9,9 +9,10 @@ namespace Takt.Server.Dashboard;
 static class RunListPage
 {
     /// <summary>A filtered table's runs are counted up to here.</summary>
-    const long CountedUpTo = 10_000;
+    const long CountedUpTo = 1_000;
     const int MostGroups = 200;
     const int MostGroupMetrics = 8;
+    const int UsualGroupMetrics = 3;
     const int ListedExperiments = 200;
     const int LongestCell = 80;
 
@@ -162,7 +163,7 @@ static class RunListPage
     static Html Groups(RunGrid grid, RunListState state, RunGridQuery query, RunColumn by, DateTimeOffset now)
     {
         var metrics = state.Columns?.Where(c => c is { Kind: RunColumnKind.Metric, IsPattern: false }).Select(c => c.Key).Distinct().ToList()
-            ?? grid.Page(query with { Limit = 20, After = null, Before = null }, null).Columns.Where(c => c.Kind == RunColumnKind.Metric).Select(c => c.Key).ToList();
+            ?? grid.Page(query with { Limit = 20, After = null, Before = null }, null).Columns.Where(c => c.Kind == RunColumnKind.Metric).Select(c => c.Key).Take(UsualGroupMetrics).ToList();
         metrics = metrics[..Math.Min(metrics.Count, MostGroupMetrics)];
         var groups = grid.Groups(query, by, metrics, MostGroups);
         return Html.Of($"""
