@@ -9,10 +9,13 @@ using Takt.Storage;
 namespace Takt.Evaluation;
 
 /// <summary>Sets of questions as evaluation clients keep them, by MLflow's rules: a record is one by its inputs, and giving it again merges it.</summary>
-public sealed class EvaluationSets(Database database, TimeProvider time)
+public sealed class EvaluationSets(Database database, TimeProvider time, Workspace workspace = default)
 {
     const string UserTag = "mlflow.user";
     const int Together = 500;
+
+    /// <summary>Those of another workspace.</summary>
+    public EvaluationSets In(Workspace other) => other == workspace ? this : new(database, time, other);
 
     /// <param name="tags">JSON texts or other values as text.</param>
     public Task<EvaluationSet> Create(string name, IReadOnlyList<KeyValuePair<string, string>> tags, IReadOnlyList<string> experiments) => database.Write(session =>
@@ -22,7 +25,7 @@ public sealed class EvaluationSets(Database database, TimeProvider time)
         var user = tags.LastOrDefault(t => t.Key == UserTag).Value;
         session.Execute($"""
             insert into evaluation_set(id, workspace, name, digest, created, updated, created_by, updated_by)
-            values({id}, {RunTable.Workspace}, {name}, {Digest(name, now)}, {now}, {now}, {user}, {user})
+            values({id}, {workspace}, {name}, {Digest(name, now)}, {now}, {now}, {user}, {user})
             """);
         foreach (var (key, value) in tags) PutTag(session, id, key, value);
         foreach (var experiment in experiments) Link(session, id, experiment);
@@ -33,7 +36,7 @@ public sealed class EvaluationSets(Database database, TimeProvider time)
     public EvaluationSet Get(string id) => database.Read(session => Find(session, id)) ?? throw TaktException.NotFound($"Evaluation dataset with id '{id}' not found");
 
     /// <summary>Nothing happens when it is not there.</summary>
-    public Task Delete(string id) => database.Write(session => { session.Execute($"delete from evaluation_set where id = {id} and workspace = {RunTable.Workspace}"); });
+    public Task Delete(string id) => database.Write(session => { session.Execute($"delete from evaluation_set where id = {id} and workspace = {workspace}"); });
 
     /// <param name="experiments">Empty: all.</param>
     public List<EvaluationSet> Search(IReadOnlyList<string> experiments, string? filter, IReadOnlyList<string> orderBy, int offset, int limit) => database.Read(session =>
@@ -41,7 +44,7 @@ public sealed class EvaluationSets(Database database, TimeProvider time)
         var where = EvaluationFilter.Parse(filter, session.Dialect);
         Sql within = experiments.Count == 0 ? Sql.Raw("")
             : $"and d.id in (select evaluation_set from evaluation_set_experiment where experiment in ({Sql.Join(", ", experiments.Select(e => (Sql)$"{e}"))}))";
-        return Select(session, $"where d.workspace = {RunTable.Workspace} {within} {where} order by {EvaluationFilter.Order(orderBy)} limit {limit} offset {offset}");
+        return Select(session, $"where d.workspace = {workspace} {within} {where} order by {EvaluationFilter.Order(orderBy)} limit {limit} offset {offset}");
     });
 
     /// <summary>Null values are passed over.</summary>
@@ -53,18 +56,18 @@ public sealed class EvaluationSets(Database database, TimeProvider time)
     });
 
     /// <summary>Nothing happens when it is not there.</summary>
-    public Task DeleteTag(string id, string key) => database.Write(session => { session.Execute($"delete from evaluation_set_tag where evaluation_set = {id} and key = {key}"); });
+    public Task DeleteTag(string id, string key) => database.Write(session => { if (Find(session, id) is not null) session.Execute($"delete from evaluation_set_tag where evaluation_set = {id} and key = {key}"); });
 
     /// <summary>Every experiment that the set is used by; none when the set is not there.</summary>
     public List<string> Experiments(string id) => database.Read(session =>
-        session.Query($"select experiment from evaluation_set_experiment where evaluation_set = {id} order by experiment", row => row.Text(0)));
+        Find(session, id) is null ? [] : session.Query($"select experiment from evaluation_set_experiment where evaluation_set = {id} order by experiment", row => row.Text(0)));
 
     /// <exception cref="TaktException">NotFound: the set or an experiment.</exception>
     public Task<EvaluationSet> AddTo(string id, IReadOnlyList<string> experiments) => Change(id, session =>
     {
         foreach (var experiment in experiments)
             if (!long.TryParse(experiment, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
-                || session.Number($"select id from experiment where workspace = {RunTable.Workspace} and id = {number}") is null)
+                || session.Number($"select id from experiment where workspace = {workspace} and id = {number}") is null)
                 throw TaktException.NotFound($"No Experiment with id={experiment}");
         foreach (var experiment in experiments) Link(session, id, experiment);
         return true;
@@ -184,9 +187,9 @@ public sealed class EvaluationSets(Database database, TimeProvider time)
         insert into evaluation_set_experiment(evaluation_set, experiment) values({id}, {experiment}) on conflict(evaluation_set, experiment) do nothing
         """);
 
-    static EvaluationSet Known(SqlSession session, string id) => Find(session, id) ?? throw TaktException.NotFound($"Could not find evaluation dataset with ID {id}");
+    EvaluationSet Known(SqlSession session, string id) => Find(session, id) ?? throw TaktException.NotFound($"Could not find evaluation dataset with ID {id}");
 
-    static EvaluationSet? Find(SqlSession session, string id) => Select(session, $"where d.id = {id} and d.workspace = {RunTable.Workspace}").FirstOrDefault();
+    EvaluationSet? Find(SqlSession session, string id) => Select(session, $"where d.id = {id} and d.workspace = {workspace}").FirstOrDefault();
 
     static List<EvaluationSet> Select(SqlSession session, Sql rest)
     {

@@ -5,14 +5,17 @@ using Takt.Storage;
 namespace Takt.Evaluation;
 
 /// <summary>Judges that clients keep with an experiment: a name, and a new version for each registration.</summary>
-public sealed class Scorers(Database database, TimeProvider time)
+public sealed class Scorers(Database database, TimeProvider time, Workspace workspace = default)
 {
     const string Columns = "s.id, s.experiment, s.name, v.version, v.definition, v.created from scorer s join scorer_version v on v.scorer = s.id";
+
+    /// <summary>Those of another workspace.</summary>
+    public Scorers In(Workspace other) => other == workspace ? this : new(database, time, other);
 
     /// <exception cref="TaktException">NotFound or Invalid: the experiment.</exception>
     public Task<ScorerVersion> Register(long experiment, string name, string definition) => database.Write(session =>
     {
-        Experiments.CheckActive(session, experiment);
+        experiment = Active(session, experiment);
         var id = session.Text($"select id from scorer where experiment = {experiment} and name = {name}");
         if (id is null)
         {
@@ -26,19 +29,19 @@ public sealed class Scorers(Database database, TimeProvider time)
     });
 
     /// <summary>The newest version of each, by name.</summary>
-    public List<ScorerVersion> List(long experiment) => Read(experiment, session => Select(session, $"""
+    public List<ScorerVersion> List(long experiment) => Read(experiment, (session, experiment) => Select(session, $"""
         where s.experiment = {experiment} and v.version = (select max(w.version) from scorer_version w where w.scorer = s.id) order by s.name
         """));
 
     /// <summary>Every version, the oldest first.</summary>
-    public List<ScorerVersion> Versions(long experiment, string name) => Read(experiment, session =>
+    public List<ScorerVersion> Versions(long experiment, string name) => Read(experiment, (session, experiment) =>
     {
         var found = Select(session, $"where s.experiment = {experiment} and s.name = {name} order by v.version");
         return found.Count > 0 ? found : throw Unknown(experiment, name, null);
     });
 
     /// <param name="version">Null: the newest.</param>
-    public ScorerVersion Get(long experiment, string name, long? version) => Read(experiment, session =>
+    public ScorerVersion Get(long experiment, string name, long? version) => Read(experiment, (session, experiment) =>
     {
         Sql which = version is null ? Sql.Raw("") : $"and v.version = {version}";
         var found = Select(session, $"where s.experiment = {experiment} and s.name = {name} {which} order by v.version desc limit 1").FirstOrDefault();
@@ -50,7 +53,7 @@ public sealed class Scorers(Database database, TimeProvider time)
     /// <param name="version">Null: all of them.</param>
     public Task Delete(long experiment, string name, long? version) => database.Write(session =>
     {
-        Experiments.CheckActive(session, experiment);
+        experiment = Active(session, experiment);
         var id = session.Text($"select id from scorer where experiment = {experiment} and name = {name}") ?? throw Unknown(experiment, name, null);
         if (version is null) session.Execute($"delete from scorer where id = {id}");
         else if (session.Execute($"delete from scorer_version where scorer = {id} and version = {version}") == 0) throw Unknown(experiment, name, version);
@@ -64,7 +67,7 @@ public sealed class Scorers(Database database, TimeProvider time)
         TraceFilter.Parse(filter, database.Dialect);
         return database.Write(session =>
         {
-            Experiments.CheckActive(session, experiment);
+            experiment = Active(session, experiment);
             var scorer = session.Text($"select id from scorer where experiment = {experiment} and name = {name}") ?? throw Unknown(experiment, name, null);
             session.Execute($"""
                 insert into online_scoring(scorer, id, sample_rate, filter) values({scorer}, {Guid.NewGuid().ToString("N")}, {rate}, {filter})
@@ -77,16 +80,24 @@ public sealed class Scorers(Database database, TimeProvider time)
     /// <summary>Of those that have one.</summary>
     public List<OnlineScoring> Online(IReadOnlyList<string> scorers) => scorers.Count == 0 ? [] : database.Read(session => Online(session, scorers));
 
-    static List<OnlineScoring> Online(SqlSession session, IReadOnlyList<string> scorers) => session.Query($"""
-        select o.id, o.scorer, s.experiment, o.sample_rate, o.filter from online_scoring o join scorer s on s.id = o.scorer
+    List<OnlineScoring> Online(SqlSession session, IReadOnlyList<string> scorers) => session.Query($"""
+        select o.id, o.scorer, s.experiment, o.sample_rate, o.filter from online_scoring o join scorer s on s.id = o.scorer join experiment e on e.id = s.experiment and e.workspace = {workspace}
         where o.scorer in ({Sql.Join(", ", scorers.Select(s => (Sql)$"{s}"))}) order by s.name
         """, row => new OnlineScoring(row.Text(0), row.Text(1), row.Number(2), row.Real(3), row.TextOrNull(4)));
 
-    T Read<T>(long experiment, Func<SqlSession, T> read) => database.Read(session =>
+    T Read<T>(long experiment, Func<SqlSession, long, T> read) => database.Read(session =>
     {
-        Experiments.CheckActive(session, experiment);
-        return read(session);
+        if (Experiments.Visible(session, [experiment], workspace) is not [var id]) throw Experiments.Unknown(experiment);
+        Experiments.CheckActive(session, id, time, workspace);
+        return read(session, id);
     });
+
+    long Active(SqlSession session, long experiment)
+    {
+        experiment = Experiments.Resolve(session, experiment, time, workspace);
+        Experiments.CheckActive(session, experiment, time, workspace);
+        return experiment;
+    }
 
     static List<ScorerVersion> Select(SqlSession session, Sql rest) => session.Query($"select {Sql.Raw(Columns)} {rest}",
         row => new ScorerVersion(row.Text(0), row.Number(1), row.Text(2), row.Number(3), row.Text(4), row.Number(5)));

@@ -254,6 +254,29 @@ public abstract class TraceTablesContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_workspace_sees_nothing_of_another()
+    {
+        await Seed();
+        var other = new Workspace("other");
+        var traces = Traces.In(other);
+        Assert.Empty(traces.Search(new([_experiment], null, [], 10, null)).Traces);
+        Assert.Equal(TaktError.NotFound, Assert.Throws<TaktException>(() => traces.Get(Id(1))).Error);
+        Assert.Empty(traces.WithSpans([Id(1)]));
+        Assert.Equal(0, await traces.Delete(_experiment, [Id(1)], null, null));
+        Assert.Equal(TaktError.NotFound, (await Assert.ThrowsAsync<TaktException>(() => traces.SetTag(Id(1), "a", "b"))).Error);
+        Assert.Equal(TaktError.NotFound, (await Assert.ThrowsAsync<TaktException>(() => Judged.In(other).Create(new() { Trace = Id(1), Kind = Assessment.Feedback, Name = "x" }))).Error);
+        var own = await new Experiments(_database, _time, other).Create("chat", null, []);
+        Assert.Equal(TaktError.Invalid, (await Assert.ThrowsAsync<TaktException>(() => traces.AddSpans(own, [Span(1, 9, 0, "mine", 1, 2)]))).Error);
+        await traces.AddSpans(0, [Span(9, 1, 0, "mine", 1, 2)]);
+        Assert.Equal([Id(9)], traces.Search(new([0], null, [], 10, null)).Traces.Select(t => t.Id));
+        var set = await new EvaluationSets(_database, _time).Create("q", [], []);
+        Assert.Empty(new EvaluationSets(_database, _time, other).Search([], null, [], 0, 10));
+        await new EvaluationSets(_database, _time, other).Delete(set.Id);
+        Assert.Equal("q", new EvaluationSets(_database, _time).Get(set.Id).Name);
+        Assert.Equal(TaktError.NotFound, Assert.Throws<TaktException>(() => new Scorers(_database, _time, other).List(_experiment)).Error);
+    }
+
+    [Fact]
     public async Task Texts_of_every_kind_come_out_as_they_went_in()
     {
         var odd = "'; drop table trace; -- \u202e\u05d0 \ud83d\ude00 \\ \" \n \u0001";

@@ -13,10 +13,10 @@ sealed class AssessmentCalls(Assessments assessments)
     {
         var assessment = AssessmentJson.Read(Given(request), Trace(http));
         if (assessment.Name.Length > LongestName) throw TaktException.Invalid($"'assessment_name' exceeds the maximum length of {LongestName} characters");
-        await Answer(http, await assessments.Create(assessment with { Id = "" }));
+        await Answer(http, await assessments.In(request.Workspace).Create(assessment with { Id = "" }));
     }
 
-    public Task Get(HttpContext http, MlflowRequest request) => Answer(http, assessments.Get(Trace(http), Id(http)));
+    public Task Get(HttpContext http, MlflowRequest request) => Answer(http, assessments.In(request.Workspace).Get(Trace(http), Id(http)));
 
     public async Task Update(HttpContext http, MlflowRequest request)
     {
@@ -35,12 +35,12 @@ sealed class AssessmentCalls(Assessments assessments)
                     change = change with { Kind = kind, Value = value, Error = error };
                     break;
             }
-        await Answer(http, await assessments.Update(Trace(http), Id(http), change));
+        await Answer(http, await assessments.In(request.Workspace).Update(Trace(http), Id(http), change));
     }
 
     public async Task Delete(HttpContext http, MlflowRequest request)
     {
-        await assessments.Delete(Trace(http), Id(http));
+        await assessments.In(request.Workspace).Delete(Trace(http), Id(http));
         await MlflowAnswer.Empty(http);
     }
 

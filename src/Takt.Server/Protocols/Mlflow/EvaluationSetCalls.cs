@@ -18,17 +18,17 @@ sealed class EvaluationSetCalls(EvaluationSets sets)
         if (name.Length > LongestName) throw TaktException.Invalid($"'name' exceeds the maximum length of {LongestName} characters");
         var experiments = request.Texts("experiment_ids");
         var tags = Tags(request).Where(t => t.Value is not null).Select(t => KeyValuePair.Create(t.Key, t.Value!)).ToList();
-        await Answer(http, await sets.Create(name, tags, experiments), experiments);
+        await Answer(http, await sets.In(request.Workspace).Create(name, tags, experiments), experiments);
     }
 
-    public Task Get(HttpContext http, MlflowRequest request) => Answer(http, sets.Get(Id(http)));
+    public Task Get(HttpContext http, MlflowRequest request) => Answer(http, sets.In(request.Workspace).Get(Id(http)));
 
-    public Task Delete(HttpContext http, MlflowRequest request) => Done(http, sets.Delete(Id(http)));
+    public Task Delete(HttpContext http, MlflowRequest request) => Done(http, sets.In(request.Workspace).Delete(Id(http)));
 
     public Task Search(HttpContext http, MlflowRequest request)
     {
         var page = MlflowPage.Of(request, 1000, MostFound);
-        var found = sets.Search(request.Texts("experiment_ids"), request.TextOrNull("filter_string"), request.Texts("order_by"), page.Offset, page.Limit + 1);
+        var found = sets.In(request.Workspace).Search(request.Texts("experiment_ids"), request.TextOrNull("filter_string"), request.Texts("order_by"), page.Offset, page.Limit + 1);
         return MlflowAnswer.Write(http, json =>
         {
             TraceJson.Array(json, "datasets", found.Take(page.Limit), set => Write(json, set, []));
@@ -39,15 +39,15 @@ sealed class EvaluationSetCalls(EvaluationSets sets)
     public Task SetTags(HttpContext http, MlflowRequest request)
     {
         _ = request.Text("tags");
-        return Done(http, sets.SetTags(Id(http), Tags(request)));
+        return Done(http, sets.In(request.Workspace).SetTags(Id(http), Tags(request)));
     }
 
-    public Task DeleteTag(HttpContext http, MlflowRequest request) => Done(http, sets.DeleteTag(Id(http), (string)http.Request.RouteValues["key"]!));
+    public Task DeleteTag(HttpContext http, MlflowRequest request) => Done(http, sets.In(request.Workspace).DeleteTag(Id(http), (string)http.Request.RouteValues["key"]!));
 
     public async Task Put(HttpContext http, MlflowRequest request)
     {
         using var records = Parsed(request.Text("records"), "records");
-        var (inserted, updated) = await sets.Put(Id(http), records.RootElement);
+        var (inserted, updated) = await sets.In(request.Workspace).Put(Id(http), records.RootElement);
         await MlflowAnswer.Write(http, json =>
         {
             json.WriteNumber("inserted_count", inserted);
@@ -59,7 +59,7 @@ sealed class EvaluationSetCalls(EvaluationSets sets)
     {
         var limit = request.NumberOrNull("max_results") is { } given and not 0 ? given : 1000;
         if (limit is < 1 or > MostFound) throw MlflowRequest.Wrong("max_results", limit.ToString());
-        var (records, next) = sets.Records(Id(http), (int)limit, request.TextOrNull("page_token"));
+        var (records, next) = sets.In(request.Workspace).Records(Id(http), (int)limit, request.TextOrNull("page_token"));
         return MlflowAnswer.Write(http, json =>
         {
             json.WriteString("records", Text(records));
@@ -69,19 +69,19 @@ sealed class EvaluationSetCalls(EvaluationSets sets)
 
     public async Task DeleteRecords(HttpContext http, MlflowRequest request)
     {
-        var deleted = await sets.DeleteRecords(Id(http), request.Texts("dataset_record_ids"));
+        var deleted = await sets.In(request.Workspace).DeleteRecords(Id(http), request.Texts("dataset_record_ids"));
         await MlflowAnswer.Write(http, json => json.WriteNumber("deleted_count", deleted));
     }
 
     public Task Experiments(HttpContext http, MlflowRequest request)
     {
-        var found = sets.Experiments(Id(http));
+        var found = sets.In(request.Workspace).Experiments(Id(http));
         return MlflowAnswer.Write(http, json => List(json, found));
     }
 
-    public async Task AddTo(HttpContext http, MlflowRequest request) => await Answer(http, await sets.AddTo(Id(http), request.Texts("experiment_ids")));
+    public async Task AddTo(HttpContext http, MlflowRequest request) => await Answer(http, await sets.In(request.Workspace).AddTo(Id(http), request.Texts("experiment_ids")));
 
-    public async Task RemoveFrom(HttpContext http, MlflowRequest request) => await Answer(http, await sets.RemoveFrom(Id(http), request.Texts("experiment_ids")));
+    public async Task RemoveFrom(HttpContext http, MlflowRequest request) => await Answer(http, await sets.In(request.Workspace).RemoveFrom(Id(http), request.Texts("experiment_ids")));
 
     static List<KeyValuePair<string, string?>> Tags(MlflowRequest request)
     {

@@ -13,7 +13,7 @@ sealed class ScorerCalls(Scorers scorers)
     {
         var (experiment, name, definition) = (request.Experiment(), request.Text("name"), request.Text("serialized_scorer"));
         MlflowLimits.Key(name, "name");
-        var version = await scorers.Register(experiment, name, definition);
+        var version = await scorers.In(request.Workspace).Register(experiment, name, definition);
         await MlflowAnswer.Write(http, json =>
         {
             json.WriteNumber("version", version.Version);
@@ -25,13 +25,13 @@ sealed class ScorerCalls(Scorers scorers)
         });
     }
 
-    public Task List(HttpContext http, MlflowRequest request) => Answer(http, scorers.List(request.Experiment()));
+    public Task List(HttpContext http, MlflowRequest request) => Answer(http, scorers.In(request.Workspace).List(request.Experiment()));
 
-    public Task Versions(HttpContext http, MlflowRequest request) => Answer(http, scorers.Versions(request.Experiment(), request.Text("name")));
+    public Task Versions(HttpContext http, MlflowRequest request) => Answer(http, scorers.In(request.Workspace).Versions(request.Experiment(), request.Text("name")));
 
     public Task Get(HttpContext http, MlflowRequest request)
     {
-        var found = scorers.Get(request.Experiment(), request.Text("name"), request.NumberOrNull("version"));
+        var found = scorers.In(request.Workspace).Get(request.Experiment(), request.Text("name"), request.NumberOrNull("version"));
         return MlflowAnswer.Write(http, json =>
         {
             json.WriteStartObject("scorer");
@@ -42,14 +42,14 @@ sealed class ScorerCalls(Scorers scorers)
 
     public async Task Delete(HttpContext http, MlflowRequest request)
     {
-        await scorers.Delete(request.Experiment(), request.Text("name"), request.NumberOrNull("version"));
+        await scorers.In(request.Workspace).Delete(request.Experiment(), request.Text("name"), request.NumberOrNull("version"));
         await MlflowAnswer.Empty(http);
     }
 
     /// <summary><c>online-config</c>, which clients since 3.9 know.</summary>
     public async Task SetOnline(HttpContext http, MlflowRequest request)
     {
-        var config = await scorers.SetOnline(request.Experiment(), request.Text("name"), request.Real("sample_rate"), request.TextOrNull("filter_string") is { Length: > 0 } filter ? filter : null);
+        var config = await scorers.In(request.Workspace).SetOnline(request.Experiment(), request.Text("name"), request.Real("sample_rate"), request.TextOrNull("filter_string") is { Length: > 0 } filter ? filter : null);
         await MlflowAnswer.Write(http, json =>
         {
             json.WriteStartObject("config");
@@ -62,7 +62,7 @@ sealed class ScorerCalls(Scorers scorers)
     {
         var ids = request.Texts("scorer_ids");
         if (ids.Count > MostOnline) throw TaktException.Invalid($"At most {MostOnline} scorers can be asked for at once, not {ids.Count}");
-        var found = scorers.Online(ids);
+        var found = scorers.In(request.Workspace).Online(ids);
         return MlflowAnswer.Write(http, json =>
         {
             json.WriteStartArray("configs"); // there even when empty

@@ -7,7 +7,7 @@ using Takt.Runs.Traces;
 namespace Takt.Server.Protocols.Mlflow;
 
 /// <summary><c>mlflow/traces…</c> of both versions; <c>request_id</c> is what 2.x calls a trace's id.</summary>
-sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts, Experiments experiments)
+sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts)
 {
     const int MostFound = 500;
     const int MostTogether = 1000;
@@ -26,8 +26,7 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts, Experiments ex
         var id = given.Text("trace_id");
         if (id.Length > LongestId) throw TaktException.Invalid($"'trace_id' exceeds the maximum length of {LongestId} characters");
         var experiment = (given.ObjectOrNull("trace_location")?.ObjectOrNull("mlflow_experiment") ?? throw MlflowRequest.Missing("trace_location.mlflow_experiment")).Experiment();
-        if (experiment == 0) await experiments.EnsureDefault();
-        var trace = await traces.Start(new TraceInfo
+        var trace = await traces.In(request.Workspace).Start(new TraceInfo
         {
             Id = id,
             Experiment = experiment,
@@ -44,7 +43,7 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts, Experiments ex
         await Answer(http, trace);
     }
 
-    public Task Info(HttpContext http, MlflowRequest request) => Answer(http, traces.Get(Id(http)));
+    public Task Info(HttpContext http, MlflowRequest request) => Answer(http, traces.In(request.Workspace).Get(Id(http)));
 
     public async Task GetOne(HttpContext http, MlflowRequest request)
     {
@@ -52,7 +51,7 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts, Experiments ex
         var partial = string.Equals(request.TextOrNull("allow_partial"), "true", StringComparison.OrdinalIgnoreCase);
         for (var tries = 0; ; tries++)
         {
-            if (traces.WithSpans([id]) is not [var (trace, spans)]) throw TaktException.NotFound($"Trace with ID {id} is not found.");
+            if (traces.In(request.Workspace).WithSpans([id]) is not [var (trace, spans)]) throw TaktException.NotFound($"Trace with ID {id} is not found.");
             if (partial || (spans.Count > 0 && TraceLog.Complete(trace, spans.Count)))
             {
                 await MlflowAnswer.Write(http, json =>
@@ -73,7 +72,7 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts, Experiments ex
     /// <summary>Those that are complete.</summary>
     public Task GetMany(HttpContext http, MlflowRequest request)
     {
-        var found = traces.WithSpans(Ids(request));
+        var found = traces.In(request.Workspace).WithSpans(Ids(request));
         return MlflowAnswer.Write(http, json =>
         {
             TraceJson.Array(json, "traces", found.Where(t => t.Spans.Count > 0 && TraceLog.Complete(t.Trace, t.Spans.Count)), t => TraceJson.Whole(json, t.Trace, t.Spans));
@@ -82,7 +81,7 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts, Experiments ex
 
     public Task Infos(HttpContext http, MlflowRequest request)
     {
-        var found = traces.Get(Ids(request));
+        var found = traces.In(request.Workspace).Get(Ids(request));
         return MlflowAnswer.Write(http, json => TraceJson.Array(json, "trace_infos", found, trace => TraceJson.Info(json, trace)));
     }
 
@@ -121,7 +120,7 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts, Experiments ex
         var given = request.Texts("experiment_ids");
         if (given.Count == 0) throw MlflowRequest.Missing("experiment_ids");
         foreach (var id in given) Add(within, id);
-        var found = traces.Correlate(within, request.Text("filter_string1"), request.Text("filter_string2"), request.TextOrNull("base_filter"));
+        var found = traces.In(request.Workspace).Correlate(within, request.Text("filter_string1"), request.Text("filter_string2"), request.TextOrNull("base_filter"));
         return MlflowAnswer.Write(http, json =>
         {
             TraceJson.Real(json, "npmi", found.Npmi);
@@ -137,10 +136,10 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts, Experiments ex
     {
         var key = request.Text("key");
         MlflowLimits.Key(key, "key");
-        return Done(http, traces.SetTag(Id(http), key, MlflowLimits.Tag(request.TextOrNull("value") ?? "")));
+        return Done(http, traces.In(request.Workspace).SetTag(Id(http), key, MlflowLimits.Tag(request.TextOrNull("value") ?? "")));
     }
 
-    public Task DeleteTag(HttpContext http, MlflowRequest request) => Done(http, traces.DeleteTag(Id(http), request.Text("key")));
+    public Task DeleteTag(HttpContext http, MlflowRequest request) => Done(http, traces.In(request.Workspace).DeleteTag(Id(http), request.Text("key")));
 
     public async Task Delete(HttpContext http, MlflowRequest request)
     {
@@ -151,7 +150,7 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts, Experiments ex
         if (upTo is not (null or 0) && ids.Count > 0) throw TaktException.Invalid("Only one of `max_timestamp_millis` and `trace_ids` can be specified.");
         if (ids.Count > 0 && most is not null) throw TaktException.Invalid("`max_traces` can't be specified if `trace_ids` is specified.");
         if (most <= 0) throw TaktException.Invalid($"`max_traces` must be a positive integer, received {most}.");
-        var deleted = await traces.Delete(experiment, ids, upTo is 0 ? null : upTo, most);
+        var deleted = await traces.In(request.Workspace).Delete(experiment, ids, upTo is 0 ? null : upTo, most);
         await MlflowAnswer.Write(http, json => json.WriteNumber("traces_deleted", deleted));
     }
 
@@ -159,11 +158,11 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts, Experiments ex
     {
         var ids = request.Texts("trace_ids");
         if (ids.Count == 0) throw MlflowRequest.Missing("trace_ids");
-        return Done(http, traces.LinkToRun(ids, request.Text("run_id")));
+        return Done(http, traces.In(request.Workspace).LinkToRun(ids, request.Text("run_id")));
     }
 
     public Task LinkPrompts(HttpContext http, MlflowRequest request) =>
-        Done(http, traces.LinkPrompts(request.Text("trace_id"), request.Objects("prompt_versions").ConvertAll(p => $"{p.Text("name")}/{p.IdOrNull("version") ?? throw MlflowRequest.Missing("version")}")));
+        Done(http, traces.In(request.Workspace).LinkPrompts(request.Text("trace_id"), request.Objects("prompt_versions").ConvertAll(p => $"{p.Text("name")}/{p.IdOrNull("version") ?? throw MlflowRequest.Missing("version")}")));
 
     /// <summary><c>get-trace-artifact</c>: the spans as a file, out of the database or as a 2.x client uploaded them.</summary>
     public async Task Artifact(HttpContext http, MlflowRequest request)
@@ -173,7 +172,7 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts, Experiments ex
             await MlflowAnswer.Error(http, 400, "BAD_REQUEST", "Request must include the \"request_id\" query parameter.");
             return;
         }
-        if (traces.WithSpans([id]) is not [var (trace, spans)]) throw TaktException.NotFound($"Trace with ID {id} is not found.");
+        if (traces.In(request.Workspace).WithSpans([id]) is not [var (trace, spans)]) throw TaktException.NotFound($"Trace with ID {id} is not found.");
         http.Response.Headers.XContentTypeOptions = "nosniff";
         http.Response.Headers.ContentDisposition = $"attachment; filename={SpansFile}";
         if (trace.Tag(TraceKeys.SpansLocation) != TraceKeys.SpansInDatabase && trace.Tag(TraceKeys.ArtifactLocation) is { } at && at.StartsWith(ArtifactScheme, StringComparison.Ordinal))
@@ -188,8 +187,7 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts, Experiments ex
     public async Task Start2(HttpContext http, MlflowRequest request)
     {
         var experiment = request.Experiment();
-        if (experiment == 0) await experiments.EnsureDefault();
-        var trace = await traces.Start(new TraceInfo
+        var trace = await traces.In(request.Workspace).Start(new TraceInfo
         {
             Id = Guid.NewGuid().ToString("N"),
             Experiment = experiment,
@@ -201,10 +199,10 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts, Experiments ex
         await Answer2(http, trace);
     }
 
-    public async Task End2(HttpContext http, MlflowRequest request) => await Answer2(http, await traces.End(Id(http), request.NumberOrNull("timestamp_ms") ?? 0,
+    public async Task End2(HttpContext http, MlflowRequest request) => await Answer2(http, await traces.In(request.Workspace).End(Id(http), request.NumberOrNull("timestamp_ms") ?? 0,
         State(request, "status") ?? TraceLog.Unspecified, request.Pairs("request_metadata"), Tags(request.Pairs("tags"))));
 
-    public Task Info2(HttpContext http, MlflowRequest request) => Answer2(http, traces.Get(Id(http)));
+    public Task Info2(HttpContext http, MlflowRequest request) => Answer2(http, traces.In(request.Workspace).Get(Id(http)));
 
     TracePage Find(MlflowRequest request, List<long> within)
     {
@@ -212,7 +210,7 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts, Experiments ex
         if (limit > MostFound)
             throw TaktException.Invalid($"Invalid value {limit} for parameter 'max_results' supplied:  Hint: Value was of type 'int'. See the API docs for more information about request parameters.");
         if (limit < 1) throw TaktException.Invalid($"Invalid value {limit} for parameter 'max_results' supplied. It must be a positive integer");
-        return traces.Search(new TraceQuery(within, request.TextOrNull("filter"), request.Texts("order_by"), (int)limit, request.TextOrNull("page_token")));
+        return traces.In(request.Workspace).Search(new TraceQuery(within, request.TextOrNull("filter"), request.Texts("order_by"), (int)limit, request.TextOrNull("page_token")));
     }
 
     static void Add(List<long> within, string id) => within.Add(

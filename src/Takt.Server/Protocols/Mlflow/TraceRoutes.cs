@@ -7,7 +7,7 @@ static class TraceRoutes
 {
     public static void Map(IEndpointRouteBuilder routes, string prefix, TaktApp app)
     {
-        var traces = new TraceCalls(app.Traces, app.Artifacts, app.Experiments);
+        var traces = new TraceCalls(app.Traces, app.Artifacts);
         var judged = new AssessmentCalls(app.Assessments);
         MlflowApi.Get(routes, $"{prefix}/2.0/mlflow/get-trace-artifact", traces.Artifact);
         foreach (var at in (string[])[$"{prefix}/2.0/mlflow/traces", $"{prefix}/3.0/mlflow/traces"])

@@ -77,8 +77,7 @@ public static class OpenTelemetryApi
             return;
         }
         if (!long.TryParse(header, NumberStyles.None, CultureInfo.InvariantCulture, out var experiment)) throw TaktException.NotFound($"No Experiment with id={header} exists");
-        if (experiment == 0) await app.Experiments.EnsureDefault();
-        if (request.Spans.Count > 0) await app.Traces.AddSpans(experiment, request.Spans);
+        if (request.Spans.Count > 0) await app.Traces.In(http.Workspace()).AddSpans(experiment, request.Spans);
         // an ExportTraceServiceResponse without a partial_success is a message of no bytes
         http.Response.ContentType = Protobuf;
         http.Response.ContentLength = 0;

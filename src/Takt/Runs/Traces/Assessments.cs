@@ -4,14 +4,17 @@ using Takt.Storage;
 namespace Takt.Runs.Traces;
 
 /// <summary>Feedback on traces and what is expected of them, from people, code and judges.</summary>
-public sealed class Assessments(Database database, TimeProvider time)
+public sealed class Assessments(Database database, TimeProvider time, Workspace workspace = default)
 {
     const string Columns = "id, trace, kind, name, value, error, created, updated, source_type, source, span, rationale, overrides, valid, metadata";
+
+    /// <summary>Those of another workspace.</summary>
+    public Assessments In(Workspace other) => other == workspace ? this : new(database, time, other);
 
     /// <exception cref="TaktException">NotFound: the trace, or the assessment that is to be overridden.</exception>
     public Task<Assessment> Create(Assessment assessment) => database.Write(session =>
     {
-        TraceLog.Known(session, assessment.Trace);
+        TraceLog.Known(session, assessment.Trace, workspace);
         if (assessment.Overrides is { } old && session.Execute($"update assessment set valid = 0 where trace = {assessment.Trace} and id = {old}") == 0)
             throw Unknown(assessment.Trace, old);
         return Find(session, assessment.Trace, Insert(session, assessment, time));
@@ -43,7 +46,7 @@ public sealed class Assessments(Database database, TimeProvider time)
     /// <exception cref="TaktException">NotFound: the trace.</exception>
     public Task Delete(string trace, string id) => database.Write(session =>
     {
-        TraceLog.Known(session, trace);
+        TraceLog.Known(session, trace, workspace);
         if (session.Text($"select overrides from assessment where trace = {trace} and id = {id}") is { } old) session.Execute($"update assessment set valid = 1 where trace = {trace} and id = {old}");
         session.Execute($"delete from assessment where trace = {trace} and id = {id}");
     });
@@ -83,10 +86,10 @@ public sealed class Assessments(Database database, TimeProvider time)
         Metadata = row.TextOrNull(14) is { } json ? [.. JsonSerializer.Deserialize(json, RunsJson.Default.DictionaryStringString)!] : [],
     });
 
-    static Assessment Find(SqlSession session, string trace, string id)
+    Assessment Find(SqlSession session, string trace, string id)
     {
-        if (Read(session, $"where trace = {trace} and id = {id}").FirstOrDefault() is { } found && TraceRows.Existing(session, [trace]).Count > 0) return found;
-        TraceLog.Known(session, trace);
+        if (Read(session, $"where trace = {trace} and id = {id}").FirstOrDefault() is { } found && TraceRows.Existing(session, [trace], workspace).Count > 0) return found;
+        TraceLog.Known(session, trace, workspace);
         throw Unknown(trace, id);
     }
 

@@ -105,6 +105,8 @@ sealed record TraceFilter(Sql Where, bool Regex)
         {
             if (!clause.Quoted && clause.Values.Count > 0 && double.TryParse(clause.Values[0], CultureInfo.InvariantCulture, out _))
                 throw TaktException.Invalid("Only the '{'timestamp_ms', 'timestamp', 'execution_time_ms', 'execution_time', 'end_time_ms', 'end_time'}' attributes support comparison with numeric values.");
+            // told in so many words, it is the condition of an index
+            if (key == "status" && clause is { Operator: "=", Values: ["ERROR"] }) return Sql.Raw("t.state = 'ERROR'");
             return Test(column, clause, Texts, dialect);
         }
         if (clause.Operator is "IN" or "NOT IN")
@@ -149,6 +151,7 @@ sealed record TraceFilter(Sql Where, bool Regex)
     static Sql OfSpan(List<(FilterClause Clause, string Key)> clauses, SqlDialect dialect)
     {
         var indexed = false;
+        var named = clauses.Exists(c => c is { Key: "name", Clause: { Operator: "=", Quoted: true } });
         var tests = clauses.ConvertAll<Sql>(c =>
         {
             var (clause, key) = c;
@@ -167,7 +170,8 @@ sealed record TraceFilter(Sql Where, bool Regex)
                 indexed = true;
                 return Sql.Raw("s.status = 'ERROR'");
             }
-            if (key is "name" or "type" && clause.Operator == "=" && clause.Quoted)
+            // a name is rarer than a type, so it alone chooses the index
+            if ((key == "name" || (key == "type" && !named)) && clause.Operator == "=" && clause.Quoted)
             {
                 indexed = true;
                 return $"substr(s.{Sql.Raw(key)}, 1, 100) = substr({clause.Values[0]}, 1, 100) and s.{Sql.Raw(key)} = {clause.Values[0]}";
@@ -182,13 +186,16 @@ sealed record TraceFilter(Sql Where, bool Regex)
     // an attribute's value is JSON within the content's JSON; a text is compared without its quotes
     static Sql OfAttribute(string name, FilterClause clause, SqlDialect dialect)
     {
+        // what can't be in the content need not be read as JSON
+        Sql likely = clause.Operator == "=" && clause.Quoted && clause.Values[0].Length > 0 && clause.Values[0].All(c => char.IsAsciiLetterOrDigit(c) || c is ' ' or '-' or '_' or '.')
+            ? (Sql)$"{Sql.Raw(dialect == SqlDialect.Sqlite ? "instr" : "strpos")}(s.content, {clause.Values[0]}) > 0 and" : Sql.Raw("");
         if (dialect == SqlDialect.Sqlite)
             return $"""
-                exists(select 1 from (select case when substr(j.value, 1, 1) = '"' and json_valid(j.value) then json_extract(j.value, '$') else j.value end as v
+                {likely} exists(select 1 from (select case when substr(j.value, 1, 1) = '"' and json_valid(j.value) then json_extract(j.value, '$') else j.value end as v
                     from json_each(s.content, '$.attributes') j where j.key = {name}) a where {Test(Sql.Raw("a.v"), clause, Texts, dialect, SpanEntity)})
                 """;
         return $"""
-            exists(select 1 from (select case when left(j.v, 1) = '"' then (j.v::json #>> '{Sql.Raw("{}")}') else j.v end as v
+            {likely} exists(select 1 from (select case when left(j.v, 1) = '"' then (j.v::json #>> '{Sql.Raw("{}")}') else j.v end as v
                 from (select s.content::json -> 'attributes' ->> {name}::text as v) j) a where {Test(Sql.Raw("a.v"), clause, Texts, dialect, SpanEntity)})
             """;
     }

@@ -4,7 +4,7 @@ using Takt.Storage;
 namespace Takt.Runs.Traces;
 
 /// <summary>Traces as tracing clients send and read them, by MLflow's rules. A call that has returned is durable.</summary>
-public sealed class TraceLog(Database database, TimeProvider time)
+public sealed class TraceLog(Database database, TimeProvider time, Workspace workspace = default)
 {
     public const string Ok = "OK";
     public const string Error = "ERROR";
@@ -14,21 +14,25 @@ public sealed class TraceLog(Database database, TimeProvider time)
     /// <summary>Links of one call.</summary>
     const int MostLinks = 100;
 
+    /// <summary>The traces of another workspace.</summary>
+    public TraceLog In(Workspace other) => other == workspace ? this : new(database, time, other);
+
     /// <summary>Keeps what a client tells of a trace as a whole: the trace's own facts, which later spans no longer change. Spans that came first stay.</summary>
     /// <param name="inDatabase">The spans come by <see cref="AddSpans"/>; false: as a file that the client uploads itself, as 2.x does.</param>
     /// <exception cref="TaktException">NotFound or Invalid: the experiment is not there or not active. Invalid: another experiment has this trace.</exception>
     public Task<TraceInfo> Start(TraceInfo trace, bool inDatabase = true) => database.Write(session =>
     {
-        var location = Experiments.CheckActive(session, trace.Experiment);
-        var there = TraceRows.Find(session, trace.Id);
+        var experiment = Experiments.Resolve(session, trace.Experiment, time, workspace);
+        var location = Experiments.CheckActive(session, experiment, time, workspace);
+        var there = Find(session, trace.Id);
         if (there is null)
             session.Execute($"""
                 insert into trace(id, workspace, experiment, client_request, request_preview, response_preview, started, duration, state, told)
-                values({trace.Id}, {RunTable.Workspace}, {trace.Experiment}, {trace.ClientRequest}, {trace.RequestPreview}, {trace.ResponsePreview}, {trace.Started}, {trace.Duration}, {trace.State}, 1)
+                values({trace.Id}, {workspace}, {experiment}, {trace.ClientRequest}, {trace.RequestPreview}, {trace.ResponsePreview}, {trace.Started}, {trace.Duration}, {trace.State}, 1)
                 """);
         else
         {
-            if (there.Experiment != trace.Experiment) throw TaktException.Invalid($"The trace {trace.Id} belongs to the experiment {there.Experiment}, not to {trace.Experiment}");
+            if (there.Experiment != experiment) throw TaktException.Invalid($"The trace {trace.Id} belongs to the experiment {there.Experiment}, not to {experiment}");
             session.Execute($"""
                 update trace set client_request = {trace.ClientRequest ?? there.ClientRequest}, request_preview = {trace.RequestPreview ?? there.RequestPreview},
                     response_preview = {trace.ResponsePreview ?? there.ResponsePreview}, started = {trace.Started}, duration = {trace.Duration ?? there.Duration}, state = {trace.State}, told = 1
@@ -48,7 +52,7 @@ public sealed class TraceLog(Database database, TimeProvider time)
     public Task<TraceInfo> End(string id, long ended, string state, IReadOnlyList<KeyValuePair<string, string>> metadata, IReadOnlyList<KeyValuePair<string, string>> tags) =>
         database.Write(session =>
         {
-            var trace = Known(session, id);
+            var trace = Known(session, id, workspace);
             session.Execute($"update trace set duration = {ended - trace.Started}, state = {state} where id = {id}");
             foreach (var (key, value) in metadata) TraceRows.Put(session, "trace_metadata", id, key, value);
             foreach (var (key, value) in tags) TraceRows.Put(session, "trace_tag", id, key, value);
@@ -68,8 +72,8 @@ public sealed class TraceLog(Database database, TimeProvider time)
             string? location = null;
             foreach (var group in traces)
             {
-                var there = TraceRows.Find(session, group.Trace);
-                if (there is null) Make(session, group, experiment, location ??= Experiments.CheckActive(session, experiment));
+                var there = Find(session, group.Trace);
+                if (there is null) Make(session, group, experiment = Experiments.Resolve(session, experiment, time, workspace), location ??= Experiments.CheckActive(session, experiment, time, workspace));
                 else Widen(session, group, there);
                 foreach (var span in group.Spans) Insert(session, span);
                 if (group.Root is { } root && session.Number($"select 1 from trace_tag where trace = {group.Trace} and key = {TraceKeys.Name}") is null)
@@ -79,7 +83,7 @@ public sealed class TraceLog(Database database, TimeProvider time)
     }
 
     /// <exception cref="TaktException">NotFound.</exception>
-    public TraceInfo Get(string id) => database.Read(session => Known(session, id));
+    public TraceInfo Get(string id) => database.Read(session => Known(session, id, workspace));
 
     /// <summary>Those that are there, in the order of the ids.</summary>
     public List<TraceInfo> Get(IReadOnlyList<string> ids) => database.Read(session => Ordered(session, ids));
@@ -120,22 +124,22 @@ public sealed class TraceLog(Database database, TimeProvider time)
         }
     }
 
-    public TracePage Search(TraceQuery query) => database.Read(session => TraceSearch.Run(session, query));
+    public TracePage Search(TraceQuery query) => database.Read(session => TraceSearch.Run(session, query, workspace));
 
     /// <summary>How far two filters go together among the traces of experiments.</summary>
     public TraceCorrelation Correlate(IReadOnlyList<long> experiments, string filter1, string filter2, string? within) =>
-        database.Read(session => TraceSearch.Correlate(session, experiments, filter1, filter2, within));
+        database.Read(session => TraceSearch.Correlate(session, experiments, filter1, filter2, within, workspace));
 
     public Task SetTag(string id, string key, string value) => database.Write(session =>
     {
-        Known(session, id);
+        Known(session, id, workspace);
         TraceRows.Put(session, "trace_tag", id, key, value);
     });
 
     /// <exception cref="TaktException">NotFound: the trace or its tag.</exception>
     public Task DeleteTag(string id, string key) => database.Write(session =>
     {
-        Known(session, id);
+        Known(session, id, workspace);
         if (session.Execute($"delete from trace_tag where trace = {id} and key = {key}") == 0)
             throw TaktException.NotFound($"No trace tag with key '{key}' for trace with ID '{id}'");
     });
@@ -145,7 +149,7 @@ public sealed class TraceLog(Database database, TimeProvider time)
     /// <returns>How many there were.</returns>
     public Task<long> Delete(long experiment, IReadOnlyList<string> ids, long? upTo, long? most) => database.Write(session =>
     {
-        Sql within = $"t.workspace = {RunTable.Workspace} and t.experiment = {experiment}";
+        Sql within = $"t.workspace = {workspace} and t.experiment = {Experiments.Resolve(session, experiment, time, workspace)}";
         if (upTo is not null) within = $"{within} and t.started <= {upTo}";
         if (ids.Count == 0) return Delete(session, $"{within} order by t.started limit {most ?? long.MaxValue}");
         return ids.Distinct().Chunk(TraceRows.Together).Sum(some => Delete(session, $"{within} and t.id in ({Sql.Join(", ", some.Select(id => (Sql)$"{id}"))})"));
@@ -157,8 +161,8 @@ public sealed class TraceLog(Database database, TimeProvider time)
         if (ids.Count > MostLinks) throw TaktException.Invalid($"Cannot link more than {MostLinks} traces to a run in a single request. Provided {ids.Count} traces.");
         return database.Write(session =>
         {
-            if (session.Number($"select seq from run where id = {run}") is null) throw TaktException.NotFound($"Run with id={run} not found");
-            foreach (var trace in TraceRows.Existing(session, ids)) TraceRows.Link(session, trace, "run", run);
+            if (RunReader.Info(session, run, workspace) is null) throw TaktException.NotFound($"Run with id={run} not found");
+            foreach (var trace in TraceRows.Existing(session, ids, workspace)) TraceRows.Link(session, trace, "run", run);
         });
     }
 
@@ -168,7 +172,7 @@ public sealed class TraceLog(Database database, TimeProvider time)
         if (prompts.Count > MostLinks) throw TaktException.Invalid($"Cannot link more than {MostLinks} prompts to a trace in a single request. Provided {prompts.Count} prompts.");
         return database.Write(session =>
         {
-            Known(session, id);
+            Known(session, id, workspace);
             foreach (var prompt in prompts) TraceRows.Link(session, id, "prompt", prompt);
         });
     }
@@ -190,25 +194,32 @@ public sealed class TraceLog(Database database, TimeProvider time)
 
     internal static TaktException Unknown(string id) => TaktException.NotFound($"Trace with ID '{id}' not found.");
 
-    internal static TraceInfo Known(SqlSession session, string id) =>
-        TraceRows.Read(session, $"where t.id = {id} and t.workspace = {RunTable.Workspace}").FirstOrDefault() ?? throw Unknown(id);
+    internal static TraceInfo Known(SqlSession session, string id, Workspace workspace) =>
+        TraceRows.Read(session, $"where t.id = {id} and t.workspace = {workspace}").FirstOrDefault() ?? throw Unknown(id);
 
-    static List<TraceInfo> Ordered(SqlSession session, IReadOnlyList<string> ids)
+    List<TraceInfo> Ordered(SqlSession session, IReadOnlyList<string> ids)
     {
         var found = new Dictionary<string, TraceInfo>(StringComparer.Ordinal);
         foreach (var some in ids.Distinct().Chunk(TraceRows.Together))
         {
             var within = Sql.Join(", ", some.Select(id => (Sql)$"{id}"));
-            foreach (var trace in TraceRows.Read(session, $"where t.id in ({within}) and t.workspace = {RunTable.Workspace}")) found[trace.Id] = trace;
+            foreach (var trace in TraceRows.Read(session, $"where t.id in ({within}) and t.workspace = {workspace}")) found[trace.Id] = trace;
         }
         return [.. ids.Distinct().Where(found.ContainsKey).Select(id => found[id])];
     }
 
-    static void Make(SqlSession session, SpanGroup group, long experiment, string location)
+    // ids are a client's own: one that another workspace has is none for this one
+    TraceRow? Find(SqlSession session, string id)
+    {
+        if (TraceRows.Find(session, id, workspace) is { } there) return there;
+        return session.Number($"select 1 from trace where id = {id}") is null ? null : throw TaktException.Invalid($"The trace id {id} is taken; a trace's id must be unique on the server");
+    }
+
+    void Make(SqlSession session, SpanGroup group, long experiment, string location)
     {
         session.Execute($"""
             insert into trace(id, workspace, experiment, client_request, request_preview, response_preview, started, duration, state, told)
-            values({group.Trace}, {RunTable.Workspace}, {experiment}, null, {group.Request}, {group.Response}, {group.Started}, {group.Ended - group.Started}, {group.State ?? Running}, 0)
+            values({group.Trace}, {workspace}, {experiment}, null, {group.Request}, {group.Response}, {group.Started}, {group.Ended - group.Started}, {group.State ?? Running}, 0)
             """);
         TraceRows.Put(session, "trace_tag", group.Trace, TraceKeys.SpansLocation, TraceKeys.SpansInDatabase);
         TraceRows.Put(session, "trace_tag", group.Trace, TraceKeys.ArtifactLocation, $"{location}/traces/{group.Trace}/artifacts");

@@ -12,22 +12,27 @@ static class TraceSearch
     const string Patience = "20000";
 
     /// <param name="Source">A column or expression over <c>t</c> and the joins.</param>
-    sealed record Term(string Source, bool Descending, bool Number);
+    sealed record Term(string Source, bool Descending, bool Number)
+    {
+        /// <summary>Only then are there missing values to be put last; without the question an index can give the order.</summary>
+        public bool Optional => Source is not ("t.started" or "t.id" or "t.state" or "t.experiment");
+    }
 
-    public static TracePage Run(SqlSession session, TraceQuery query)
+    public static TracePage Run(SqlSession session, TraceQuery query, Workspace workspace)
     {
         var filter = TraceFilter.Parse(query.Filter, session.Dialect);
         var (joins, terms) = Order(query.OrderBy);
-        if (query.Experiments.Count == 0) return new([], null);
+        var experiments = Experiments.Visible(session, query.Experiments, workspace);
+        if (experiments.Count == 0) return new([], null);
         Sql after = query.After is { Length: > 0 } token ? After(terms, token) : Sql.Raw("");
-        var order = Sql.Raw(string.Join(", ", terms.Select((t, i) => i >= terms.Count - 2 ? $"{t.Source}{(t.Descending ? " desc" : "")}"
+        var order = Sql.Raw(string.Join(", ", terms.Select(t => !t.Optional ? $"{t.Source}{(t.Descending ? " desc" : "")}"
             : $"case when {t.Source} is null then 1 else 0 end, {t.Source}{(t.Descending ? " desc" : "")}")));
         var keys = Sql.Raw(string.Concat(terms.Select(t => ", " + t.Source)));
         var last = new List<object?>();
         var n = 0;
         var found = Guarded(session, filter, () => session.Query($"""
             select {Sql.Raw(TraceRows.Columns)}{keys} from trace t {joins}
-            where {Within(query.Experiments)} {filter.Where} {after} order by {order} limit {query.Limit + 1}
+            where {Within(experiments)} {filter.Where} {after} order by {order} limit {query.Limit + 1}
             """, row =>
         {
             if (++n == query.Limit) last.AddRange(terms.Select((t, i) => row.IsNull(8 + i) ? null : t.Number ? (object)row.Number(8 + i) : row.Text(8 + i)));
@@ -38,9 +43,10 @@ static class TraceSearch
         return new(TraceRows.Filled(session, found), more ? Token(last) : null);
     }
 
-    public static TraceCorrelation Correlate(SqlSession session, IReadOnlyList<long> experiments, string filter1, string filter2, string? within)
+    public static TraceCorrelation Correlate(SqlSession session, IReadOnlyList<long> experiments, string filter1, string filter2, string? within, Workspace workspace)
     {
         var (one, two, all) = (TraceFilter.Parse(filter1, session.Dialect), TraceFilter.Parse(filter2, session.Dialect), TraceFilter.Parse(within, session.Dialect));
+        experiments = Experiments.Visible(session, experiments, workspace);
         if (experiments.Count == 0) return new(0, 0, 0, 0);
         return Guarded(session, one with { Regex = one.Regex || two.Regex || all.Regex }, () => session.First($"""
             select count(*), coalesce(sum(x.one), 0), coalesce(sum(x.two), 0), coalesce(sum(x.one * x.two), 0) from (
@@ -51,8 +57,8 @@ static class TraceSearch
 
     static Sql Within(IReadOnlyList<long> experiments)
     {
-        if (experiments.Count == 1) return $"t.workspace = {RunTable.Workspace} and t.experiment = {experiments[0]}";
-        return $"t.workspace = {RunTable.Workspace} and t.experiment in ({Sql.Join(", ", experiments.Distinct().Select(e => (Sql)$"{e}"))})";
+        if (experiments.Count == 1) return $"t.experiment = {experiments[0]}";
+        return $"t.experiment in ({Sql.Join(", ", experiments.Distinct().Select(e => (Sql)$"{e}"))})";
     }
 
     static T Guarded<T>(SqlSession session, TraceFilter filter, Func<T> search)
@@ -89,9 +95,8 @@ static class TraceSearch
                 terms.Add(new($"o{joins.Count - 1}.value", direction == "desc", false));
             }
         }
-        // the last two decide what is equal otherwise; a term that is there already is only repeated, which does no harm
-        terms.Add(new("t.started", !terms.Exists(t => t is { Source: "t.started", Descending: false }), true));
-        terms.Add(new("t.id", terms.Exists(t => t is { Source: "t.id", Descending: true }), false));
+        if (!terms.Exists(t => t.Source == "t.started")) terms.Add(new("t.started", true, true));
+        if (!terms.Exists(t => t.Source == "t.id")) terms.Add(new("t.id", false, false));
         return (Sql.Join(" ", joins), terms);
     }
 
@@ -99,7 +104,7 @@ static class TraceSearch
     static Sql After(List<Term> terms, string token)
     {
         var last = Values(terms, token);
-        if (terms.Count == 2) return $"and t.started <= {last[0]} and (t.started < {last[0]} or t.id > {last[1]})";
+        if (terms is [{ Source: "t.started", Descending: true }, { Source: "t.id", Descending: false }]) return $"and t.started <= {last[0]} and (t.started < {last[0]} or t.id > {last[1]})";
         var ways = new List<Sql>();
         Sql equal = Sql.Raw("1 = 1");
         for (var i = 0; i < terms.Count; i++)
@@ -107,7 +112,8 @@ static class TraceSearch
             var source = Sql.Raw(terms[i].Source);
             if (last[i] is { } value)
             {
-                ways.Add($"({equal} and ({source} {Sql.Raw(terms[i].Descending ? "<" : ">")} {value} or {source} is null))");
+                Sql missing = terms[i].Optional ? (Sql)$"or {source} is null" : Sql.Raw("");
+                ways.Add($"({equal} and ({source} {Sql.Raw(terms[i].Descending ? "<" : ">")} {value} {missing}))");
                 equal = $"{equal} and {source} = {value}";
             }
             else equal = $"{equal} and {source} is null";
@@ -135,7 +141,7 @@ static class TraceSearch
         {
             using var json = JsonDocument.Parse(Encoding.UTF8.GetString(Convert.FromBase64String(token)));
             if (json.RootElement.ValueKind == JsonValueKind.Array && json.RootElement.GetArrayLength() == terms.Count)
-                return [.. json.RootElement.EnumerateArray().Select((value, i) => value.ValueKind == JsonValueKind.Null && i < terms.Count - 2 ? null : terms[i].Number ? (object)value.GetInt64() : value.GetString()!)];
+                return [.. json.RootElement.EnumerateArray().Select((value, i) => value.ValueKind == JsonValueKind.Null && terms[i].Optional ? null : terms[i].Number ? (object)value.GetInt64() : value.GetString()!)];
         }
         catch (Exception e) when (e is FormatException or JsonException or InvalidOperationException)
         {
