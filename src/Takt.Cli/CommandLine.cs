@@ -36,6 +36,7 @@ public static class CommandLine
         root.Subcommands.Add(DeployCommands.Create());
         root.Subcommands.Add(MonitorCommands.Create());
         root.Subcommands.Add(ImportCommand.Create());
+        root.Subcommands.Add(GcCommand.Create());
         root.Subcommands.Add(SchemaCommand.Create());
         root.Subcommands.Add(CompletionCommand.Create());
         root.Subcommands.Add(VersionCommand.Create());

@@ -20,6 +20,7 @@ static class ConfigCommand
                 ("state", folder.State, string.IsNullOrEmpty(Environment.GetEnvironmentVariable("TAKT_HOME")) ? "default" : "TAKT_HOME"),
                 ("database", AddressPassword.Mask(options.Database.Value ?? folder.Database), options.Database.Source),
                 ("blobs", options.Blobs.Value ?? folder.Store, options.Blobs.Source),
+                ("retention", options.Retention.Value ?? "what was deleted is kept", options.Retention.Source),
             ];
             if (parsed.GetValue(CommandLine.Json))
                 Terminal.Json(new JsonObject(settings.Select(s => KeyValuePair.Create(s.Name, (JsonNode?)new JsonObject { ["value"] = s.Value, ["source"] = s.Source }))));

@@ -54,6 +54,7 @@ public sealed class TaktApp : IAsyncDisposable
         Router = new Router(Predictions.Of, time);
         Deployments = new DeploymentBook(database, time);
         Rollouts = new Rollouts(Deployments, Models, Router, time);
+        Purge = new Purge(database, blobs, Datasets, time, folder);
         Lineage = new Lineage(database, Datasets, Models, Predictions, folder);
         Monitors = new MonitorWatch(new MonitorTable(database, time), Models, Predictions);
         Collector = new Collector(Datasets, [new HttpSource(time), new S3Source(), new PostgreSqlSource(), new SqliteSource(), new PredictionSource(Predictions, folder), new FileSource()]);
@@ -102,6 +103,10 @@ public sealed class TaktApp : IAsyncDisposable
     public Router Router { get; }
     public PredictionLogs Predictions { get; }
     public Lineage Lineage { get; }
+    public Purge Purge { get; }
+
+    /// <summary>What was deleted so long ago the server purges by itself; null: nothing.</summary>
+    public string? Retention { get; private init; }
     public MonitorWatch Monitors { get; }
     public ClosedLoop Loop { get; }
 
@@ -123,7 +128,7 @@ public sealed class TaktApp : IAsyncDisposable
         try
         {
             var (blobs, scratch) = OpenBlobs(folder, options.Blobs.Value, time);
-            return new TaktApp(folder, database, new PackStore(blobs, database, time ?? TimeProvider.System), scratch, time ?? TimeProvider.System, options.Testing);
+            return new TaktApp(folder, database, new PackStore(blobs, database, time ?? TimeProvider.System), scratch, time ?? TimeProvider.System, options.Testing) { Retention = options.Retention.Value };
         }
         catch
         {

@@ -47,6 +47,7 @@ public static class TaktHost
         routes.MapDeployments(app);
         routes.MapMonitors(app);
         routes.MapLineage(app);
+        routes.MapPurge(app);
         routes.MapOpenInference(app);
         routes.MapMlflow(app);
         routes.MapOpenTelemetry(app);

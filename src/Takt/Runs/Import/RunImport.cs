@@ -49,6 +49,7 @@ public sealed class RunImport(Database database, IBlobStore blobs, TimeProvider 
         var stored = new List<Artifact>();
         await foreach (var file in files.WithCancellation(cancel))
         {
+            if (file.Path.Split('/').Any(part => part.Length == 0 || part is "." or "..")) throw TaktException.Invalid($"'{file.Path}' is no path of an artifact");
             await using var content = await file.Open(cancel);
             var blob = await blobs.Put(content, cancel);
             stored.Add(new Artifact(file.Path, blob.Id, blob.Length));
@@ -60,6 +61,7 @@ public sealed class RunImport(Database database, IBlobStore blobs, TimeProvider 
     /// <param name="artifacts">Stored already; null: they stay where <see cref="ImportedRun.ArtifactUri"/> says.</param>
     public Task Put(ImportedRun run, string experiment, IReadOnlyDictionary<string, List<MetricValue>> points, IReadOnlyList<Artifact>? artifacts) => database.Write(session =>
     {
+        CheckId(run.Id);
         var id = new RunId(run.Id);
         var group = long.Parse(experiment);
         var now = time.GetUtcNow();
@@ -94,6 +96,7 @@ public sealed class RunImport(Database database, IBlobStore blobs, TimeProvider 
     /// <inheritdoc cref="Put(ImportedRun, string, IReadOnlyDictionary{string, List{MetricValue}}, IReadOnlyList{Artifact})"/>
     public Task Put(ImportedLoggedModel model, string experiment, IReadOnlyList<Artifact>? artifacts) => database.Write(session =>
     {
+        CheckId(model.Id);
         var group = long.Parse(experiment);
         var now = time.GetUtcNow();
         var root = $"{group}/models/{model.Id}/artifacts";
@@ -128,6 +131,13 @@ public sealed class RunImport(Database database, IBlobStore blobs, TimeProvider 
         var keeps = long.TryParse(experiment.Id, out var id) && id >= 0 && (id > 0 || experiment.Name == "Default") && session.Number($"select count(*) from experiment where id = {id}") == 0;
         if (!keeps) id = experiment.Name == "Default" ? 0 : Math.Max(1, (session.Number($"select max(id) from experiment") ?? 0) + 1);
         return new ImportTarget(id.ToString(), free, true);
+    }
+
+    /// <summary>Ids become parts of paths and addresses.</summary>
+    static void CheckId(string id)
+    {
+        if (id.Length is 0 or > 256 || !char.IsAsciiLetterOrDigit(id[0]) || !id.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-'))
+            throw TaktException.Invalid($"'{id}' is no id: letters, digits, _ and -, 256 at most, a letter or digit first");
     }
 
     static string? Named(SqlSession session, string id) => session.Text($"select name from experiment where id = {long.Parse(id)}");

@@ -1,0 +1,40 @@
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Takt.Models;
+using Takt.Pipelines;
+
+namespace Takt.Server.Api;
+
+/// <summary>What was deleted, removed for good: GET tells, POST does.</summary>
+public static class PurgeApi
+{
+    public static void MapPurge(this IEndpointRouteBuilder routes, TaktApp app)
+    {
+        routes.MapGet("/api/v1/gc", (string? olderThan) => View(app.Purge.Plan(Duration("olderThan", olderThan, Purge.DefaultAge)), false));
+        routes.MapPost("/api/v1/gc", async (string? olderThan, string? grace, CancellationToken cancel) =>
+            View(await app.Purge.Apply(Duration("olderThan", olderThan, Purge.DefaultAge), Duration("grace", grace, Purge.DefaultGrace), cancel), true));
+    }
+
+    static TimeSpan Duration(string name, string? text, TimeSpan otherwise) => text switch
+    {
+        null or "" => otherwise,
+        "0" => TimeSpan.Zero,
+        _ => Quantity.TryDuration(text, out var value) ? value : throw TaktException.Invalid($"{name} is '{text}', not a duration such as 30d, 12h or 0"),
+    };
+
+    static IResult View(PurgePlan plan, bool applied) => Results.Text(new JsonObject
+    {
+        ["applied"] = applied,
+        ["experiments"] = Texts(plan.Experiments),
+        ["runs"] = Texts(plan.Runs),
+        ["loggedModels"] = Texts(plan.LoggedModels),
+        ["kept"] = Texts(plan.Kept),
+        ["blobs"] = plan.Blobs,
+        ["freed"] = plan.Freed,
+        ["freedBytes"] = plan.FreedBytes,
+    }.ToJsonString(), "application/json");
+
+    static JsonArray Texts(IReadOnlyList<string> texts) => new([.. texts.Select(t => (JsonNode?)t)]);
+}
