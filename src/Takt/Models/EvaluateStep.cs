@@ -20,6 +20,8 @@ public sealed class EvaluateStep(ModelRegistry registry) : IStepKind
 
     public string Name => "evaluate";
 
+    public bool OnlyWritesOutputs => true;
+
     public StepDeclaration Declare(StepArguments with)
     {
         var arguments = Arguments.Read(with);

@@ -11,6 +11,8 @@ public sealed class TrainStep(IReadOnlyList<ITrainer> trainers, RunTracker track
 
     public string Name => "train-tabular";
 
+    public bool OnlyWritesOutputs => true;
+
     public StepDeclaration Declare(StepArguments with)
     {
         var arguments = Read(with);

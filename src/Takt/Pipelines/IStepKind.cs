@@ -12,6 +12,9 @@ public interface IStepKind
     /// <summary>Part of the cache key: raised when the same inputs would give another output.</summary>
     int Version => 1;
 
+    /// <summary>Its outputs are all that it leaves: no dataset, no version, no deployment. Then a result that was made elsewhere can stand for it.</summary>
+    bool OnlyWritesOutputs => false;
+
     /// <summary>
     /// Reads and checks every argument (a key that is never asked for is an unknown key) and tells which files the step reads and writes.
     /// Called when the project file is read: no file or row is touched here.

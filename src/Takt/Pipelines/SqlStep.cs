@@ -7,6 +7,8 @@ public sealed class SqlStep : IStepKind
 {
     public string Name => "sql";
 
+    public bool OnlyWritesOutputs => true;
+
     public StepDeclaration Declare(StepArguments with)
     {
         var tables = with.Map("tables");

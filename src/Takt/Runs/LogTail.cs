@@ -4,28 +4,43 @@ namespace Takt.Runs;
 
 /// <summary>
 /// Follows the file that a command writes its output to, and hands on its lines. The command writes the file itself (ten times faster than a pipe,
-/// and it survives us); secrets are masked in what is handed on, and in the file once the command has ended.
+/// and it survives us). Where there are secrets to mask, it writes to a file beside the log that only its owner can read, and the log gets the masked lines as they come.
 /// </summary>
 sealed class LogTail : IAsyncDisposable
 {
+    /// <summary>Behind the log's name: what a command wrote before it was masked; gone when the command has ended.</summary>
+    public const string Raw = ".raw";
+
     static readonly TimeSpan Often = TimeSpan.FromMilliseconds(100);
 
-    readonly string _path;
     readonly IReadOnlyList<string> _secrets;
     readonly Action<string> _line;
+    readonly StreamWriter? _masked;
     readonly CancellationTokenSource _stop = new();
     readonly Task _following;
     readonly StringBuilder _rest = new();
+    readonly Decoder _decoder = Encoding.UTF8.GetDecoder(); // a character may lie across two reads
     long _at;
 
     public LogTail(string path, IReadOnlyList<string> secrets, Action<string> line)
     {
-        _path = path;
         _secrets = secrets.SelectMany(Forms).Distinct().OrderByDescending(s => s.Length).ToList();
         _line = line;
-        File.Create(path).Dispose();
+        Written = _secrets.Count > 0 ? path + Raw : path;
+        File.Delete(Written);
+        if (_secrets.Count > 0)
+        {
+            var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write };
+            if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            new FileStream(Written, options).Dispose();
+            _masked = new StreamWriter(path, append: false);
+        }
+        else File.Create(Written).Dispose();
         _following = Follow();
     }
+
+    /// <summary>The file that the command is to write.</summary>
+    public string Written { get; }
 
     /// <summary>The last line that was not empty.</summary>
     public string Last { get; private set; } = "";
@@ -37,10 +52,8 @@ sealed class LogTail : IAsyncDisposable
         await _following;
         await Read();
         if (_rest.Length > 0) Tell(_rest.ToString());
-        if (_secrets.Count == 0) return;
-        var text = await File.ReadAllTextAsync(_path);
-        var masked = Mask(text);
-        if (masked != text) Storage.Files.WriteAtomically(_path, masked);
+        _rest.Clear();
+        if (_masked is not null) await _masked.FlushAsync();
     }
 
     async Task Follow()
@@ -61,24 +74,27 @@ sealed class LogTail : IAsyncDisposable
 
     async Task Read()
     {
-        await using var file = new FileStream(_path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        await using var file = new FileStream(Written, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
         file.Position = Math.Min(_at, file.Length);
         var buffer = new byte[64 * 1024];
+        var text = new char[Encoding.UTF8.GetMaxCharCount(buffer.Length)];
         for (int read; (read = await file.ReadAsync(buffer)) > 0; _at += read)
         {
-            _rest.Append(Encoding.UTF8.GetString(buffer, 0, read));
-            var text = _rest.ToString();
-            var end = text.LastIndexOf('\n');
+            _rest.Append(text, 0, _decoder.GetChars(buffer, 0, read, text, 0));
+            var lines = _rest.ToString();
+            var end = lines.LastIndexOf('\n');
             if (end < 0) continue;
-            foreach (var line in text[..end].Split('\n')) Tell(line.TrimEnd('\r'));
-            _rest.Clear().Append(text, end + 1, text.Length - end - 1);
+            foreach (var line in lines[..end].Split('\n')) Tell(line.TrimEnd('\r'));
+            _rest.Clear().Append(lines, end + 1, lines.Length - end - 1);
         }
+        if (_masked is not null) await _masked.FlushAsync();
     }
 
     void Tell(string line)
     {
         line = Mask(line);
         if (line.Length > 0) Last = line;
+        _masked?.Write(line + "\n");
         _line(line);
     }
 
@@ -97,5 +113,10 @@ sealed class LogTail : IAsyncDisposable
         await _stop.CancelAsync();
         await _following;
         _stop.Dispose();
+        if (_masked is null) return;
+        await Read(); // of a command that was cancelled, too, the log has all that it said
+        if (_rest.Length > 0) Tell(_rest.ToString());
+        await _masked.DisposeAsync();
+        File.Delete(Written);
     }
 }

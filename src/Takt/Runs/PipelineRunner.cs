@@ -140,7 +140,11 @@ public sealed class PipelineRunner(
         {
             var logs = Path.Combine(folder.Runs, run.Id.Value);
             if (Directory.Exists(logs))
-                foreach (var log in Directory.GetFiles(logs, "*.log")) executor.EndLeftover(log);
+                foreach (var log in Directory.GetFiles(logs).Where(f => f.EndsWith(".log", StringComparison.Ordinal) || f.EndsWith(".log" + LogTail.Raw, StringComparison.Ordinal)))
+                {
+                    executor.EndLeftover(log);
+                    if (log.EndsWith(LogTail.Raw, StringComparison.Ordinal)) File.Delete(log); // unmasked; the log has what was masked of it
+                }
             foreach (var output in await _table.Interrupt(run.Id)) Outputs.Remove(folder.Root, output);
             await tracker.End(run.Id, RunStatus.KILLED);
         }

@@ -10,6 +10,7 @@ sealed class StageRunner(
     FileDigests digests, IExecutor executor, TimeProvider time)
 {
     readonly ConcurrentDictionary<string, IReadOnlyDictionary<string, string>> _tags = new();
+    readonly Lazy<LockFile> _lock = new(() => LockFile.Read(folder));
 
     public async Task<(StageRun End, StageKey? Key)> Run(Stage stage, bool force, Action<StageNews> tell, CancellationToken cancel)
     {
@@ -23,12 +24,22 @@ sealed class StageRunner(
         {
             key = await Key(stage, cancel);
             var known = force ? null : table.Find(key.Id);
+            var locked = force || known is not null ? null : _lock.Value.Find(stage, key);
+            known ??= locked;
             if (known is not null && stage.Kind is { } kind && !await kind.StillHolds(Context(stage, default, TextWriter.Null), known.Tags, cancel)) known = null;
             if (known is not null)
             {
                 _tags[stage.Name] = known.Tags;
-                if (Outputs.InPlace(folder.Root, stage, known, digests)) return (State(StageState.Cached, key, known.Summary), key);
-                if (await Outputs.Restore(folder.Root, stage, known, blobs, cancel)) return (State(StageState.Restored, key, known.Summary), key);
+                var state = Outputs.InPlace(folder.Root, stage, known, digests) ? StageState.Cached : await Outputs.Restore(folder.Root, stage, known, blobs, cancel) ? StageState.Restored : (StageState?)null;
+                if (state is { } held)
+                {
+                    if (locked is not null)
+                    {
+                        _ = await Outputs.Keep(folder.Root, stage, blobs, digests, cancel); // from now on they can be restored here
+                        await table.Adopt(locked, key);
+                    }
+                    return (State(held, key, known.Summary), key);
+                }
             }
             run = await tracker.Start(new StartRun(project.Name, stage.Name, pipelineRun, StageTags(stage)));
             var running = State(StageState.Running, key, "", run);
@@ -83,7 +94,7 @@ sealed class StageRunner(
             return new StageReason(stage.Name, false, e.Message, null, []);
         }
         var id = key.Id.ToString();
-        if (table.Find(key.Id) is { } known)
+        if ((table.Find(key.Id) ?? _lock.Value.Find(stage, key)) is { } known)
         {
             if (stage.Kind is { } kind && !await kind.StillHolds(Context(stage, default, TextWriter.Null), known.Tags, cancel))
                 return new StageReason(stage.Name, false, "what it did has been changed since", id, []);
@@ -158,7 +169,7 @@ sealed class StageRunner(
         }
         var log = LogOf(stage);
         await using var tail = new LogTail(log, secrets, line);
-        var exit = await executor.Run(new CommandRun(command, folder.Root, env, log, stage.Timeout), cancel);
+        var exit = await executor.Run(new CommandRun(command, folder.Root, env, tail.Written, stage.Timeout), cancel);
         await tail.Finish();
         if (exit != 0)
         {

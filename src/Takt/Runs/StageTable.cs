@@ -14,6 +14,15 @@ public sealed class StageTable(Database database, TimeProvider time)
     /// <summary>The result and the state of its stage in one transaction: after a crash both are there, or neither.</summary>
     public Task Finish(StageResult result, StageKey key, StageRun run) => database.Write(session =>
     {
+        Put(session, result, key);
+        Remember(session, result.Stage, key);
+        Put(session, run, []);
+    });
+
+    /// <summary>A result that was not made here, such as one of <c>takt.lock</c>.</summary>
+    public Task Adopt(StageResult result, StageKey key) => database.Write(session => Put(session, result, key));
+
+    void Put(SqlSession session, StageResult result, StageKey key) =>
         session.Execute($"""
             insert into stage_result(key, stage, outputs, metrics, tags, summary, created, parts)
             values({result.Key}, {result.Stage}, {Json(result.Outputs)}, {JsonSerializer.Serialize(result.Metrics, RunsJson.Default.IReadOnlyDictionaryStringDouble)},
@@ -21,9 +30,6 @@ public sealed class StageTable(Database database, TimeProvider time)
             on conflict(key) do update set outputs = excluded.outputs, metrics = excluded.metrics, tags = excluded.tags,
                    summary = excluded.summary, created = excluded.created, parts = excluded.parts
             """);
-        Remember(session, result.Stage, key);
-        Put(session, run, []);
-    });
 
     /// <param name="keys">The keys of stages that did not have to run; one transaction for all.</param>
     public Task Put(IReadOnlyList<(StageRun Run, StageKey? Key)> runs) => database.Write(session =>

@@ -123,6 +123,93 @@ public sealed class PipelineRunnerTests : IDisposable
     }
 
     [Fact]
+    public async Task A_clone_with_a_store_and_no_rows_takes_its_results_from_the_lock()
+    {
+        Chain();
+        await Run();
+        foreach (var rows in Directory.GetFiles(Path.Combine(_folder, ".takt"), "takt.db*")) File.Delete(rows);
+        foreach (var output in (string[])["b.txt", "c.txt"]) File.Delete(Path.Combine(_folder, output));
+        await using (var app = TaktApp.Open(TaktFolder.At(_folder))) Assert.Contains("restored from the store", (await app.Pipelines.Why("copy")).Reason);
+        var states = await Run();
+        Assert.Equal([StageState.Restored, StageState.Restored, StageState.Cached], [states["copy"], states["count"], states["last"]]);
+        Assert.Equal("x\n", Read("runs.log"));
+        Assert.Equal("one\n", Read("b.txt"));
+        File.Delete(Path.Combine(_folder, "takt.lock")); // the rows know it by now
+        Assert.All((await Run()).Values, s => Assert.Equal(StageState.Cached, s));
+    }
+
+    [Fact]
+    public async Task A_lock_that_does_not_fit_or_can_not_be_read_is_not_believed()
+    {
+        Chain();
+        await Run();
+        var whole = Read("takt.lock");
+        foreach (var rows in Directory.GetFiles(Path.Combine(_folder, ".takt"), "takt.db*")) File.Delete(rows);
+        Write("takt.lock", "<<<<<<< HEAD\n" + whole + "=======\n" + whole + ">>>>>>> other\n");
+        Assert.All((await Run()).Values, s => Assert.Equal(StageState.Ran, s));
+        Assert.Equal(whole, Read("takt.lock"));
+    }
+
+    [Fact]
+    public async Task The_lock_tells_what_went_in_and_what_came_out()
+    {
+        Write("params.yaml", "n: 3\n");
+        Directory.CreateDirectory(Path.Combine(_folder, "data"));
+        Write("data/1.txt", "one");
+        Write("data/2.txt", "two");
+        Write("a.txt", "a");
+        Write("takt.yaml", """
+            takt: 1
+            project: p
+            params: params.yaml
+            env: { MODE: fast }
+            stages:
+              s: { run: 'echo "{\"auc\": 0.5}" > m.json; echo ${params.n} "q" > o.txt', in: [data/, a.txt], out: [o.txt], metrics: [m.json] }
+            """);
+        await Run();
+        var a = Digest.Of("a"u8);
+        var folder = Digest.Of(System.Text.Encoding.UTF8.GetBytes($"{Digest.Of("one"u8)} data/1.txt\n{Digest.Of("two"u8)} data/2.txt\n"));
+        var text = Read("takt.lock");
+        Assert.Contains($"    env:\n      \"MODE\": \"fast\"\n    params:\n      \"n\": \"3\"\n    in:\n      - {{ path: \"a.txt\", id: \"{a}\" }}\n      - {{ path: \"data/\", id: \"{folder}\", files: 2 }}\n    out:\n", text);
+        Assert.EndsWith("    metrics:\n      \"auc\": \"0.5\"\n", text);
+        foreach (var never in (string[])[_folder, Environment.MachineName, "run_id"]) Assert.DoesNotContain(never, text);
+    }
+
+    [Fact]
+    public async Task A_secret_is_masked_in_the_log_while_the_command_still_runs()
+    {
+        Write("params.yaml", "n: 1\n");
+        Write("takt.yaml", "takt: 1\nproject: p\nsecrets: [KEY]\nstages:\n  s: { run: 'echo \"ä key ${secrets.KEY}\"; while [ ! -e go ]; do sleep 0.05; done; echo \"then ${secrets.KEY}\"' }\n");
+        Environment.SetEnvironmentVariable("TAKT_SECRET_KEY", "swordfish-77");
+        var running = Run();
+        var runs = Path.Combine(_folder, ".takt", "runs");
+        string Log() => Directory.Exists(runs) ? Directory.GetFiles(runs, "s.log", SearchOption.AllDirectories).Select(File.ReadAllText).FirstOrDefault() ?? "" : "";
+        while (Log().Length == 0 && !running.IsCompleted) await Task.Delay(20);
+        Assert.Equal("ä key ***\n", Log());
+        var raw = Directory.GetFiles(runs, "s.log.raw", SearchOption.AllDirectories).Single();
+        if (!OperatingSystem.IsWindows()) Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(raw));
+        Write("go", "");
+        Assert.Equal(StageState.Ran, (await running)["s"]);
+        Assert.Equal("ä key ***\nthen ***\n", Log());
+        Assert.False(File.Exists(raw));
+    }
+
+    [Fact]
+    public async Task What_a_killed_run_left_unmasked_is_removed_by_the_next()
+    {
+        Write("params.yaml", "n: 1\n");
+        Write("takt.yaml", "takt: 1\nproject: p\nsecrets: [KEY]\nstages:\n  s: { run: 'echo \"key ${secrets.KEY}\"; echo > begun; [ -e go ] || sleep 300' }\n");
+        Environment.SetEnvironmentVariable("TAKT_SECRET_KEY", "swordfish-77");
+        using var killed = TaktProcess.Start(_folder, "run");
+        while (!File.Exists(Path.Combine(_folder, "begun")) && !killed.HasExited) await Task.Delay(50);
+        killed.Kill();
+        await killed.WaitForExitAsync();
+        Write("go", "");
+        Assert.Equal(StageState.Ran, (await Run())["s"]);
+        foreach (var file in Directory.GetFiles(Path.Combine(_folder, ".takt", "runs"), "*", SearchOption.AllDirectories)) Assert.DoesNotContain("swordfish", File.ReadAllText(file));
+    }
+
+    [Fact]
     public async Task A_secret_reaches_the_command_and_nothing_else()
     {
         Write("params.yaml", "n: 1\n");
