@@ -23,7 +23,11 @@ static class CompletionCommand
         """;
 
     const string Fish = """
-        complete -f -c takt -a '(takt "[suggest:"(commandline -C)"]" (commandline -cp) 2>/dev/null)'
+        function __takt_complete
+            set -l line (commandline -cp)
+            takt "[suggest:"(string length -- "$line")"]" "$line" 2>/dev/null
+        end
+        complete -c takt -f -a '(__takt_complete)'
         """;
 
     public static Command Create()

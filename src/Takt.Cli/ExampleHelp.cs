@@ -11,7 +11,9 @@ sealed class ExampleHelp(HelpAction inner) : SynchronousCommandLineAction
     {
         ["takt"] = ["takt demo                       the whole loop on real flights", "takt init --from flights        a project to change", "takt run                        what has changed", "takt serve                      endpoint, monitors, dashboard"],
         ["run"] = ["takt run                        all stages whose inputs have changed", "takt run train                  this one and what it needs", "takt run -n                     only tell"],
-        ["why"] = ["takt why train"],
+        ["why"] = ["takt why train                  a stage: what has changed", "takt why flights@champion       a model, a run, a prediction: where it is from"],
+        ["import"] = ["takt import mlflow http://mlflow.example.org:5000", "takt import mlflow mlruns/ --dry-run"],
+        ["gc"] = ["takt gc                         tells what would go", "takt gc --older-than 7d --apply"],
         ["serve"] = ["takt serve", "takt serve --port 0             any port that is free", "takt serve --data /srv/takt --database postgres://takt@db/takt --blobs s3://bucket", "takt serve --data tmp --testing  an empty server for a test suite"],
         ["diff"] = ["takt data diff trips                 against the version before", "takt data diff trips@sha256:1f0c trips --key id"],
         ["sql"] = ["takt data sql \"select count(*) from trips\"", "takt data sql \"select * from trips@v3 anti join trips using (id)\" -o gone.parquet"],

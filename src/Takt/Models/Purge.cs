@@ -11,6 +11,7 @@ namespace Takt.Models;
 /// was never an artifact is never touched. They go after a grace, when no artifact, model package, stage result or dataset names them, and are put back when something
 /// has begun to while they were being removed.
 /// </remarks>
+/// <param name="blobs">The store that artifacts are put into, without the packs of datasets: those have a collection of their own, <c>takt data gc</c>.</param>
 public sealed class Purge(Database database, IBlobStore blobs, Datasets datasets, TimeProvider time, TaktFolder folder)
 {
     public static readonly TimeSpan DefaultAge = TimeSpan.FromDays(30);
