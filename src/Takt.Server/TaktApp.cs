@@ -54,7 +54,7 @@ public sealed class TaktApp : IAsyncDisposable
         Router = new Router(Predictions.Of, time);
         Deployments = new DeploymentBook(database, time);
         Rollouts = new Rollouts(Deployments, Models, Router, time);
-        Purge = new Purge(database, blobs.Whole, Datasets, time, folder);
+        Purge = new Purge(database, blobs, Datasets, time, folder);
         Lineage = new Lineage(database, Datasets, Models, Predictions, folder);
         Monitors = new MonitorWatch(new MonitorTable(database, time), Models, Predictions);
         Collector = new Collector(Datasets, [new HttpSource(time), new S3Source(), new PostgreSqlSource(), new SqliteSource(), new PredictionSource(Predictions, folder), new FileSource()]);

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Takt.Data;
 using Takt.Runs;
 using Takt.Storage;
+using Takt.Storage.Packs;
 
 namespace Takt.Models;
 
@@ -11,7 +12,6 @@ namespace Takt.Models;
 /// was never an artifact is never touched. They go after a grace, when no artifact, model package, stage result or dataset names them, and are put back when something
 /// has begun to while they were being removed.
 /// </remarks>
-/// <param name="blobs">The store that artifacts are put into, without the packs of datasets: those have a collection of their own, <c>takt data gc</c>.</param>
 public sealed class Purge(Database database, IBlobStore blobs, Datasets datasets, TimeProvider time, TaktFolder folder)
 {
     public static readonly TimeSpan DefaultAge = TimeSpan.FromDays(30);
@@ -24,6 +24,9 @@ public sealed class Purge(Database database, IBlobStore blobs, Datasets datasets
     const int BlobsTogether = 200;
 
     static readonly string[] OfRun = ["run_param", "run_tag", "run_metric", "metric_block", "run_input", "run_model_input", "run_output", "artifact", "gate_result", "logged_model_metric"];
+
+    /// <summary>The store that artifacts are put into, without the packs of datasets: those have a collection of their own, <c>takt data gc</c>.</summary>
+    readonly IBlobStore _whole = blobs is PackStore packs ? packs.Whole : blobs;
 
     /// <summary>How long between the removal of bytes and the second look; an upload of the same bytes writes its row in much less.</summary>
     public TimeSpan Settle { get; init; } = TimeSpan.FromSeconds(2);
@@ -165,16 +168,16 @@ public sealed class Purge(Database database, IBlobStore blobs, Datasets datasets
                 foreach (var text in some)
                 {
                     var digest = Digest.Parse(text);
-                    if (await blobs.Length(digest, cancel) is null) continue;
-                    held[text] = await blobs.Open(digest, cancel); // what is open can still be read when its name is gone
-                    await blobs.Delete(digest, cancel);
+                    if (await _whole.Length(digest, cancel) is null) continue;
+                    held[text] = await _whole.Open(digest, cancel); // what is open can still be read when its name is gone
+                    await _whole.Delete(digest, cancel);
                 }
                 await Task.Delay(Settle, CancellationToken.None);
                 var since = await Named(held.Keys.ToHashSet(StringComparer.Ordinal), CancellationToken.None);
                 foreach (var text in since)
                 {
                     held[text].Position = 0;
-                    await blobs.Put(held[text], CancellationToken.None);
+                    await _whole.Put(held[text], CancellationToken.None);
                 }
                 freed += held.Count - since.Count;
                 bytes += held.Where(h => !since.Contains(h.Key)).Sum(h => h.Value.Length);
