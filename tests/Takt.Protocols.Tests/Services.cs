@@ -1,0 +1,3 @@
+using Takt.Tests.Services;
+
+[assembly: AssemblyFixture(typeof(PostgreSqlServer))]
