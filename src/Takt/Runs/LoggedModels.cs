@@ -9,6 +9,11 @@ public sealed class LoggedModels(Database database, TimeProvider time, Workspace
     public LoggedModels In(Workspace other) => other == workspace ? this : new(database, time, other);
 
     const string ReadyStatus = "LOGGED_MODEL_READY";
+    static readonly string[] OtherSearch =
+    [
+        "Experiment IDs in the page token do not match the requested experiment IDs.", "Filter string in the page token does not match the requested filter string.",
+        "Order by in the page token does not match the requested order by.", "Datasets in the page token do not match the requested datasets.",
+    ];
     static readonly string[] NumberOperators = ["<", "<=", ">", ">=", "=", "!="];
     static readonly string[] TextOperators = ["=", "!=", "LIKE", "ILIKE", "IN", "NOT IN"];
 
@@ -65,13 +70,13 @@ public sealed class LoggedModels(Database database, TimeProvider time, Workspace
     public Page<LoggedModel> Search(IReadOnlyList<long> experiments, string? filter, IReadOnlyList<DatasetFilter> datasets, IReadOnlyList<LoggedModelOrder> orderBy, int limit, string? token) =>
         database.Read(session =>
         {
-            var clauses = FilterParser.Parse(filter);
+            var clauses = Parsed(filter);
             Sql? on = datasets.Count == 0 ? null : Sql.Join(" or ", datasets.Select(On));
             var where = clauses.ConvertAll(clause => Clause(clause, on, session.Dialect));
             if (on is not null && !clauses.Any(clause => clause.Entity == "metrics")) where.Add($"exists(select 1 from logged_model_metric x where x.model = l.id and ({on}))");
             var (joins, keys) = Order(orderBy);
-            var of = $"models {filter} {string.Join(", ", datasets)} {string.Join(", ", orderBy)}";
-            Sql after = keys.Place(of, token) is { } place ? keys.After(place) : Sql.Raw("");
+            var of = $"models {string.Join(',', experiments)}{PageOrder.Between}{filter}{PageOrder.Between}{string.Join(", ", orderBy)}{PageOrder.Between}{string.Join(", ", datasets)}";
+            Sql after = keys.Place(of, token, OtherSearch) is { } place ? keys.After(place) : Sql.Raw("");
             experiments = Experiments.Visible(session, experiments, workspace);
             if (experiments.Count == 0) return new Page<LoggedModel>([], null);
             var within = Sql.Join(", ", experiments.Select(e => (Sql)$"{e}"));
@@ -94,6 +99,18 @@ public sealed class LoggedModels(Database database, TimeProvider time, Workspace
             """);
     }
 
+    static List<FilterClause> Parsed(string? filter)
+    {
+        try
+        {
+            return FilterParser.Parse(filter);
+        }
+        catch (TaktException e)
+        {
+            throw TaktException.Invalid($"Invalid filter string: '{filter}'. {e.Message}");
+        }
+    }
+
     Task<LoggedModel> Change(string id, Action<SqlSession> change) => database.Write(session =>
     {
         if (Find(session, id) is null) throw Unknown(id);
@@ -101,7 +118,8 @@ public sealed class LoggedModels(Database database, TimeProvider time, Workspace
         return Find(session, id)!;
     });
 
-    static Sql On(DatasetFilter dataset) => dataset.Digest is null ? (Sql)$"x.dataset_name = {dataset.Name}" : $"(x.dataset_name = {dataset.Name} and x.dataset_digest = {dataset.Digest})";
+    static Sql On(DatasetFilter dataset) => dataset.Digest is null ? (Sql)$"x.dataset_name = {dataset.Name}" : dataset.Name is null ? (Sql)$"x.dataset_digest = {dataset.Digest}"
+        : $"(x.dataset_name = {dataset.Name} and x.dataset_digest = {dataset.Digest})";
 
     static Sql Clause(FilterClause clause, Sql? on, SqlDialect dialect)
     {

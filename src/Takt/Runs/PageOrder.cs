@@ -16,6 +16,9 @@ sealed class PageOrder(IReadOnlyList<PageOrder.Key> keys)
 {
     public enum Kind { Number, Real, Text }
 
+    /// <summary>Stands between the parts of a search's name.</summary>
+    public const char Between = '\u001f';
+
     /// <param name="Expression">SQL that is never null.</param>
     public readonly record struct Key(Sql Expression, Kind Kind, bool Descending);
 
@@ -53,7 +56,7 @@ sealed class PageOrder(IReadOnlyList<PageOrder.Key> keys)
         Sql Operator(int i) => Sql.Raw(keys[i].Descending ? "<" : ">");
     }
 
-    /// <param name="of">What was searched for; a token of another search is refused.</param>
+    /// <param name="of">What was searched for, its parts between <see cref="Between"/>; a token of another search is refused.</param>
     public static string Token(string of, IReadOnlyList<object> row)
     {
         var bytes = new ArrayBufferWriter<byte>(128);
@@ -76,19 +79,20 @@ sealed class PageOrder(IReadOnlyList<PageOrder.Key> keys)
 
     /// <returns>Null: from the start.</returns>
     /// <exception cref="TaktException">Invalid: no token, or of another search.</exception>
-    public object[]? Place(string of, string? token) => Place(of, token, [.. keys.Select(key => key.Kind)]);
+    /// <param name="told">What is said when a part of the search is another; null: the same of all.</param>
+    public object[]? Place(string of, string? token, IReadOnlyList<string>? told = null) => Place(of, token, [.. keys.Select(key => key.Kind)], told);
 
-    /// <inheritdoc cref="Place(string, string?)"/>
-    public static object[]? Place(string of, string? token, IReadOnlyList<Kind> kinds)
+    /// <inheritdoc cref="Place(string, string?, IReadOnlyList{string}?)"/>
+    public static object[]? Place(string of, string? token, IReadOnlyList<Kind> kinds, IReadOnlyList<string>? told = null)
     {
         if (string.IsNullOrEmpty(token)) return null;
         try
         {
             using var json = JsonDocument.Parse(Convert.FromBase64String(token));
             var items = json.RootElement;
+            if (items.ValueKind == JsonValueKind.Array && items.GetArrayLength() > 0) Same(of, items[0].GetString()!, told);
             if (items.ValueKind == JsonValueKind.Array && items.GetArrayLength() == kinds.Count + 1)
             {
-                if (items[0].GetString() != Name(of)) throw TaktException.Invalid("Invalid page token: it is of another search; begin again without a token");
                 var row = new object[kinds.Count];
                 for (var i = 0; i < row.Length; i++)
                     row[i] = kinds[i] switch
@@ -106,6 +110,14 @@ sealed class PageOrder(IReadOnlyList<PageOrder.Key> keys)
         throw TaktException.Invalid("Invalid page token, could not base64-decode");
     }
 
+    static void Same(string of, string name, IReadOnlyList<string>? told)
+    {
+        var (now, before) = (Name(of).Split('.'), name.Split('.'));
+        for (var i = 0; i < now.Length; i++)
+            if (before.Length <= i || before[i] != now[i]) throw TaktException.Invalid(told?[i] ?? "Invalid page token: it is of another search; begin again without a token");
+    }
+
     // not a secret: it tells a mix-up, no more
-    static string Name(string of) => XxHash3.HashToUInt64(Encoding.UTF8.GetBytes(of)).ToString("x", CultureInfo.InvariantCulture);
+    static string Name(string of) =>
+        string.Join('.', of.Split(Between).Select(part => XxHash3.HashToUInt64(Encoding.UTF8.GetBytes(part)).ToString("x", CultureInfo.InvariantCulture)));
 }

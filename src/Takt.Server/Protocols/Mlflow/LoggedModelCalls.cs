@@ -45,15 +45,20 @@ sealed class LoggedModelCalls(LoggedModels models, ArtifactCalls artifacts)
     {
         var ids = request.Texts("experiment_ids");
         if (ids.Count == 0) throw MlflowRequest.Missing("experiment_ids");
-        var datasets = request.Objects("datasets").ConvertAll(d => Dataset(d) ?? throw TaktException.Invalid("`dataset_name` in the `datasets` clause must be specified."));
+        var datasets = request.Objects("datasets").ConvertAll(d => Dataset(d) is { Name: not null } dataset ? dataset : throw TaktException.Invalid("`dataset_name` in the `datasets` clause must be specified."));
         var order = request.Objects("order_by").ConvertAll(term => new LoggedModelOrder(term.Text("field_name"), !term.Has("ascending") || term.FlagOrFalse("ascending"), Dataset(term)));
         var length = request.NumberOrNull("max_results") is null or 0 ? 100 : Math.Min(MlflowPage.Length(request, 100, int.MaxValue), LongestPage);
         var found = models.In(request.Workspace).Search(ExperimentCalls.Numbers(ids), request.TextOrNull("filter"), datasets, order, length, request.TextOrNull("page_token"));
         return MlflowAnswer.Page(http, "models", found, Write);
     }
 
-    static DatasetFilter? Dataset(MlflowRequest request) => request.TextOrNull("dataset_name") is { Length: > 0 } name
-        ? new DatasetFilter(name, request.TextOrNull("dataset_digest") is { Length: > 0 } digest ? digest : null) : null;
+    static DatasetFilter? Dataset(MlflowRequest request)
+    {
+        var (name, digest) = (Filled("dataset_name"), Filled("dataset_digest"));
+        return name is null && digest is null ? null : new DatasetFilter(name, digest);
+
+        string? Filled(string member) => request.TextOrNull(member) is { Length: > 0 } text ? text : null;
+    }
 
     static string Id(HttpContext http) => (string)http.Request.RouteValues["id"]!;
 

@@ -50,6 +50,7 @@ sealed class MetricCalls(RunLog runs, MetricHistory history)
     public Task History(HttpContext http, MlflowRequest request)
     {
         var key = request.Text("metric_key");
+        if (request.NumberOrNull("max_results") is 0) return MlflowAnswer.Empty(http);
         var most = request.NumberOrNull("max_results") is null ? MostPoints : Math.Min(MlflowPage.Length(request, MostPoints, int.MaxValue), MostPoints);
         var page = history.In(request.Workspace).Of(request.Run(), key, most, request.TextOrNull("page_token"));
         return MlflowAnswer.Write(http, json =>
