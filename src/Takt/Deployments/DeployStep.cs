@@ -54,11 +54,21 @@ public sealed partial class DeployStep(DeploymentBook book, ModelRegistry regist
         _ = with.Texts("needs");
         var alias = with.Section("then")?.TextOrNull("alias");
         if (alias is not null && !ModelRegistry.IsAlias(alias)) with.Fault("then", $"'{alias}' is no alias: letters, digits, _ and -, and no number");
+        var (sample, redact) = Log(with.Section("log"));
         var strategy = with.Section("strategy");
         var canary = strategy is null ? [1.0] : Canary(strategy);
         var (stepTime, stepRequests) = strategy is null ? (TimeSpan.Zero, 0L) : Step(strategy);
         return (model, new DeploymentSpec(endpoint, canary, stepTime, stepRequests, strategy is null ? [] : Rules(strategy),
-            alias, with.Choice("rollback", "automatic", "manual") == "automatic", upstream));
+            alias, with.Choice("rollback", "automatic", "manual") == "automatic", upstream, sample, redact));
+    }
+
+    static (double Sample, IReadOnlyList<string>? Redact) Log(StepArguments? log)
+    {
+        if (log is null) return (1, null);
+        var sample = 1.0;
+        if (log.TextOrNull("sample") is { } text && !Quantity.TryShare(text, out sample)) log.Fault("sample", $"'{text}' is not a share such as 10%");
+        var redact = log.Texts("redact");
+        return (sample, redact.Count == 0 ? null : redact);
     }
 
     static List<double> Canary(StepArguments strategy)

@@ -127,8 +127,8 @@ public sealed class Router
         var latency = Stopwatch.GetElapsedTime(start);
         slot.Stats.Count(latency, failed);
         var now = _time.GetUtcNow();
-        if (Log(slot) is not { } log) return;
-        await log.Append(new PredictionBatch(id, eventTime ?? now, now, slot.Revision.Number, slot.Name, latency, inputs, outputs, error));
+        if ((!failed && !slot.TakesSample()) || Log(slot) is not { } log) return; // an error is always logged
+        await log.Append(new PredictionBatch(id, eventTime ?? now, now, slot.Revision.Number, slot.Name, latency, Redacted(slot, inputs), Redacted(slot, outputs), error));
     }
 
     /// <summary>Requests that could not be logged because their log could not be opened.</summary>
@@ -155,7 +155,7 @@ public sealed class Router
         slot.Turn.Leave();
         var latency = Stopwatch.GetElapsedTime(start);
         slot.Stats.Count(latency, error: false);
-        if (Log(slot) is not { } log) return new(id);
+        if (!slot.TakesSample() || Log(slot) is not { } log) return new(id);
         var source = slot.Source(log, scorer);
         var writer = RecordWriter.OfThread();
         writer.Byte(BatchCodec.RowsRecord);
@@ -166,7 +166,7 @@ public sealed class Router
         writer.Long(milliseconds);
         writer.Long(latency.Ticks);
         writer.Int(rows.Rows);
-        rows.Write(writer, scorer.Features);
+        rows.Write(writer, scorer.Features, slot.Redacted, slot.Redacted is not null && slot.IsRedacted(scorer.Output.Name));
         var logged = log.Append(writer, rows.Rows, cancel);
         return logged.IsCompletedSuccessfully ? new(id) : Logged(logged, id);
     }
@@ -188,6 +188,17 @@ public sealed class Router
         await Done(slot, id.ToString(), null, start, null, null, why.Message, failed: true);
         System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(why);
         return id;
+    }
+
+    static Table? Redacted(Slot slot, Table? table)
+    {
+        if (table is null || slot.Revision.Spec.Redact is null || !table.Columns.Any(c => slot.IsRedacted(c.Name))) return table;
+        return new Table(table.Columns.Select(c => !slot.IsRedacted(c.Name) ? c : c.Type switch
+        {
+            ColumnType.Number => Column.Of(c.Name, Enumerable.Repeat(double.NaN, c.Length).ToArray()),
+            ColumnType.Text => Column.Of(c.Name, new string?[c.Length]),
+            _ => Column.Over(c.Name, c.Type, c.Type == ColumnType.Boolean ? new bool[c.Length] : new long[c.Length], c.Length, Enumerable.Repeat(true, c.Length).ToArray()),
+        }).ToList());
     }
 
     PredictionLog? Log(Slot slot)

@@ -67,7 +67,7 @@ public sealed class RowBatch
     }
 
     /// <summary>Writes the rows as <paramref name="source"/>'s columns, and the scores.</summary>
-    internal void Write(RecordWriter writer, IReadOnlyList<Feature> features)
+    internal void Write(RecordWriter writer, IReadOnlyList<Feature> features, bool[]? redacted, bool redactScores)
     {
         for (var column = 0; column < Columns; column++)
         {
@@ -75,6 +75,12 @@ public sealed class RowBatch
             for (var row = 0; row < Rows; row++)
             {
                 var at = (row * Columns) + column;
+                if (redacted is not null && redacted[column])
+                {
+                    if (type is FieldType.Float or FieldType.Double) writer.Double(double.NaN);
+                    else writer.Boolean(false);
+                    continue;
+                }
                 var value = _matrix[at];
                 switch (type)
                 {
@@ -97,6 +103,6 @@ public sealed class RowBatch
                 }
             }
         }
-        for (var row = 0; row < Rows; row++) writer.Double(_scores[row]);
+        for (var row = 0; row < Rows; row++) writer.Double(redactScores ? double.NaN : _scores[row]);
     }
 }

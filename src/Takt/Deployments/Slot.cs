@@ -47,6 +47,14 @@ public sealed class Slot(Revision revision, ILoadedModel? model, int inside = 0,
     /// <summary>The router lets go of it; requests inside end first.</summary>
     public void Dispose() => Leave();
 
+    internal bool IsRedacted(string column) => Revision.Spec.Redact is { } redact && redact.Contains(column, StringComparer.Ordinal);
+
+    /// <summary>Which of the model's features, in order, are redacted; null: none.</summary>
+    internal bool[]? Redacted { get; } = revision.Spec.Redact is { Count: > 0 } redact && model?.Rows is { } rows ? rows.Features.Select(f => redact.Contains(f.Name, StringComparer.Ordinal)).ToArray() : null;
+
+    /// <summary>Whether one more prediction is logged: all, or the share that is wanted.</summary>
+    internal bool TakesSample() => Revision.Spec.LogSample >= 1 || Random.Shared.NextDouble() < Revision.Spec.LogSample;
+
     /// <summary>Its columns in the log, told to the log once.</summary>
     internal LogSource Source(PredictionLog log, RowScorer rows)
     {

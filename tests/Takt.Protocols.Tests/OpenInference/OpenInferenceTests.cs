@@ -165,6 +165,21 @@ public sealed class OpenInferenceTests : IAsyncLifetime
         Assert.Equal("nie gesehen é", of[2][1]!["in_c"]!.GetValue<string>());
     }
 
+    [Fact]
+    public async Task Redacted_columns_are_never_logged_and_of_a_sample_only_its_share_is()
+    {
+        var book = _model.Server.App.Deployments;
+        await book.Deploy(new("r", [1], TimeSpan.Zero, 0, [], null, true, null, Redact: ["c", "probability"]), "m@1");
+        await book.Deploy(new("s", [1], TimeSpan.Zero, 0, [], null, true, null, LogSample: 0.25), "m@1");
+        foreach (var endpoint in (string[])["r", "s"]) await _model.Ready(endpoint);
+        foreach (var body in (string[])[Good, Good.Replace("{\"id\"", "{\"parameters\":{},\"id\"", StringComparison.Ordinal)]) Assert.Contains("[0.", (await _model.Post("/v2/models/r/infer", body)).Body);
+        for (var i = 0; i < 400; i++) await _model.Post("/v2/models/s/infer", Good);
+        var rows = JsonNode.Parse(await _model.Http.GetStringAsync("/api/v1/deployments/r/predictions"))!["predictions"]!.AsArray();
+        Assert.Equal(4, rows.Count);
+        Assert.All(rows, row => Assert.True(row!["in_c"] is null && row["out_probability"] is null && row["in_x"] is not null));
+        Assert.InRange(JsonNode.Parse(await _model.Http.GetStringAsync("/api/v1/deployments/s/predictions?limit=1000"))!["predictions"]!.AsArray().Count, 2 * 50, 2 * 150);
+    }
+
     [Theory]
     [InlineData("\"42\"", "\"\\ud800\"")]
     [InlineData("\"c\"", "\"\\ud800\"")]
