@@ -10,6 +10,7 @@ using Takt.Server.Protocols.OpenAI;
 using Takt.Server.Protocols.Mlflow;
 using Takt.Server.Protocols.OpenInference;
 using Takt.Server.Protocols.OpenTelemetry;
+using Takt.Server.Protocols.Scoring;
 
 namespace Takt.Server;
 
@@ -49,6 +50,7 @@ public static class TaktHost
         routes.MapLineage(app);
         routes.MapPurge(app);
         routes.MapOpenInference(app);
+        routes.MapScoring(app);
         routes.MapMlflow(app);
         routes.MapOpenTelemetry(app);
         routes.MapOpenAi(app);

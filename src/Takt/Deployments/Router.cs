@@ -88,6 +88,63 @@ public sealed class Router
         return new Answer(id, slot.Revision, slot.Model.Signature, outputs);
     }
 
+    /// <summary>
+    /// Answers a request by the shares. A challenger that can't do what the champion can has failed, not the caller: it is counted against it, and the champion answers.
+    /// </summary>
+    /// <param name="rows">Reads the request for the slot's signature; called again for the champion where the challenger can't.</param>
+    /// <inheritdoc cref="Infer(string, Table, DateTimeOffset?, CancellationToken)"/>
+    public async Task<Answer> Ask(string endpoint, Func<Slot, Table> rows, DateTimeOffset? eventTime, CancellationToken cancel, string? key = null)
+    {
+        var slot = Enter(endpoint, key);
+        try
+        {
+            try
+            {
+                return await Infer(slot, Read(slot, rows), eventTime, cancel);
+            }
+            catch (Exception e) when (e is not (OperationCanceledException or TaktException { Error: TaktError.Unavailable }) && EnterChampionInsteadOf(slot) is { } champion)
+            {
+                var challenger = slot;
+                slot = champion;
+                try
+                {
+                    var answer = await Infer(champion, Read(champion, rows), eventTime, cancel); // refused by both: the caller's mistake
+                    if (e is TaktException { Error: TaktError.Invalid }) await Refused(challenger, eventTime, e.Message);
+                    return answer;
+                }
+                finally
+                {
+                    challenger.Leave();
+                }
+            }
+        }
+        finally
+        {
+            slot.Leave();
+        }
+    }
+
+    /// <summary>Answers with this slot and no other; leaves it.</summary>
+    /// <inheritdoc cref="Infer(string, Table, DateTimeOffset?, CancellationToken)"/>
+    public async Task<Answer> AskOne(Slot entered, Func<Slot, Table> rows, DateTimeOffset? eventTime, CancellationToken cancel)
+    {
+        try
+        {
+            return await Infer(entered, Read(entered, rows), eventTime, cancel);
+        }
+        finally
+        {
+            entered.Leave();
+        }
+    }
+
+    static Table Read(Slot slot, Func<Slot, Table> rows) =>
+        slot.Model is null ? throw TaktException.Invalid($"'{slot.Revision.Endpoint}' is an LLM deployment; ask it at /v1/chat/completions") : rows(slot);
+
+    /// <summary>The loaded slot that answers with this model version, such as <c>flights@3</c>; one in charge first.</summary>
+    public Slot? FindModel(string version) => _routes.Values.Select(r => r.Champion).FirstOrDefault(s => s.Revision.Model == version)
+        ?? _routes.Values.Select(r => r.Challenger).FirstOrDefault(s => s?.Revision.Model == version);
+
     /// <summary>The short way for rows of a model that has <see cref="Models.ILoadedModel.Rows"/>; the scores are in the batch afterwards.</summary>
     /// <inheritdoc cref="Infer(string, Table, DateTimeOffset?, CancellationToken)"/>
     public ValueTask<PredictionId> Score(Slot slot, RowBatch rows, CancellationToken cancel) => slot.Turn.TryEnter() ? Scored(slot, rows, cancel) : Later(slot, rows, cancel);

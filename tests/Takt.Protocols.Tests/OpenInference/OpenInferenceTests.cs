@@ -165,6 +165,67 @@ public sealed class OpenInferenceTests : IAsyncLifetime
         Assert.Equal("nie gesehen é", of[2][1]!["in_c"]!.GetValue<string>());
     }
 
+    static byte[] Raw(double[] x, string[] c, string type = "FP64", string parameters = "\"binary_data_output\":true")
+    {
+        var body = new MemoryStream();
+        using var writer = new BinaryWriter(body);
+        foreach (var value in x)
+            if (type == "FP64") writer.Write(value);
+            else if (type == "FP16") writer.Write((Half)value);
+            else writer.Write((ushort)(BitConverter.SingleToInt32Bits((float)value) >> 16));
+        var first = (int)body.Length;
+        foreach (var text in c)
+        {
+            var bytes = System.Text.Encoding.UTF8.GetBytes(text);
+            writer.Write(bytes.Length);
+            writer.Write(bytes);
+        }
+        var head = System.Text.Encoding.UTF8.GetBytes($$$"""{"parameters":{{{{parameters}}}},"inputs":[{"name":"x","shape":[{{{x.Length}}}],"datatype":"{{{type}}}","parameters":{"binary_data_size":{{{first}}}}},{"name":"c","shape":[{{{c.Length}}}],"datatype":"BYTES","parameters":{"binary_data_size":{{{body.Length - first}}}}}]}""");
+        return [.. BitConverter.GetBytes(head.Length), .. head, .. body.ToArray()];
+    }
+
+    async Task<(int Status, int Head, byte[] Body)> PostRaw(byte[] raw, string? header = null)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v2/models/m/infer") { Content = new ByteArrayContent(raw[4..]) };
+        request.Headers.Add("Inference-Header-Content-Length", header ?? BitConverter.ToInt32(raw).ToString());
+        using var answer = await _model.Http.SendAsync(request);
+        return ((int)answer.StatusCode, answer.Headers.TryGetValues("Inference-Header-Content-Length", out var head) ? int.Parse(head.Single()) : -1, await answer.Content.ReadAsByteArrayAsync());
+    }
+
+    [Theory]
+    [InlineData("FP64")]
+    [InlineData("FP16")]
+    [InlineData("BF16")]
+    public async Task Binary_tensors_in_and_out_give_the_numbers_of_JSON(string type)
+    {
+        var expected = JsonNode.Parse((await _model.Post("/v2/models/m/infer", Good.Replace("0.1,0.9", "0.125,0.875", StringComparison.Ordinal))).Body)!["outputs"]![0]!["data"]!.AsArray().Select(v => v!.GetValue<double>());
+        var (status, head, body) = await PostRaw(Raw([0.125, 0.875], ["a", "b"], type));
+        Assert.Equal(200, status);
+        var json = JsonNode.Parse(body[..head])!["outputs"]![0]!;
+        Assert.Equal((16, null), (json["parameters"]!["binary_data_size"]!.GetValue<int>(), json["data"]));
+        Assert.Equal(expected, [BitConverter.ToDouble(body, head), BitConverter.ToDouble(body, head + 8)]);
+    }
+
+    [Fact]
+    public async Task Binary_tensors_with_any_byte_cut_off_or_too_much_or_a_wrong_header_are_400()
+    {
+        var good = Raw([0.125, 0.875], ["a", "b"]);
+        for (var cut = 5; cut < good.Length; cut++) Assert.Equal(400, (await PostRaw(good[..cut])).Status);
+        Assert.Equal(400, (await PostRaw([.. good, 0])).Status);
+        foreach (var header in (string[])["0", "-1", "x", "99999999999", "1"]) Assert.Equal(400, (await PostRaw(good, header)).Status);
+        Assert.Equal(400, (await PostRaw(Raw([double.PositiveInfinity], ["a"]))).Status);
+        Assert.Equal(200, (await PostRaw(Raw([double.NaN], ["a"]))).Status);
+    }
+
+    [Fact]
+    public async Task A_model_is_found_by_alias_and_by_version_and_the_index_lists_what_is_loaded()
+    {
+        await _model.Server.App.Models.SetAlias("m", "champion", 1);
+        foreach (var name in (string[])["m@champion", "m@1"]) Assert.Equal(200, (await _model.Post($"/v2/models/{name}/infer", Good)).Status);
+        Assert.Equal(404, (await _model.Post("/v2/models/m@nobody/infer", Good)).Status);
+        Assert.Equal("""[{"name":"m","version":"1","state":"READY","reason":""}]""", (await _model.Post("/v2/repository/index", "{}")).Body);
+    }
+
     [Fact]
     public async Task Redacted_columns_are_never_logged_and_of_a_sample_only_its_share_is()
     {

@@ -26,7 +26,7 @@ public static class OpenAiApi
     public static void MapOpenAi(this IEndpointRouteBuilder routes, TaktApp app)
     {
         routes.MapGet("/v1/models", () => Json(200, new JsonObject { ["object"] = "list", ["data"] = new JsonArray([.. Models(app)]) }));
-        routes.MapGet("/v1/models/{id}", (string id) => Models(app).FirstOrDefault(m => m["id"]!.GetValue<string>() == id) is { } model ? Json(200, model) : Unknown(id));
+        routes.MapGet("/v1/models/{id}", (string id) => Models(app).FirstOrDefault(m => m["id"]!.GetValue<string>() == id) is { } model ? Json(200, model) : Scoring.ScoringApi.Status(app, id) ?? Unknown(id));
         routes.MapPost("/v1/chat/completions", (Delegate)((HttpContext http) => Chat(http, app)));
     }
 

@@ -42,7 +42,7 @@ static class InferCall
                 await Long(http, app, path[Prefix.Length..cut], path[(cut + Versions.Length)..end]);
                 return;
             }
-            if (http.Request.ContentLength is not (> 0 and <= LongestInPipe) || http.Request.Headers.ContainsKey(InferRequest.HeaderLength))
+            if (http.Request.ContentLength is not (> 0 and <= LongestInPipe) || http.Request.Headers.ContainsKey(InferRequest.HeaderLength) || path.AsSpan(Prefix.Length, end - Prefix.Length).Contains('@'))
             {
                 await Long(http, app, path[Prefix.Length..end], null);
                 return;
@@ -54,11 +54,16 @@ static class InferCall
                 pipe.AdvanceTo(read.Buffer.Start, read.Buffer.End);
                 read = await pipe.ReadAsync(http.RequestAborted);
             }
-            if (read.Buffer.IsSingleSegment && await Short(http, app, path.AsMemory(Prefix.Length, end - Prefix.Length), read.Buffer.First))
+            var answered = true; // or refused: either way the body is done with
+            try
             {
-                pipe.AdvanceTo(read.Buffer.End);
-                return;
+                answered = read.Buffer.IsSingleSegment && await Short(http, app, path.AsMemory(Prefix.Length, end - Prefix.Length), read.Buffer.First);
             }
+            finally
+            {
+                if (answered) pipe.AdvanceTo(read.Buffer.End);
+            }
+            if (answered) return;
             var length = (int)read.Buffer.Length;
             var body = ArrayPool<byte>.Shared.Rent(length);
             try
@@ -129,48 +134,39 @@ static class InferCall
 
     static async Task Long(HttpContext http, TaktApp app, string model, string? version, ReadOnlyMemory<byte> body)
     {
-        if (http.Request.Headers.ContainsKey(InferRequest.HeaderLength)) throw TaktException.Invalid("binary tensors are not supported yet: send the tensors as JSON");
-        // one slot for the whole request: what it is read for is what answers it
-        var slot = version is null ? app.Router.Enter(model) : OpenInferenceApi.Enter(OpenInferenceApi.Require(app, model, version));
-        try
+        var request = InferRequest.Parse(body.Span, Header(http.Request));
+        Table Rows(Slot slot)
         {
-            var request = InferRequest.Parse(body.Span);
-            Answer answer;
-            try
-            {
-                answer = await Ask(http, app, slot, request, body);
-            }
-            // a challenger that can't do what the champion can has failed, not the caller: it is counted, and the champion answers
-            catch (Exception e) when (version is null && e is not (OperationCanceledException or TaktException { Error: TaktError.Unavailable }) && app.Router.EnterChampionInsteadOf(slot) is { } champion)
-            {
-                var challenger = slot;
-                slot = champion;
-                try
-                {
-                    answer = await Ask(http, app, champion, request, body);
-                    if (e is TaktException { Error: TaktError.Invalid }) await app.Router.Refused(challenger, request.EventTime, e.Message);
-                }
-                finally
-                {
-                    challenger.Leave();
-                }
-            }
-            http.Response.ContentType = "application/json";
-            await using var json = new Utf8JsonWriter(http.Response.BodyWriter);
-            OpenInferenceApi.Write(json, model, request, answer);
+            var rows = request.ToTable(body.Span, slot.Model!.Signature);
+            request.RequireOutputs(slot.Model.Signature);
+            return rows;
         }
-        finally
+        var answer = version is null && !model.Contains('@', StringComparison.Ordinal) ? await app.Router.Ask(model, Rows, request.EventTime, http.RequestAborted)
+            : await app.Router.AskOne(OpenInferenceApi.Enter(OpenInferenceApi.Require(app, model, version)), Rows, request.EventTime, http.RequestAborted);
+        var response = http.Response;
+        var raw = answer.Signature.Outputs.Where(f => (request.Outputs.Count == 0 || request.Outputs.Contains(f.Name)) && request.IsBinary(f.Name)).Select(f => answer.Outputs[f.Name]).ToList();
+        if (raw.Count == 0)
         {
-            slot.Leave();
+            response.ContentType = "application/json";
+            await using var plain = new Utf8JsonWriter(response.BodyWriter);
+            OpenInferenceApi.Write(plain, model, request, answer);
+            return;
         }
+        var head = new ArrayBufferWriter<byte>(512);
+        await using (var json = new Utf8JsonWriter(head)) OpenInferenceApi.Write(json, model, request, answer);
+        response.ContentType = "application/octet-stream";
+        response.Headers[InferRequest.HeaderLength] = head.WrittenCount.ToString();
+        response.ContentLength = head.WrittenCount + raw.Sum(c => (long)BinaryTensor.Size(c));
+        response.BodyWriter.Write(head.WrittenSpan);
+        foreach (var column in raw) BinaryTensor.Write(response.BodyWriter, column);
     }
 
-    static Task<Answer> Ask(HttpContext http, TaktApp app, Slot slot, InferRequest request, ReadOnlyMemory<byte> body)
+    /// <summary>How much of the body is JSON; -1: all.</summary>
+    static int Header(HttpRequest request)
     {
-        if (slot.Model is null) throw TaktException.Invalid($"'{slot.Revision.Endpoint}' is an LLM deployment; ask it at /v1/chat/completions");
-        var rows = request.ToTable(body.Span, slot.Model.Signature);
-        request.RequireOutputs(slot.Model.Signature);
-        return app.Router.Infer(slot, rows, request.EventTime, http.RequestAborted);
+        if (!request.Headers.TryGetValue(InferRequest.HeaderLength, out var text)) return -1;
+        if (!int.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var length)) throw TaktException.Invalid($"{InferRequest.HeaderLength} must be a number of bytes, not '{text}'");
+        return length > 0 ? length : throw TaktException.Invalid("a raw body without a JSON header is not supported: the model's inputs must be named");
     }
 
     static async Task<(byte[] Buffer, int Length)> ReadBody(HttpRequest request)

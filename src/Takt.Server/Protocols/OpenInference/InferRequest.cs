@@ -24,9 +24,19 @@ sealed class InferRequest
     /// <summary>Outputs that are asked for; empty: all.</summary>
     public List<string> Outputs { get; } = [];
 
+    /// <summary>Whether an output is to be sent as raw bytes.</summary>
+    public bool IsBinary(string output) => _binaryOutputs.TryGetValue(output, out var own) ? own : _binaryOutput;
+
+    readonly Dictionary<string, bool> _binaryOutputs = new(StringComparer.Ordinal);
+    bool _binaryOutput;
+
     /// <exception cref="TaktException">Invalid: not JSON of this form.</exception>
-    public static InferRequest Parse(ReadOnlySpan<byte> body)
+    /// <param name="header">How many bytes of the body are JSON; raw tensors follow. Negative: all.</param>
+    public static InferRequest Parse(ReadOnlySpan<byte> body, int header = -1)
     {
+        var whole = body.Length;
+        if (header > whole) throw TaktException.Invalid($"{HeaderLength} is {header}, but the body has {whole} bytes");
+        if (header >= 0) body = body[..header];
         var request = new InferRequest();
         try
         {
@@ -47,6 +57,7 @@ sealed class InferRequest
             throw new TaktException(TaktError.Invalid, $"the request is not JSON: {e.Message}", e);
         }
         if (request._inputs.Count == 0) throw TaktException.Invalid("inputs is missing: a list of tensors with name, shape, datatype and data");
+        request.PlaceBinary(header < 0 ? -1 : header, whole);
         return request;
     }
 
@@ -80,7 +91,7 @@ sealed class InferRequest
             if (input.Shape[0] != rows) faults.Add($"input '{field.Name}' has {input.Shape[0]} rows, others have {rows}");
             else if (rows is < 1 or > MostRows) faults.Add($"input '{field.Name}' has {rows} rows; 1 to {MostRows} are allowed");
             else if (!Fits(input.DataType, field.Type)) faults.Add($"input '{field.Name}' has datatype {input.DataType}; the model takes {DataType(field.Type)}");
-            else if (TensorReader.Read(body, input, field, (int)rows, faults) is { } column) columns.Add(column);
+            else if (Values(body, input, field, (int)rows, faults) is { } column) columns.Add(column);
         }
         if (faults.Count > 0) throw new TaktException(TaktError.Invalid, faults.Distinct().ToList());
         return new Table(columns);
@@ -110,7 +121,7 @@ sealed class InferRequest
         FieldType.String or FieldType.Binary => dataType == "BYTES",
         FieldType.Boolean => dataType is "BOOL" or "UINT8" or "INT8" or "INT32" or "INT64",
         FieldType.Integer or FieldType.Long or FieldType.Datetime => dataType is "INT64" or "INT32" or "INT16" or "INT8" or "UINT64" or "UINT32" or "UINT16" or "UINT8",
-        _ => dataType is "FP64" or "FP32" or "INT64" or "INT32" or "INT16" or "INT8" or "UINT64" or "UINT32" or "UINT16" or "UINT8",
+        _ => dataType is "FP64" or "FP32" or "FP16" or "BF16" or "INT64" or "INT32" or "INT16" or "INT8" or "UINT64" or "UINT32" or "UINT16" or "UINT8",
     };
 
     /// <summary>One tensor of rows × features, where all features are numbers.</summary>
@@ -123,7 +134,7 @@ sealed class InferRequest
         if (rows is < 1 or > MostRows) throw TaktException.Invalid($"input '{input.Name}' has {rows} rows; 1 to {MostRows} are allowed");
         if (!Fits(input.DataType, FieldType.Double)) throw TaktException.Invalid($"input '{input.Name}' has datatype {input.DataType}; a matrix holds numbers");
         var faults = new List<string>();
-        var flat = TensorReader.Read(body, input, new Field(input.Name, FieldType.Double), checked((int)(rows * features)), faults);
+        var flat = Values(body, input, new Field(input.Name, FieldType.Double), checked((int)(rows * features)), faults);
         if (flat is null) throw new TaktException(TaktError.Invalid, faults);
         return new Table(signature.Inputs.Select((field, f) =>
         {
@@ -131,6 +142,29 @@ sealed class InferRequest
             for (var row = 0; row < rows; row++) values[row] = flat.Numbers[(row * (int)features) + f];
             return Column.Of(field.Name, values);
         }).ToList());
+    }
+
+    /// <summary>The raw tensors stand behind the JSON in the order of the inputs.</summary>
+    void PlaceBinary(int at, int end)
+    {
+        for (var i = 0; i < _inputs.Count; i++)
+        {
+            if (_inputs[i].Bytes < 0) continue;
+            if (at < 0) throw TaktException.Invalid($"input '{_inputs[i].Name}' has binary_data_size, but the request has no header {HeaderLength}");
+            if (_inputs[i].Bytes > end - at) throw TaktException.Invalid($"input '{_inputs[i].Name}' says {_inputs[i].Bytes} bytes; {end - at} are left of the body");
+            _inputs[i] = _inputs[i] with { From = at };
+            at += _inputs[i].Bytes;
+        }
+        if (at >= 0 && at != end) throw TaktException.Invalid($"{end - at} bytes follow the last tensor");
+    }
+
+    /// <summary>Its values, wherever they stand.</summary>
+    static Column? Values(ReadOnlySpan<byte> body, Tensor tensor, Field field, int count, List<string> faults)
+    {
+        if (tensor.Bytes >= 0) return BinaryTensor.Read(body.Slice(tensor.From, tensor.Bytes), tensor, field, count, faults);
+        if (tensor.DataType is not ("FP16" or "BF16")) return TensorReader.Read(body, tensor, field, count, faults);
+        faults.Add($"input '{tensor.Name}': {tensor.DataType} has no JSON form; send it as binary data");
+        return null;
     }
 
     void ReadParameters(ref Utf8JsonReader json)
@@ -146,7 +180,7 @@ sealed class InferRequest
             else if (json.ValueTextEquals("binary_data_output"u8))
             {
                 json.Read();
-                if (json.TokenType == JsonTokenType.True) throw TaktException.Invalid("binary tensors are not supported yet: leave binary_data_output out");
+                _binaryOutput = json.TokenType == JsonTokenType.True;
             }
             else json.Skip();
         }
@@ -168,6 +202,7 @@ sealed class InferRequest
             string name = "", dataType = "";
             long[] shape = [];
             long from = -1;
+            var bytes = -1;
             while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
             {
                 if (json.ValueTextEquals("name"u8)) name = Text(ref json, "name");
@@ -180,23 +215,55 @@ sealed class InferRequest
                     from = json.TokenStartIndex;
                     json.Skip();
                 }
+                else if (json.ValueTextEquals("parameters"u8)) bytes = BinarySize(ref json);
                 else json.Skip();
             }
             if (name.Length == 0) throw TaktException.Invalid($"input {_inputs.Count + 1} has no name");
-            if (from < 0) throw TaktException.Invalid($"input '{name}' has no data");
+            if (from < 0 && bytes < 0) throw TaktException.Invalid($"input '{name}' has no data");
+            if (from >= 0 && bytes >= 0) throw TaktException.Invalid($"input '{name}' has both data and binary_data_size");
             if (shape.Length == 0) throw TaktException.Invalid($"input '{name}' has no shape");
-            _inputs.Add(new Tensor(name, dataType, shape, (int)from));
+            _inputs.Add(new Tensor(name, dataType, shape, (int)from, bytes));
         }
         if (json.TokenType != JsonTokenType.EndArray) throw TaktException.Invalid("inputs must hold objects");
+    }
+
+    /// <returns>-1: the tensor is JSON.</returns>
+    static int BinarySize(ref Utf8JsonReader json)
+    {
+        if (!Into(ref json, JsonTokenType.StartObject, "parameters")) return -1;
+        var size = -1;
+        while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+            if (json.ValueTextEquals("binary_data_size"u8))
+            {
+                json.Read();
+                if (json.TokenType != JsonTokenType.Number || !json.TryGetInt32(out size) || size < 0) throw TaktException.Invalid("binary_data_size must be a number of bytes");
+            }
+            else json.Skip();
+        return size;
     }
 
     void ReadOutputs(ref Utf8JsonReader json)
     {
         if (!Into(ref json, JsonTokenType.StartArray, "outputs")) return;
         while (json.Read() && json.TokenType == JsonTokenType.StartObject)
+        {
+            var name = "";
+            bool? binary = null;
             while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
-                if (json.ValueTextEquals("name"u8)) Outputs.Add(Text(ref json, "name"));
+                if (json.ValueTextEquals("name"u8)) name = Text(ref json, "name");
+                else if (json.ValueTextEquals("parameters"u8))
+                {
+                    if (!Into(ref json, JsonTokenType.StartObject, "parameters")) continue;
+                    while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+                        if (!json.ValueTextEquals("binary_data"u8)) json.Skip();
+                        else if (json.Read()) binary = json.TokenType == JsonTokenType.True;
+                }
                 else json.Skip();
+            if (name.Length == 0) throw TaktException.Invalid($"output {Outputs.Count + 1} has no name");
+            Outputs.Add(name);
+            if (binary is { } own) _binaryOutputs[name] = own;
+        }
+        if (json.TokenType != JsonTokenType.EndArray) throw TaktException.Invalid("outputs must hold objects");
     }
 
     static long[] Shape(ref Utf8JsonReader json)
@@ -230,5 +297,6 @@ sealed class InferRequest
     }
 
     /// <param name="From">Where its data begins in the body.</param>
-    internal readonly record struct Tensor(string Name, string DataType, long[] Shape, int From);
+    /// <param name="Bytes">How long it is there; -1: it is JSON.</param>
+    internal readonly record struct Tensor(string Name, string DataType, long[] Shape, int From, int Bytes = -1);
 }

@@ -18,7 +18,8 @@ public static class OpenInferenceApi
     public static void MapOpenInference(this IEndpointRouteBuilder routes, TaktApp app)
     {
         var v2 = routes.MapGroup("/v2").AddEndpointFilter(Errors);
-        v2.MapGet("/", () => Json(new JsonObject { ["name"] = "takt", ["version"] = TaktHost.Version, ["extensions"] = new JsonArray() }));
+        v2.MapGet("/", () => Json(new JsonObject { ["name"] = "takt", ["version"] = TaktHost.Version, ["extensions"] = new JsonArray("binary_tensor_data", "model_repository(index)") }));
+        v2.MapPost("/repository/index", (Delegate)((HttpContext http) => Index(http, app)));
         v2.MapGet("/health/live", () => Json(new JsonObject { ["live"] = true }));
         v2.MapGet("/health/ready", () => Json(new JsonObject { ["ready"] = true }));
         foreach (var path in (string[])["/models/{model}", "/models/{model}/versions/{version}"])
@@ -51,6 +52,14 @@ public static class OpenInferenceApi
             json.WriteStartArray("shape"u8);
             json.WriteNumberValue(column.Length);
             json.WriteEndArray();
+            if (request.IsBinary(field.Name))
+            {
+                json.WriteStartObject("parameters"u8);
+                json.WriteNumber("binary_data_size"u8, BinaryTensor.Size(column));
+                json.WriteEndObject();
+                json.WriteEndObject();
+                continue;
+            }
             json.WriteStartArray("data"u8);
             for (var row = 0; row < column.Length; row++)
             {
@@ -65,6 +74,29 @@ public static class OpenInferenceApi
         }
         json.WriteEndArray();
         json.WriteEndObject();
+    }
+
+    /// <summary>Triton's repository index: every endpoint with the revisions that are loaded, and those that can't be.</summary>
+    static async Task<IResult> Index(HttpContext http, TaktApp app)
+    {
+        var readyOnly = false;
+        try
+        {
+            using var body = await JsonDocument.ParseAsync(http.Request.ContentLength is > 0 ? http.Request.Body : new MemoryStream("{}"u8.ToArray()), cancellationToken: http.RequestAborted);
+            readyOnly = body.RootElement.ValueKind == JsonValueKind.Object && body.RootElement.TryGetProperty("ready", out var ready) && ready.ValueKind == JsonValueKind.True;
+        }
+        catch (JsonException e)
+        {
+            throw new TaktException(TaktError.Invalid, $"the request is not JSON: {e.Message}", e);
+        }
+        var list = new JsonArray();
+        foreach (var endpoint in app.Deployments.Endpoints())
+        {
+            var slots = app.Router.Find(endpoint) is { } route ? new[] { route.Champion, route.Challenger }.OfType<Slot>().ToList() : [];
+            foreach (var slot in slots) list.Add(new JsonObject { ["name"] = endpoint, ["version"] = slot.Version, ["state"] = "READY", ["reason"] = "" });
+            if (slots.Count == 0 && !readyOnly) list.Add(new JsonObject { ["name"] = endpoint, ["state"] = "UNAVAILABLE", ["reason"] = app.Rollouts.WhyNotServed(endpoint) ?? "not loaded yet" });
+        }
+        return Results.Text(list.ToJsonString(), "application/json");
     }
 
     static JsonObject Metadata(TaktApp app, string model, string? version)
@@ -90,6 +122,11 @@ public static class OpenInferenceApi
     /// <summary>The revision in charge; with a version, that one when it is loaded.</summary>
     public static Slot Require(TaktApp app, string model, string? version)
     {
+        if (version is null && model.Contains('@', StringComparison.Ordinal))
+        {
+            var wanted = app.Models.Resolve(model).Reference;
+            return app.Router.FindModel(wanted) ?? throw TaktException.NotFound($"'{model}' is {wanted}, which no endpoint serves; deploy it first");
+        }
         var route = app.Router.Find(model) ?? throw TaktException.NotFound($"no model is served as '{model}'");
         if (version is null || route.Champion.Revision.Number.ToString() == version) return route.Champion;
         if (route.Challenger?.Revision.Number.ToString() == version) return route.Challenger;

@@ -1,0 +1,164 @@
+using System.Net.Http.Headers;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Routing;
+using Takt.Data;
+using Takt.Deployments;
+
+namespace Takt.Server.Protocols.Scoring;
+
+/// <summary>
+/// MLflow's scoring protocol (mlflow 3.6, pyfunc/scoring_server), which is SageMaker's too, at <c>/endpoints/NAME/…</c> and, while there is one endpoint only, at the root;
+/// and TensorFlow Serving's <c>:predict</c>.
+/// </summary>
+public static class ScoringApi
+{
+    const long MostBytes = 64 << 20;
+
+    public static void MapScoring(this IEndpointRouteBuilder routes, TaktApp app)
+    {
+        routes.MapPost("/endpoints/{endpoint}/invocations", (HttpContext http, string endpoint) => Invocations(http, app, endpoint));
+        routes.MapPost("/invocations", (Delegate)((HttpContext http) => Invocations(http, app, null)));
+        routes.MapGet("/endpoints/{endpoint}/version", () => Results.Text(TaktHost.Version, "text/plain"));
+        foreach (var path in (string[])["/ping", "/health"])
+            routes.MapGet("/endpoints/{endpoint}" + path, (string endpoint) => app.Router.Find(endpoint) is null ? Results.Text("\n", "application/json", statusCode: 404) : Results.Text("\n", "application/json"));
+        routes.MapGet("/ping", () => Results.Text("\n", "application/json", statusCode: app.Router.Endpoints.Count > 0 ? 200 : 404));
+        routes.MapPost("/v1/models/{model}:predict", (HttpContext http, string model) => Predict(http, app, model, null));
+        routes.MapPost("/v1/models/{model}/versions/{version}:predict", (HttpContext http, string model, string version) => Predict(http, app, model, version));
+        routes.MapGet("/v1/models/{model}/versions/{version}", (string model, string version) => Status(app, model, version) ?? Error(404, $"no model '{model}' with version {version} is served"));
+    }
+
+    /// <summary>TensorFlow Serving's status of a model; null when no such one is served.</summary>
+    public static IResult? Status(TaktApp app, string model, string? version = null)
+    {
+        if (app.Router.Find(model) is not { } route) return null;
+        var slots = new[] { route.Champion, route.Challenger }.OfType<Slot>().Where(s => s.Model is not null && (version is null || s.Version == version)).ToList();
+        return slots.Count == 0 ? null : Json(200, new JsonObject
+        {
+            ["model_version_status"] = new JsonArray([.. slots.Select(s => new JsonObject
+            {
+                ["version"] = s.Version,
+                ["state"] = "AVAILABLE",
+                ["status"] = new JsonObject { ["error_code"] = "OK", ["error_message"] = "" },
+            })]),
+        });
+    }
+
+    static async Task<IResult> Invocations(HttpContext http, TaktApp app, string? endpoint)
+    {
+        try
+        {
+            endpoint ??= app.Router.Endpoints is { Count: 1 } one ? one.Single()
+                : throw TaktException.NotFound(app.Router.Endpoints.Count == 0 ? "no model is served" : "several endpoints are served: ask /endpoints/NAME/invocations");
+            if (!MediaTypeHeaderValue.TryParse(http.Request.ContentType, out var type) || type.MediaType is not ("application/json" or "text/csv"))
+                return Results.Text($"This predictor only supports the following content types: Types: ['text/csv', 'application/json']. Got '{http.Request.ContentType}'.", "text/plain", statusCode: 415);
+            if (type.CharSet is { } charset && !charset.Trim('"').Equals("utf-8", StringComparison.OrdinalIgnoreCase)) return Results.Text("The scoring server only supports UTF-8", "text/plain", statusCode: 415);
+            if (type.Parameters.Where(p => !p.Name.Equals("charset", StringComparison.OrdinalIgnoreCase)).Select(p => p.Name).ToList() is { Count: > 0 } odd)
+                return Results.Text($"Unrecognized content type parameters: {string.Join(", ", odd)}.", "text/plain", statusCode: 415);
+            var body = await Body(http);
+            Answer answer;
+            if (type.MediaType == "text/csv") answer = await app.Router.Ask(endpoint, slot => ScoringRequest.Csv(body, slot.Model!.Signature), null, http.RequestAborted);
+            else
+            {
+                using var json = Parse(body);
+                ScoringRequest.RequireForm(json.RootElement);
+                answer = await app.Router.Ask(endpoint, slot => ScoringRequest.Json(json.RootElement, slot.Model!.Signature), null, http.RequestAborted);
+            }
+            http.Response.Headers["x-takt-prediction-id"] = answer.Id;
+            return Json(200, new JsonObject { ["predictions"] = Rows(answer) });
+        }
+        catch (TaktException e)
+        {
+            if (e.Error == TaktError.Unavailable) http.Response.Headers.RetryAfter = "1";
+            var (status, code) = e.Error switch
+            {
+                TaktError.NotFound => (404, "RESOURCE_DOES_NOT_EXIST"),
+                TaktError.Unavailable => (503, "TEMPORARILY_UNAVAILABLE"),
+                TaktError.TooLarge => (413, "INVALID_PARAMETER_VALUE"),
+                _ => (400, "BAD_REQUEST"),
+            };
+            return Json(status, new JsonObject { ["error_code"] = code, ["message"] = string.Join("; ", e.Faults) });
+        }
+    }
+
+    static async Task<IResult> Predict(HttpContext http, TaktApp app, string model, string? version)
+    {
+        try
+        {
+            using var json = Parse(await Body(http));
+            var root = json.RootElement;
+            var instances = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("instances", out _);
+            if (root.ValueKind != JsonValueKind.Object || instances == root.TryGetProperty("inputs", out _)) throw TaktException.Invalid("the request must be an object with either 'instances' or 'inputs'");
+            Table Read(Slot slot) => ScoringRequest.Json(root, slot.Model!.Signature);
+            var answer = version is null ? await app.Router.Ask(model, Read, null, http.RequestAborted)
+                : await app.Router.AskOne(OpenInference.OpenInferenceApi.Enter(OpenInference.OpenInferenceApi.Require(app, model, version)), Read, null, http.RequestAborted);
+            http.Response.Headers["x-takt-prediction-id"] = answer.Id;
+            return Json(200, new JsonObject { [instances ? "predictions" : "outputs"] = Rows(answer) });
+        }
+        catch (TaktException e)
+        {
+            if (e.Error == TaktError.Unavailable) http.Response.Headers.RetryAfter = "1";
+            return Error(OpenInference.InferCall.Status(e.Error), string.Join("; ", e.Faults));
+        }
+    }
+
+    /// <summary>A value a row where the model has one output, else a record.</summary>
+    static JsonArray Rows(Answer answer)
+    {
+        var columns = answer.Outputs.Columns;
+        var rows = new JsonArray();
+        for (var row = 0; row < answer.Outputs.Rows; row++)
+        {
+            if (columns.Count == 1) rows.Add(Value(columns[0], row));
+            else
+            {
+                var record = new JsonObject();
+                foreach (var column in columns) record[column.Name] = Value(column, row);
+                rows.Add(record);
+            }
+        }
+        return rows;
+    }
+
+    static JsonNode? Value(Column column, int row) => column.IsMissing(row) ? null : column.Type switch
+    {
+        ColumnType.Number => double.IsFinite(column.Numbers[row]) ? JsonValue.Create(column.Numbers[row]) : null,
+        ColumnType.Integer => column.Integers[row],
+        ColumnType.Boolean => column.Booleans[row],
+        _ => column.TextAt(row),
+    };
+
+    static JsonDocument Parse(byte[] body)
+    {
+        try
+        {
+            return JsonDocument.Parse(body, new JsonDocumentOptions { AllowDuplicateProperties = false });
+        }
+        catch (JsonException e)
+        {
+            throw new TaktException(TaktError.Invalid, $"Failed to parse input from JSON. Ensure that input is a valid JSON formatted string. Error: '{e.Message}'.", e);
+        }
+    }
+
+    static async Task<byte[]> Body(HttpContext http)
+    {
+        if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = MostBytes;
+        try
+        {
+            using var body = new MemoryStream();
+            await http.Request.Body.CopyToAsync(body, http.RequestAborted);
+            return body.ToArray();
+        }
+        catch (BadHttpRequestException e) when (e.StatusCode == 413)
+        {
+            throw new TaktException(TaktError.TooLarge, $"the request has over {MostBytes} bytes", e);
+        }
+    }
+
+    static IResult Error(int status, string message) => Json(status, new JsonObject { ["error"] = message });
+
+    static IResult Json(int status, JsonObject json) => Results.Text(json.ToJsonString(), "application/json", statusCode: status);
+}
