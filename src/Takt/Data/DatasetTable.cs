@@ -68,5 +68,6 @@ static class DatasetTable
 
     static DatasetCommit Commit(SqlRow row) => new(
         row.Text(0), row.Digest(1), JsonSerializer.Deserialize(row.Text(2), DataJson.Default.ListString)!.Select(Digest.Parse).ToList(),
-        row.Text(3), row.Time(4), row.Text(5), row.Text(6), row.Number(7), row.Number(8), row.NumberOrNull(9), row.IsNull(10) ? null : row.Digest(10)) { Cursor = row.IsNull(11) ? null : row.Text(11) };
+        row.Text(3), row.Time(4), row.Text(5), row.Text(6), row.Number(7), row.Number(8), row.NumberOrNull(9), row.IsNull(10) ? null : row.Digest(10))
+    { Cursor = row.IsNull(11) ? null : row.Text(11) };
 }

@@ -156,7 +156,8 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
         Digest? profileId = profile is null ? null : writer.Add(Encoding.UTF8.GetBytes(profile.ToJson())).Digest;
         var now = time.GetUtcNow();
         var commit = new DatasetCommit(version.Dataset, root.Id.Digest, tip is null ? [] : [tip.Id], version.Author, DateTimeOffset.FromUnixTimeMilliseconds(now.ToUnixTimeMilliseconds()),
-            version.Message, version.Source, root.Files, root.Bytes, profile?.Rows, profileId) { Cursor = version.Cursor ?? tip?.Cursor };
+            version.Message, version.Source, root.Files, root.Bytes, profile?.Rows, profileId)
+        { Cursor = version.Cursor ?? tip?.Cursor };
         writer.Add(commit.Json());
         await writer.Commit(session =>
         {

@@ -1,11 +1,15 @@
 using System.Globalization;
+using System.Text.Json;
 using DuckDB.NET.Data;
 
 namespace Takt.Data;
 
-/// <summary>Makes a <see cref="TableProfile"/>: one scan for the statistics, one for the bins, one more per column whose values are counted.</summary>
+/// <summary>Makes a <see cref="TableProfile"/>: one scan for the statistics, one for the bins, one for columns of few values, one more per column of many values that are counted.</summary>
 public static class Profiler
 {
+    /// <summary>So many columns a scan: each holds its different values and its sorted ones in memory meanwhile.</summary>
+    const int ColumnsAtOnce = 200;
+
     /// <summary>Profiles data files as one table; folders stand for the data files in them.</summary>
     /// <exception cref="TaktException">NotFound or Invalid, as in <see cref="Tables.Read(IEnumerable{string}, IReadOnlyList{string}?)"/>.</exception>
     public static TableProfile Profile(IEnumerable<string> files)
@@ -27,6 +31,23 @@ public static class Profiler
     {
         var columns = Tables.Schema(connection, source);
         if (columns.Count == 0) return new TableProfile(0, []);
+        if (columns.Count > ColumnsAtOnce && source.Contains("read_", StringComparison.Ordinal) && !source.StartsWith("read_parquet", StringComparison.Ordinal))
+        {
+            // text is parsed once, not once for each group of columns
+            DuckDb.Execute(connection, $"create or replace temp table \"takt wide\" as select * from {source}");
+            source = "\"takt wide\"";
+        }
+        var (rows, profiles) = (0L, new List<ColumnProfile>(columns.Count));
+        foreach (var group in columns.Chunk(ColumnsAtOnce))
+        {
+            (rows, var some) = Group(connection, source, group);
+            profiles.AddRange(some);
+        }
+        return new TableProfile(rows, profiles);
+    }
+
+    static (long Rows, List<ColumnProfile>) Group(DuckDBConnection connection, string source, IReadOnlyList<ColumnSchema> columns)
+    {
         var first = Row(connection, $"select count(*), {string.Join(", ", columns.SelectMany(Statistics))} from {source}");
         var rows = Convert.ToInt64(first[0]);
         var profiles = new List<ColumnProfile>(columns.Count);
@@ -59,8 +80,9 @@ public static class Profiler
             profiles.Add(profile);
         }
         CountBins(connection, source, columns, profiles);
+        CountFewValues(connection, source, columns, profiles);
         for (var i = 0; i < profiles.Count; i++) profiles[i] = CountValues(connection, source, columns[i], profiles[i]);
-        return new TableProfile(rows, profiles);
+        return (rows, profiles);
     }
 
     static IEnumerable<string> Statistics(ColumnSchema column)
@@ -107,14 +129,33 @@ public static class Profiler
         }
     }
 
+    static bool HasCounts(ColumnSchema column, ColumnProfile profile) => profile.Count > 0 && (column.Type is ColumnType.Text or ColumnType.Boolean
+        || (column.Type is ColumnType.Integer or ColumnType.Number && profile.Distinct <= TableProfile.FewValues));
+
+    // whole numbers and booleans in their own words ("3", "true"), never as "3.0"
+    static string Present(ColumnSchema column) => column.Type == ColumnType.Number ? $"{Value(column)} is not null" : $"{DuckDb.Name(column.Name)} is not null";
+
+    // columns whose values are few enough to be named all: one scan for all of them
+    static void CountFewValues(DuckDBConnection connection, string source, IReadOnlyList<ColumnSchema> columns, List<ColumnProfile> profiles)
+    {
+        var few = Enumerable.Range(0, columns.Count).Where(i => HasCounts(columns[i], profiles[i]) && profiles[i].Distinct <= TableProfile.MostTop).ToList();
+        if (few.Count == 0) return;
+        var row = Row(connection, $"select {string.Join(", ", few.Select(i => $"to_json(histogram({DuckDb.Name(columns[i].Name)}::varchar) filter ({Present(columns[i])}))::varchar"))} from {source}");
+        for (var k = 0; k < few.Count; k++)
+        {
+            using var counts = JsonDocument.Parse((string)row[k]!);
+            profiles[few[k]] = profiles[few[k]] with
+            {
+                Top = counts.RootElement.EnumerateObject().Select(value => new ValueCount(value.Name, value.Value.GetInt64())).OrderByDescending(value => value.Count).ThenBy(value => value.Value, StringComparer.Ordinal).ToList(),
+            };
+        }
+    }
+
     static ColumnProfile CountValues(DuckDBConnection connection, string source, ColumnSchema column, ColumnProfile profile)
     {
-        var wanted = column.Type is ColumnType.Text or ColumnType.Boolean
-            || (column.Type is ColumnType.Integer or ColumnType.Number && profile.Distinct <= TableProfile.FewValues);
-        if (!wanted || profile.Count == 0) return profile;
+        if (!HasCounts(column, profile) || profile.Top.Count > 0) return profile;
         var name = DuckDb.Name(column.Name);
-        // whole numbers and booleans in their own words ("3", "true"), never as "3.0"
-        var present = column.Type == ColumnType.Number ? $"{Value(column)} is not null" : $"{name} is not null";
+        var present = Present(column);
         using var command = connection.CreateCommand();
         command.CommandText = $"select {name}::varchar as v, count(*) as n from {source} where {present} group by v order by n desc, v limit {TableProfile.MostTop}";
         using var reader = command.ExecuteReader();

@@ -60,4 +60,24 @@ public sealed class ProfilerTests
         Assert.Equal(0, profile.Rows);
         Assert.All(profile.Columns, column => Assert.Equal(0, column.Count));
     }
+
+    [Fact]
+    public void A_table_of_many_columns_is_profiled_in_groups_and_its_values_are_counted()
+    {
+        var file = Path.Combine(Path.GetTempPath(), $"takt-{Guid.NewGuid():N}.csv");
+        try
+        {
+            File.WriteAllText(file, string.Join(',', Enumerable.Range(0, 450).Select(i => $"c{i}")) + "\n"
+                + string.Concat(Enumerable.Range(0, 3).Select(row => string.Join(',', Enumerable.Range(0, 450).Select(i => i % 2 == 0 ? $"{row * i}" : row == 0 ? "it's \u00fc" : "b")) + "\n")));
+            var profile = Profiler.Profile([file]);
+            Assert.Equal((3, 450), (profile.Rows, profile.Columns.Count));
+            Assert.Equal(2 * 448, profile.Find("c448")!.Max);
+            Assert.Equal([new("b", 2), new("it's \u00fc", 1)], profile.Find("c449")!.Top);
+            Assert.Equal([new("0", 1), new("4", 1), new("8", 1)], profile.Find("c4")!.Top);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
 }

@@ -49,7 +49,8 @@ static class StatIndex
         at += 70 + rest;
         return new StatEntry(path, new FileStat(
             BinaryPrimitives.ReadInt64LittleEndian(head[6..]), BinaryPrimitives.ReadInt64LittleEndian(head[14..]), BinaryPrimitives.ReadInt64LittleEndian(head[22..]),
-            BinaryPrimitives.ReadInt64LittleEndian(head[30..]), head[5] != 0) { Kind = (FileKind)head[4] }, ContentId.Read(head[38..]));
+            BinaryPrimitives.ReadInt64LittleEndian(head[30..]), head[5] != 0)
+        { Kind = (FileKind)head[4] }, ContentId.Read(head[38..]));
     }
 
     /// <summary>Writes an index entry by entry; it replaces the old one when it is finished.</summary>
