@@ -28,8 +28,11 @@ static class PackTable
 
     public static List<Digest> LooseQuarantine(SqlSession session) => session.Query($"select id from blob_quarantine", row => row.Digest(0));
 
-    public static void Begin(SqlSession session, string lease, string purpose, DateTimeOffset now) => session.Execute(
-        $"insert into store_lease(id, purpose, owner, opened, beat) values({lease}, {purpose}, {$"{Environment.MachineName}/{Environment.ProcessId}"}, {now}, {now})");
+    public static void Begin(SqlSession session, string lease, string purpose, DateTimeOffset now)
+    {
+        var owner = $"{Environment.MachineName}/{Environment.ProcessId}"; // a local: a nested $"" would be read as SQL
+        session.Execute($"insert into store_lease(id, purpose, owner, opened, beat) values({lease}, {purpose}, {owner}, {now}, {now})");
+    }
 
     public static void Beat(SqlSession session, string lease, DateTimeOffset now) => session.Execute($"update store_lease set beat = {now} where id = {lease}");
 
