@@ -9,6 +9,7 @@ using Takt.Pipelines;
 using Takt.Runs;
 using Takt.Runs.Traces;
 using Takt.Server.Executors.Local;
+using Takt.Server.Protocols.Webhooks;
 using Takt.Storage;
 using Takt.Storage.FileSystem;
 using Takt.Storage.Packs;
@@ -35,6 +36,9 @@ public sealed class TaktApp : IAsyncDisposable
         Datasets = new Datasets(database, blobs, time, scratch);
         Runs = new RunTracker(database, blobs, time, folder.Cache);
         ModelCatalog = new ModelCatalog(database, time);
+        ModelCatalog.Renaming += RenamedModels.Follow;
+        Webhooks = new Webhooks(database, new SecretBox(Path.Combine(folder.State, "secrets.key")), time, loopback: testing);
+        WebhookSender = new WebhookSender(Webhooks, time);
         LoggedModels = new LoggedModels(database, time);
         Experiments = new Experiments(database, time);
         RunLog = new RunLog(database, time);
@@ -81,6 +85,10 @@ public sealed class TaktApp : IAsyncDisposable
     public CollectStep Collect { get; }
     public RunTracker Runs { get; }
     public ModelCatalog ModelCatalog { get; }
+    public Webhooks Webhooks { get; }
+    internal WebhookSender WebhookSender { get; }
+    /// <summary>Addresses of the store itself for downloads past the server; null: it has none.</summary>
+    internal Func<Digest, TimeSpan, Task<Uri>>? Presign => Blobs is S3BlobStore bucket ? (blob, lifetime) => bucket.DownloadUrl(blob, lifetime, Time) : null;
     public LoggedModels LoggedModels { get; }
     public Experiments Experiments { get; }
     public RunLog RunLog { get; }
@@ -147,6 +155,7 @@ public sealed class TaktApp : IAsyncDisposable
     {
         foreach (var endpoint in Router.Endpoints) Router.Remove(endpoint);
         UpstreamHttp.Dispose();
+        WebhookSender.Dispose();
         await Predictions.DisposeAsync();
         await Database.DisposeAsync();
         (Blobs as IDisposable)?.Dispose();
