@@ -87,8 +87,11 @@ public sealed class TaktApp : IAsyncDisposable
     public ModelCatalog ModelCatalog { get; }
     public Webhooks Webhooks { get; }
     internal WebhookSender WebhookSender { get; }
-    /// <summary>Addresses of the store itself for downloads past the server; null: it has none.</summary>
-    internal Func<Digest, TimeSpan, Task<Uri>>? Presign => Blobs is S3BlobStore bucket ? (blob, lifetime) => bucket.DownloadUrl(blob, lifetime, Time) : null;
+    /// <summary>An address of the bucket itself for a download past the server; null: there is no bucket, or the bytes stand in a pack with others.</summary>
+    internal async Task<Uri?> Presign(Digest blob, TimeSpan lifetime) =>
+        Bucket is not null && await Bucket.Length(blob) is not null ? await Bucket.DownloadUrl(blob, lifetime, Time) : null;
+
+    S3BlobStore? Bucket { get; init; }
     public LoggedModels LoggedModels { get; }
     public Experiments Experiments { get; }
     public RunLog RunLog { get; }
@@ -131,7 +134,7 @@ public sealed class TaktApp : IAsyncDisposable
         try
         {
             var (blobs, scratch) = OpenBlobs(folder, options.Blobs.Value, time);
-            return new TaktApp(folder, database, new PackStore(blobs, database, time ?? TimeProvider.System), scratch, time ?? TimeProvider.System, options.Testing);
+            return new TaktApp(folder, database, new PackStore(blobs, database, time ?? TimeProvider.System), scratch, time ?? TimeProvider.System, options.Testing) { Bucket = blobs as S3BlobStore };
         }
         catch
         {

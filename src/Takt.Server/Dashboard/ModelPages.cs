@@ -58,7 +58,13 @@ static class ModelPages
 
     static string Words(string kind) => kind switch
     {
-        "model.created" => "model made", "model.deleted" => "model deleted", "version.created" => "version registered", "version.deleted" => "version deleted",
-        "alias.set" => "alias set", "alias.deleted" => "alias taken away", "stage.moved" => "moved to stage", _ => kind,
+        "model.created" => "model made",
+        "model.deleted" => "model deleted",
+        "version.created" => "version registered",
+        "version.deleted" => "version deleted",
+        "alias.set" => "alias set",
+        "alias.deleted" => "alias taken away",
+        "stage.moved" => "moved to stage",
+        _ => kind,
     };
 }

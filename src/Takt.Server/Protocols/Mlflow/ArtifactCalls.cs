@@ -8,7 +8,7 @@ using Takt.Storage;
 namespace Takt.Server.Protocols.Mlflow;
 
 /// <summary>Artifacts through the server, streamed both ways, in the tree of the request's workspace.</summary>
-sealed class ArtifactCalls(ArtifactFiles artifacts, IBlobStore blobs, RunLog runs, ModelCatalog models, LoggedModels logged, Func<Digest, TimeSpan, Task<Uri>>? presign)
+sealed class ArtifactCalls(ArtifactFiles artifacts, IBlobStore blobs, RunLog runs, ModelCatalog models, LoggedModels logged, Func<Digest, TimeSpan, Task<Uri?>> presign)
 {
     /// <summary>What the dashboard's own upload may carry, as in MLflow.</summary>
     const int LargestUpload = 10 << 20;
@@ -102,9 +102,8 @@ sealed class ArtifactCalls(ArtifactFiles artifacts, IBlobStore blobs, RunLog run
     public async Task Presigned(HttpContext http, string path)
     {
         path = ArtifactPath.File(path);
-        if (presign is null) throw new TaktException(TaktError.NotSupported, "Multipart download is not supported for the current artifact repository");
         var blob = Find(http.Workspace(), ArtifactFiles.Scoped(http.Workspace(), path));
-        var url = await presign(blob, PresignedFor);
+        var url = await presign(blob, PresignedFor) ?? throw new TaktException(TaktError.NotSupported, "Multipart download is not supported for the current artifact repository");
         var length = await blobs.Length(blob, http.RequestAborted);
         await MlflowAnswer.Write(http, json =>
         {
