@@ -9,6 +9,7 @@ using Takt.Pipelines;
 using Takt.Runs;
 using Takt.Runs.Traces;
 using Takt.Server.Executors.Local;
+using Takt.Server.Protocols.Webhooks;
 using Takt.Storage;
 using Takt.Storage.FileSystem;
 using Takt.Storage.Packs;
@@ -35,6 +36,9 @@ public sealed class TaktApp : IAsyncDisposable
         Datasets = new Datasets(database, blobs, time, scratch);
         Runs = new RunTracker(database, blobs, time, folder.Cache);
         ModelCatalog = new ModelCatalog(database, time);
+        ModelCatalog.Renaming += RenamedModels.Follow;
+        Webhooks = new Webhooks(database, new SecretBox(Path.Combine(folder.State, "secrets.key")), time, loopback: testing);
+        WebhookSender = new WebhookSender(Webhooks, time);
         LoggedModels = new LoggedModels(database, time);
         Experiments = new Experiments(database, time);
         RunLog = new RunLog(database, time);
@@ -82,6 +86,13 @@ public sealed class TaktApp : IAsyncDisposable
     public CollectStep Collect { get; }
     public RunTracker Runs { get; }
     public ModelCatalog ModelCatalog { get; }
+    public Webhooks Webhooks { get; }
+    internal WebhookSender WebhookSender { get; }
+    /// <summary>An address of the bucket itself for a download past the server; null: there is no bucket, or the bytes stand in a pack with others.</summary>
+    internal async Task<Uri?> Presign(Digest blob, TimeSpan lifetime) =>
+        Bucket is not null && await Bucket.Length(blob) is not null ? await Bucket.DownloadUrl(blob, lifetime, Time) : null;
+
+    S3BlobStore? Bucket { get; init; }
     public LoggedModels LoggedModels { get; }
     public Experiments Experiments { get; }
     public RunLog RunLog { get; }
@@ -128,7 +139,7 @@ public sealed class TaktApp : IAsyncDisposable
         try
         {
             var (blobs, scratch) = OpenBlobs(folder, options.Blobs.Value, time);
-            return new TaktApp(folder, database, new PackStore(blobs, database, time ?? TimeProvider.System), scratch, time ?? TimeProvider.System, options.Testing) { Retention = options.Retention.Value };
+            return new TaktApp(folder, database, new PackStore(blobs, database, time ?? TimeProvider.System), scratch, time ?? TimeProvider.System, options.Testing) { Retention = options.Retention.Value, Bucket = blobs as S3BlobStore };
         }
         catch
         {
@@ -152,6 +163,7 @@ public sealed class TaktApp : IAsyncDisposable
     {
         foreach (var endpoint in Router.Endpoints) Router.Remove(endpoint);
         UpstreamHttp.Dispose();
+        WebhookSender.Dispose();
         await Predictions.DisposeAsync();
         await Database.DisposeAsync();
         (Blobs as IDisposable)?.Dispose();

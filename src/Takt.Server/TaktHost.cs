@@ -32,6 +32,7 @@ public static class TaktHost
         configure(builder);
         var web = builder.Build();
         web.UseTaktErrors();
+        web.RefuseWaysOut();
         web.UseInference(app);
         web.UseRouting();
         Map(web, app);

@@ -57,6 +57,7 @@ public sealed class TaktServer : IAsyncDisposable
                 builder.Services.AddHostedService<RolloutWorker>();
                 builder.Services.AddHostedService<LoopWorker>();
                 builder.Services.AddHostedService<PurgeWorker>();
+                builder.Services.AddHostedService<Protocols.Webhooks.WebhookWorker>();
             });
             await web.StartAsync(cancel);
             if (Socket(folder) is { } path && !OperatingSystem.IsWindows()) File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);

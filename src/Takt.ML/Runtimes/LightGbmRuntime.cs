@@ -14,7 +14,7 @@ public sealed class LightGbmRuntime : IModelRuntime
     public ILoadedModel Load(string folder)
     {
         var package = ModelPackage.Open(folder);
-        var path = package.PathOf(LightGbmTrainer.ModelFile);
+        var path = package.PathOf(package.ModelFile ?? LightGbmTrainer.ModelFile);
         if (!File.Exists(path)) throw TaktException.NotFound($"the model package {folder} has no {LightGbmTrainer.ModelFile}");
         var booster = Booster.Load(File.ReadAllText(path));
         if (booster.Features == package.Info.Features.Count) return new Model(booster, package.Info);

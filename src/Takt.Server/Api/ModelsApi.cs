@@ -12,7 +12,7 @@ public static class ModelsApi
     public static void MapModels(this IEndpointRouteBuilder routes, TaktApp app)
     {
         var api = routes.MapGroup("/api/v1/models");
-        api.MapGet("/", () => Json("models", app.Models.Names().Select(name => app.Models.Versions(name) is [var newest, ..] all
+        api.MapGet("/", (HttpContext http) => Json("models", app.Models.Names(http.Workspace()).Select(name => app.Models.Versions(name, http.Workspace()) is [var newest, ..] all
             ? new JsonObject
             {
                 ["name"] = name,
@@ -22,24 +22,24 @@ public static class ModelsApi
                 ["createdAt"] = newest.CreatedAt,
             }
             : new JsonObject { ["name"] = name, ["versions"] = 0 })));
-        api.MapGet("/{name}", (string name) =>
+        api.MapGet("/{name}", (HttpContext http, string name) =>
         {
-            _ = app.Models.Resolve(name);
-            return Json("versions", app.Models.Versions(name).Select(View));
+            _ = app.Models.Resolve(name, http.Workspace());
+            return Json("versions", app.Models.Versions(name, http.Workspace()).Select(View));
         });
-        api.MapGet("/{name}/versions/{reference}", (string name, string reference) => Results.Text(View(app.Models.Resolve($"{name}@{reference}")).ToJsonString(), "application/json"));
-        api.MapGet("/{name}/history", (string name) => Json("events", app.Models.History(name).Select(e => new JsonObject
+        api.MapGet("/{name}/versions/{reference}", (HttpContext http, string name, string reference) => Results.Text(View(app.Models.Resolve($"{name}@{reference}", http.Workspace())).ToJsonString(), "application/json"));
+        api.MapGet("/{name}/history", (HttpContext http, string name) => Json("events", app.Models.History(name, workspace: http.Workspace()).Select(e => new JsonObject
         {
             ["version"] = e.Version,
             ["kind"] = e.Kind,
             ["detail"] = e.Detail,
             ["time"] = e.Time,
         })));
-        api.MapPost("/{name}/versions/{reference}/aliases/{alias}", async (string name, string reference, string alias) =>
+        api.MapPost("/{name}/versions/{reference}/aliases/{alias}", async (HttpContext http, string name, string reference, string alias) =>
         {
-            var version = app.Models.Resolve($"{name}@{reference}");
-            await app.Models.SetAlias(name, alias, version.Version);
-            return Results.Text(View(app.Models.Resolve(version.Reference)).ToJsonString(), "application/json");
+            var version = app.Models.Resolve($"{name}@{reference}", http.Workspace());
+            await app.Models.SetAlias(name, alias, version.Version, http.Workspace());
+            return Results.Text(View(app.Models.Resolve(version.Reference, http.Workspace())).ToJsonString(), "application/json");
         });
     }
 

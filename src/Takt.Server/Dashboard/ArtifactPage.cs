@@ -155,7 +155,13 @@ static class ArtifactPage
 
     static string? ImageType(string ending) => ending switch
     {
-        ".png" => "image/png", ".jpg" or ".jpeg" => "image/jpeg", ".gif" => "image/gif", ".webp" => "image/webp", ".svg" => "image/svg+xml", ".bmp" => "image/bmp", _ => null,
+        ".png" => "image/png",
+        ".jpg" or ".jpeg" => "image/jpeg",
+        ".gif" => "image/gif",
+        ".webp" => "image/webp",
+        ".svg" => "image/svg+xml",
+        ".bmp" => "image/bmp",
+        _ => null,
     };
 
     static string Name(string path) => path[(path.LastIndexOf('/') + 1)..];

@@ -10,7 +10,7 @@ static class ModelPages
     public static (string, Html) List(TaktApp app)
     {
         var now = app.Time.GetUtcNow();
-        var models = app.ModelCatalog.Search(null, [], 0, Most + 1);
+        var models = app.ModelCatalog.Search(null, [], Most + 1, null).Items;
         return ("Models", Parts.Section("Registered models", Parts.Table(["Model", "Newest", "Aliases", "Stages", "Description", "Changed"], models.Take(Most).Select(m => new[]
         {
             Parts.Link(Url(m.Name), m.Name), m.Latest.MaxBy(v => v.Version) is { } newest ? Parts.Link(Url(m.Name, newest.Version), $"{m.Name}@{newest.Version}") : Html.None,
@@ -24,7 +24,7 @@ static class ModelPages
         var now = app.Time.GetUtcNow();
         var model = app.ModelCatalog.Get(name);
         var versions = app.Models.Versions(name);
-        var seen = app.ModelCatalog.SearchVersions($"name = {Quoted(name)}", [], 0, Most).ToDictionary(v => v.Version);
+        var seen = app.ModelCatalog.SearchVersions($"name = {Quoted(name)}", [], Most, null).Items.ToDictionary(v => v.Version);
         // the metrics that most versions have, so that they can be told apart
         var metrics = versions.SelectMany(v => v.Metrics.Keys).GroupBy(k => k).OrderByDescending(g => g.Count()).ThenBy(g => Rank(g.Key)).ThenBy(g => g.Key, StringComparer.Ordinal).Take(Chosen).Select(g => g.Key).ToList();
         return (name, Html.Of($"""
@@ -58,7 +58,13 @@ static class ModelPages
 
     static string Words(string kind) => kind switch
     {
-        "model.created" => "model made", "model.deleted" => "model deleted", "version.created" => "version registered", "version.deleted" => "version deleted",
-        "alias.set" => "alias set", "alias.deleted" => "alias taken away", "stage.moved" => "moved to stage", _ => kind,
+        "model.created" => "model made",
+        "model.deleted" => "model deleted",
+        "version.created" => "version registered",
+        "version.deleted" => "version deleted",
+        "alias.set" => "alias set",
+        "alias.deleted" => "alias taken away",
+        "stage.moved" => "moved to stage",
+        _ => kind,
     };
 }

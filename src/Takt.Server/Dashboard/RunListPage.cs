@@ -140,8 +140,15 @@ static class RunListPage
         if (column.Kind == RunColumnKind.Attribute)
             cell = new(null, column.Key switch
             {
-                "run_name" => row.Name, "status" => row.Status, "user_id" => row.User, "run_id" => row.Id, "experiment" => row.ExperimentName, "duration" => row.Ended is { } end ? Parts.Took(end - row.Started) : null,
-                "start_time" => Exact(row.Started), "end_time" => row.Ended is { } ended ? Exact(ended) : null, _ => null,
+                "run_name" => row.Name,
+                "status" => row.Status,
+                "user_id" => row.User,
+                "run_id" => row.Id,
+                "experiment" => row.ExperimentName,
+                "duration" => row.Ended is { } end ? Parts.Took(end - row.Started) : null,
+                "start_time" => Exact(row.Started),
+                "end_time" => row.Ended is { } ended ? Exact(ended) : null,
+                _ => null,
             });
         if (cell.Number is { } number)
         {

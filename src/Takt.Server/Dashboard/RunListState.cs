@@ -55,7 +55,15 @@ sealed record RunListState
 
     public RunGridQuery Query(IReadOnlyList<long> experiments) => new()
     {
-        Experiments = experiments, Filter = Filter, Sort = Sort, Ascending = Ascending, Deleted = Deleted, TopLevel = TopLevel, After = After, Before = Before, Limit = Show,
+        Experiments = experiments,
+        Filter = Filter,
+        Sort = Sort,
+        Ascending = Ascending,
+        Deleted = Deleted,
+        TopLevel = TopLevel,
+        After = After,
+        Before = Before,
+        Limit = Show,
     };
 
     /// <summary>The address of this table; only what differs from the default is in it.</summary>

@@ -97,7 +97,7 @@ static class RunPage
 
     static Html Outputs(TaktApp app, TrackedRun run)
     {
-        var versions = app.ModelCatalog.SearchVersions($"run_id = '{run.Id}'", [], 0, MostParts);
+        var versions = app.ModelCatalog.SearchVersions($"run_id = '{run.Id}'", [], MostParts, null).Items;
         return run.Outputs.Count == 0 && versions.Count == 0 ? Html.None : Parts.Section("Models", Parts.Table(["Model", "What", "Stage or step"],
             versions.Select(v => new[] { Parts.Link($"/models/{Uri.EscapeDataString(v.Name)}/{v.Version}", $"{v.Name}@{v.Version}"), Parts.Text("registered version"), v.Stage == "None" ? Html.None : Parts.Badge(v.Stage, "busy") })
             .Concat(run.Outputs.Take(MostParts).Select(o => new[] { Html.Of($"{app.LoggedModels.Find(o.Model)?.Name} <code>{o.Model}</code>"), Parts.Text("logged model"), Parts.Count(o.Step) })), "", "", "Models"));

@@ -21,7 +21,9 @@ static class SeriesAnswer
         if (query["key"].ToString() is not { Length: > 0 } key) throw TaktException.Invalid("key: name the metric");
         SeriesAxis axis = query["axis"].ToString() switch
         {
-            "" or "step" => SeriesAxis.Step, "time" => SeriesAxis.Time, "relative" => SeriesAxis.Relative,
+            "" or "step" => SeriesAxis.Step,
+            "time" => SeriesAxis.Time,
+            "relative" => SeriesAxis.Relative,
             var other => throw TaktException.Invalid($"axis: step, time or relative, not '{other}'"),
         };
         var chart = app.MetricSeries.Chart(runs, key, axis, Bound("from"), Bound("to"), Math.Clamp(Numbers / runs.Count, 100, MetricSeries.MostPlaces));

@@ -1,4 +1,5 @@
-using System.Text.RegularExpressions;
+using System.Globalization;
+using System.Text.Json;
 using Takt.Runs;
 using Takt.Storage;
 
@@ -6,254 +7,452 @@ namespace Takt.Models;
 
 /// <summary>
 /// The registry as its clients change it: names, tags, descriptions, stages. The same rows as <see cref="ModelRegistry"/>: a version that a client registers
-/// by its address is a version of Takt. Messages are those that MLflow's clients know.
+/// by its address is a version of Takt. Messages are those that MLflow's clients know. Each change queues what webhooks are told, in its transaction.
 /// </summary>
-public sealed partial class ModelCatalog(Database database, TimeProvider time)
+public sealed class ModelCatalog(Database database, TimeProvider time, Workspace workspace = default)
 {
     /// <summary>Marks a prompt, which is kept as a model and shown only to who asks for prompts.</summary>
     public const string PromptTag = "mlflow.prompt.is_prompt";
 
+    const string PromptTextTag = "mlflow.prompt.text", PromptTypeTag = "_mlflow_prompt_type";
     static readonly string[] Stages = ["None", "Staging", "Production", "Archived"];
+    static readonly string[] ActiveStages = ["Staging", "Production"];
+    static readonly string[] NumberOperators = [">", ">=", "!=", "=", "<", "<="];
 
+    /// <summary>Called within the transaction that renames a model of <c>default</c>, so that what refers to it by name follows.</summary>
+    public event Action<SqlSession, string, string>? Renaming;
+
+    /// <summary>The same registry's part of another workspace.</summary>
+    public ModelCatalog In(Workspace other) => other == workspace ? this : new(database, time, other);
+
+    /// <exception cref="TaktException">Conflict.</exception>
     public Task<RegisteredModel> Create(string name, string description, IReadOnlyList<KeyValuePair<string, string>> tags) => database.Write(session =>
     {
-        if (Exists(session, name)) throw TaktException.Conflict($"Registered Model (name={name}) already exists.");
+        var prompt = IsPrompt(tags);
+        if (Exists(session, workspace, name)) throw Taken(session, workspace, name, prompt);
         var now = time.GetUtcNow();
-        session.Execute($"insert into model(workspace, name, description, created, updated) values({ModelTable.Workspace}, {name}, {description}, {now}, {now})");
-        foreach (var (key, value) in tags) PutTag(session, name, key, value);
-        ModelTable.AddEvent(session, name, null, "model.created", "", now);
-        return Models(session, $"and m.name = {name}")[0];
+        session.Execute($"insert into model(workspace, name, description, created, updated) values({workspace}, {name}, {description}, {now}, {now})");
+        foreach (var (key, value) in tags) PutTag(session, workspace, name, key, value);
+        ModelTable.AddEvent(session, workspace, name, null, "model.created", "", now);
+        Webhooks.Tell(session, workspace, prompt ? WebhookEvent.PromptCreated : WebhookEvent.ModelCreated, now, json =>
+        {
+            json.WriteString("name", name);
+            Write(json, tags, prompt);
+            json.WriteString("description", description);
+        });
+        return Models(session, workspace, $"and m.name = {name}")[0];
     });
 
     /// <exception cref="TaktException">NotFound.</exception>
-    public RegisteredModel Get(string name) => database.Read(session => Models(session, $"and m.name = {name}")).FirstOrDefault() ?? throw Unknown(name);
+    public RegisteredModel Get(string name) => database.Read(session => Models(session, workspace, $"and m.name = {name}")).FirstOrDefault() ?? throw Unknown(name);
 
-    public List<RegisteredModel> Search(string? filter, IReadOnlyList<string> orderBy, int offset, int limit) => database.Read(session =>
+    /// <param name="token">Where the page before ended; null: from the start.</param>
+    /// <exception cref="TaktException">Invalid: filter, order or token.</exception>
+    public Page<RegisteredModel> Search(string? filter, IReadOnlyList<string> orderBy, int limit, string? token) => database.Read(session =>
     {
         var clauses = FilterParser.Parse(filter);
-        var where = clauses.ConvertAll(clause => (clause.Entity, clause.Key) switch
+        var prompts = TakePromptClauses(clauses);
+        var where = clauses.ConvertAll(clause => (Entity(clause), clause.Key) switch
         {
-            (null, "name") => SearchSql.TextTest("m.name", clause, session.Dialect),
-            ("tag" or "tags", _) => Tagged("model_tag", "t.workspace = m.workspace and t.name = m.name", clause, session.Dialect),
+            ("attribute", "name") => SearchSql.TextTest("m.name", Comparable(clause, "attribute"), session.Dialect),
+            ("tag", _) => Tagged("model_tag", "t.workspace = m.workspace and t.name = m.name", clause, session.Dialect),
             _ => throw TaktException.Invalid($"Invalid attribute key '{clause.Key}' specified. Valid keys are '{{'name'}}'"),
         });
-        if (!clauses.Exists(c => c.Key == PromptTag))
-            where.Add($"not exists(select 1 from model_tag t where t.workspace = m.workspace and t.name = m.name and t.key = {PromptTag} and t.value = {"true"})");
-        return Models(session, $"{SearchSql.And(where)} order by {Order(orderBy, "m.name", "m.updated")} limit {limit} offset {offset}");
+        where.Add(OfPrompts("model_tag", "m", prompts));
+        var keys = Order(orderBy, key => key switch
+        {
+            "name" => ("m.name", PageOrder.Kind.Text),
+            "timestamp" or "last_updated_timestamp" => ("m.updated", PageOrder.Kind.Number),
+            _ => throw TaktException.Invalid($"Invalid order by key '{key}' specified. Valid keys are '{{'name', 'timestamp'}}'"),
+        }, [], ("m.name", PageOrder.Kind.Text, false));
+        var of = $"registered models {workspace} {filter} {string.Join(", ", orderBy)}";
+        Sql after = keys.Place(of, token) is { } place ? keys.After(place) : Sql.Raw("");
+        var rows = session.Query($"select m.name, {keys.Columns} from model m where m.workspace = {workspace} {SearchSql.And(where)} {after} order by {keys.OrderBy} limit {limit + 1}",
+            row => (Name: row.Text(0), Keys: keys.Read(row, 1)));
+        return new Page<RegisteredModel>([.. rows.Take(limit).Select(row => Models(session, workspace, $"and m.name = {row.Name}")[0])],
+            rows.Count > limit ? PageOrder.Token(of, rows[limit - 1].Keys) : null);
     });
 
-    public Task<RegisteredModel> Describe(string name, string? description) => Change(name, session =>
+    public Task<RegisteredModel> Describe(string name, string description) => Change(name, session =>
     {
-        if (description is not null) session.Execute($"update model set description = {description} where workspace = {ModelTable.Workspace} and name = {name}");
+        session.Execute($"update model set description = {description} where workspace = {workspace} and name = {name}");
+        Touch(session, name);
         return name;
     });
 
+    /// <summary>Versions, aliases, tags, history and deployments follow.</summary>
     public Task<RegisteredModel> Rename(string name, string to) => Change(name, session =>
     {
-        if (Exists(session, to)) throw TaktException.Conflict($"Registered Model (name={to}) already exists.");
+        if (to == name) return name;
+        if (Exists(session, workspace, to)) throw Taken(session, workspace, to, ModelTable.IsPrompt(session, workspace, name));
         foreach (var table in (string[])["model", "model_tag", "model_version", "model_version_tag", "model_alias", "model_event"])
-            session.Execute($"update {Sql.Raw(table)} set name = {to} where workspace = {ModelTable.Workspace} and name = {name}");
+            session.Execute($"update {Sql.Raw(table)} set name = {to} where workspace = {workspace} and name = {name}");
+        // a version of Takt's own is its own source
+        foreach (var version in session.Query($"select version from model_version where workspace = {workspace} and name = {to}", row => row.Number(0)))
+        {
+            var (old, now) = ($"models:/{name}/{version}", $"models:/{to}/{version}");
+            session.Execute($"update model_version set source = {now} where workspace = {workspace} and source = {old}");
+        }
+        session.Execute($"update model_version set updated = {time.GetUtcNow()} where workspace = {workspace} and name = {to}");
+        Touch(session, to);
+        ModelTable.AddEvent(session, workspace, to, null, "model.renamed", $"was {name}", time.GetUtcNow());
+        if (workspace.IsDefault) Renaming?.Invoke(session, name, to);
         return to;
     });
 
     public Task Delete(string name) => database.Write(session =>
     {
-        if (!Exists(session, name)) throw Unknown(name);
+        if (!Exists(session, workspace, name)) throw Unknown(name);
         foreach (var table in (string[])["model_alias", "model_version_tag", "model_version", "model_tag", "model"])
-            session.Execute($"delete from {Sql.Raw(table)} where workspace = {ModelTable.Workspace} and name = {name}");
-        ModelTable.AddEvent(session, name, null, "model.deleted", "", time.GetUtcNow());
+            session.Execute($"delete from {Sql.Raw(table)} where workspace = {workspace} and name = {name}");
+        ModelTable.AddEvent(session, workspace, name, null, "model.deleted", "", time.GetUtcNow());
     });
 
     public Task SetTag(string name, string key, string value) => Change(name, session =>
     {
-        PutTag(session, name, key, value);
+        PutTag(session, workspace, name, key, value);
+        if (ModelTable.IsPrompt(session, workspace, name))
+            Webhooks.Tell(session, workspace, WebhookEvent.PromptTagSet, time.GetUtcNow(), json => Write(json, name, null, key, value));
         return name;
-    }, touch: false);
+    });
 
     public Task DeleteTag(string name, string key) => Change(name, session =>
     {
-        session.Execute($"delete from model_tag where workspace = {ModelTable.Workspace} and name = {name} and key = {key}");
+        session.Execute($"delete from model_tag where workspace = {workspace} and name = {name} and key = {key}");
+        if (ModelTable.IsPrompt(session, workspace, name))
+            Webhooks.Tell(session, workspace, WebhookEvent.PromptTagDeleted, time.GetUtcNow(), json => Write(json, name, null, key, null));
         return name;
-    }, touch: false);
+    });
 
-    public Task SetAlias(string name, string alias, long version)
+    public async Task SetAlias(string name, string alias, long version)
     {
-        if (NumberLike().IsMatch(alias) || alias.Equals("latest", StringComparison.OrdinalIgnoreCase)) throw TaktException.Invalid($"Version alias name '{alias}' is reserved.");
-        if (!AliasName().IsMatch(alias)) throw TaktException.Invalid($"Invalid alias name: '{alias}'");
-        return database.Write(session =>
+        ModelAlias.CheckNew(alias);
+        await database.Write(session =>
         {
-            _ = Find(session, name, version);
-            session.Execute($"""
-                insert into model_alias(workspace, name, alias, version) values({ModelTable.Workspace}, {name}, {alias}, {version})
-                on conflict(workspace, name, alias) do update set version = excluded.version
-                """);
-            ModelTable.AddEvent(session, name, (int)version, "alias.set", alias, time.GetUtcNow());
+            _ = Find(session, workspace, name, version);
+            ModelTable.SetAlias(session, workspace, name, alias, version, time.GetUtcNow());
         });
     }
 
-    public RegisteredVersion OfAlias(string name, string alias) => database.Read(session =>
+    public async Task DeleteAlias(string name, string alias)
     {
-        if (!Exists(session, name)) throw Unknown(name);
-        var version = session.Number($"select version from model_alias where workspace = {ModelTable.Workspace} and name = {name} and alias = {alias}")
-            ?? throw TaktException.Invalid($"Registered model alias {alias} not found.");
-        return Find(session, name, version);
-    });
+        ModelAlias.Check(alias);
+        await database.Write(session =>
+        {
+            if (!Exists(session, workspace, name)) throw Unknown(name);
+            ModelTable.DeleteAlias(session, workspace, name, alias, time.GetUtcNow());
+        });
+    }
 
-    public Task<RegisteredVersion> Add(string name, string source, string? run, string description, IReadOnlyList<KeyValuePair<string, string>> tags) => database.Write(session =>
+    public RegisteredVersion OfAlias(string name, string alias)
     {
-        if (!Exists(session, name)) throw Unknown(name);
-        var now = time.GetUtcNow();
-        var version = (session.Number($"select max(version) from model_version where workspace = {ModelTable.Workspace} and name = {name}") ?? 0) + 1;
+        ModelAlias.Check(alias);
+        return database.Read(session =>
+        {
+            if (!Exists(session, workspace, name)) throw Unknown(name);
+            if (alias.Equals(ModelAlias.Latest, StringComparison.OrdinalIgnoreCase))
+                return Versions(session, workspace, $"and v.name = {name} order by v.version desc limit 1").FirstOrDefault() ?? throw TaktException.NotFound($"Latest version not found for model {name}.");
+            var version = session.Number($"select version from model_alias where workspace = {workspace} and name = {name} and alias = {alias}")
+                ?? throw TaktException.Invalid($"Registered model alias {alias} not found.");
+            return Find(session, workspace, name, version);
+        });
+    }
+
+    /// <summary>Its params, metrics and code commit are those of its run, when that is on this server; its files too, when they are there already.</summary>
+    /// <exception cref="TaktException">NotFound: no such model. Invalid: the source names a model that is not there.</exception>
+    public Task<RegisteredVersion> Add(NewRegisteredVersion made) => database.Write(session =>
+    {
+        var (name, now) = (made.Name, time.GetUtcNow());
+        if (!Exists(session, workspace, name)) throw Unknown(name);
+        var prompt = IsPrompt(made.Tags);
+        var (storage, run) = (Storage(session, workspace, made.Source), made.Run);
+        if (run is null && (made.LoggedModel ?? LoggedModelIn(made.Source)) is { } logged)
+            run = session.Text($"select run from logged_model where id = {logged}");
+        var lineage = RunLineage.Of(session, workspace, run);
+        var version = ModelTable.NextVersion(session, workspace, name);
         session.Execute($"""
-            insert into model_version(workspace, name, version, run, source, status, stage, description, user_id, package, package_files,
+            insert into model_version(workspace, name, version, run, source, storage, run_link, status, stage, description, user_id, package, package_files,
                                       code_commit, dataset_commits, params, metrics, created, updated)
-            values({ModelTable.Workspace}, {name}, {version}, {run}, {source}, {"READY"}, {"None"}, {description}, {""}, null, {"{}"}, null, {"[]"}, {"{}"}, {"{}"}, {now}, {now})
+            values({workspace}, {name}, {version}, {run}, {made.Source}, {storage}, {made.RunLink}, {"READY"}, {"None"}, {made.Description}, {""}, null, {"{}"}, {lineage.CodeCommit},
+                   {"[]"}, {JsonSerializer.Serialize(lineage.Params, ModelsJson.Default.DictionaryStringString)}, {JsonSerializer.Serialize(lineage.Metrics, ModelsJson.Default.DictionaryStringDouble)},
+                   {now}, {now})
             """);
-        foreach (var (key, value) in tags) PutVersionTag(session, name, version, key, value);
+        if (!prompt && SourceFiles.Find(session, workspace, storage ?? made.Source) is { } files && files.ContainsKey(ModelPackage.MlModelFile))
+            ModelRegistry.SetPackage(session, workspace, name, version, files);
+        foreach (var (key, value) in made.Tags) PutVersionTag(session, workspace, name, version, key, value);
         Touch(session, name);
-        ModelTable.AddEvent(session, name, (int)version, "version.created", source, now);
-        return Find(session, name, version);
+        ModelTable.AddEvent(session, workspace, name, version, "version.created", made.Source, now);
+        Webhooks.Tell(session, workspace, prompt ? WebhookEvent.PromptVersionCreated : WebhookEvent.VersionCreated, now, json =>
+        {
+            json.WriteString("name", name);
+            json.WriteString("version", version.ToString(CultureInfo.InvariantCulture));
+            if (prompt) json.WriteString("template", made.Tags.LastOrDefault(t => t.Key == PromptTextTag).Value);
+            else
+            {
+                json.WriteString("source", made.Source);
+                json.WriteString("run_id", made.Run);
+            }
+            Write(json, prompt ? [.. made.Tags.Where(t => t.Key != PromptTextTag)] : made.Tags, prompt);
+            json.WriteString("description", made.Description.Length == 0 ? null : made.Description);
+        });
+        return Find(session, workspace, name, version);
     });
 
     /// <exception cref="TaktException">NotFound.</exception>
-    public RegisteredVersion GetVersion(string name, long version) => database.Read(session => Find(session, name, version));
+    public RegisteredVersion GetVersion(string name, long version) => database.Read(session => Find(session, workspace, name, version));
 
-    public List<RegisteredVersion> SearchVersions(string? filter, IReadOnlyList<string> orderBy, int offset, int limit) => database.Read(session =>
+    /// <summary>Where a client fetches the files from.</summary>
+    public string DownloadUri(string name, long version) => database.Read(session =>
     {
-        var where = FilterParser.Parse(filter).ConvertAll(clause => (clause.Entity, clause.Key) switch
+        var found = Find(session, workspace, name, version);
+        if (session.Text($"select storage from model_version where workspace = {workspace} and name = {name} and version = {version}") is { } storage) return storage;
+        return found.Source == $"models:/{name}/{version}" && session.Text($"select package from model_version where workspace = {workspace} and name = {name} and version = {version}") is { } package
+            ? $"{ArtifactFiles.Scheme}/{SourceFiles.PackagesFolder}{Digest.Parse(package).Hex}" : found.Source;
+    });
+
+    /// <summary>The files of a package, as clients see it below <see cref="SourceFiles.PackagesFolder"/>; null: no version of this workspace has it.</summary>
+    public IReadOnlyDictionary<string, string>? PackageFiles(string hex) => database.Read(session => SourceFiles.OfPackage(session, workspace, hex));
+
+    /// <inheritdoc cref="Search"/>
+    public Page<RegisteredVersion> SearchVersions(string? filter, IReadOnlyList<string> orderBy, int limit, string? token) => database.Read(session =>
+    {
+        var clauses = FilterParser.Parse(filter);
+        var prompts = TakePromptClauses(clauses);
+        var where = clauses.ConvertAll(clause => (Entity(clause), clause.Key) switch
         {
-            (null, "name") => SearchSql.TextTest("v.name", clause, session.Dialect),
-            (null, "run_id") => SearchSql.TextTest("v.run", clause, session.Dialect, lists: true),
-            (null, "source_path") => SearchSql.TextTest("v.source", clause, session.Dialect),
-            ("tag" or "tags", _) => Tagged("model_version_tag", "t.workspace = v.workspace and t.name = v.name and t.version = v.version", clause, session.Dialect),
-            _ => throw TaktException.Invalid($"Invalid attribute key '{clause.Key}' specified. Valid keys are '{{'name', 'run_id', 'source_path'}}'"),
+            ("attribute", "name") => SearchSql.TextTest("v.name", Comparable(clause, "attribute"), session.Dialect),
+            ("attribute", "run_id") => SearchSql.TextTest("coalesce(v.run, '')", Comparable(clause, "attribute", lists: true), session.Dialect, lists: true),
+            ("attribute", "source_path") => SearchSql.TextTest("v.source", Comparable(clause, "attribute"), session.Dialect),
+            ("attribute", "version_number") => VersionTest(clause),
+            ("tag", _) => Tagged("model_version_tag", "t.workspace = v.workspace and t.name = v.name and t.version = v.version", clause, session.Dialect),
+            _ => throw TaktException.Invalid($"Invalid attribute key '{clause.Key}' specified. Valid keys are '{{'name', 'version_number', 'run_id', 'source_path'}}'"),
         });
-        return Versions(session, $"{SearchSql.And(where)} order by {(orderBy.Count == 0 ? Sql.Raw("v.updated desc, v.name, v.version desc") : Order(orderBy, "v.name", "v.updated"))} limit {limit} offset {offset}");
-    });
-
-    public Task<RegisteredVersion> DescribeVersion(string name, long version, string? description) => ChangeVersion(name, version, session =>
-    {
-        if (description is not null) session.Execute($"update model_version set description = {description} where workspace = {ModelTable.Workspace} and name = {name} and version = {version}");
-    });
-
-    public Task<RegisteredVersion> Move(string name, long version, string stage, bool archiveOthers)
-    {
-        var known = Stages.FirstOrDefault(s => s.Equals(stage, StringComparison.OrdinalIgnoreCase))
-            ?? throw TaktException.Invalid($"Invalid Model Version stage: {stage}. Value must be one of None, Staging, Production, Archived.");
-        return ChangeVersion(name, version, session =>
+        where.Add(OfPrompts("model_version_tag", "v", prompts));
+        var keys = Order(orderBy, key => key switch
         {
+            "name" => ("v.name", PageOrder.Kind.Text),
+            "version_number" => ("v.version", PageOrder.Kind.Number),
+            "creation_timestamp" => ("v.created", PageOrder.Kind.Number),
+            "last_updated_timestamp" => ("v.updated", PageOrder.Kind.Number),
+            _ => throw TaktException.Invalid($"Invalid order by key '{key}' specified. Valid keys are {{'name', 'version_number', 'creation_timestamp', 'last_updated_timestamp'}}"),
+        }, [("v.updated", PageOrder.Kind.Number, true)], ("v.name", PageOrder.Kind.Text, false), ("v.version", PageOrder.Kind.Number, true));
+        var of = $"model versions {workspace} {filter} {string.Join(", ", orderBy)}";
+        Sql after = keys.Place(of, token) is { } place ? keys.After(place) : Sql.Raw("");
+        var rows = session.Query($"select v.name, v.version, {keys.Columns} from model_version v where v.workspace = {workspace} {SearchSql.And(where)} {after} order by {keys.OrderBy} limit {limit + 1}",
+            row => (Name: row.Text(0), Version: row.Number(1), Keys: keys.Read(row, 2)));
+        return new Page<RegisteredVersion>([.. rows.Take(limit).Select(row => Find(session, workspace, row.Name, row.Version))],
+            rows.Count > limit ? PageOrder.Token(of, rows[limit - 1].Keys) : null);
+    });
+
+    public Task<RegisteredVersion> DescribeVersion(string name, long version, string description) => ChangeVersion(name, version, session =>
+        session.Execute($"update model_version set description = {description} where workspace = {workspace} and name = {name} and version = {version}"));
+
+    public async Task<RegisteredVersion> Move(string name, long version, string stage, bool archiveOthers)
+    {
+        var known = Stage(stage);
+        if (archiveOthers && !ActiveStages.Contains(known))
+            throw TaktException.Invalid($"Model version transition cannot archive existing model versions because '{stage}' is not an Active stage. Valid stages are ['Staging', 'Production']");
+        return await ChangeVersion(name, version, session =>
+        {
+            var now = time.GetUtcNow();
             if (archiveOthers)
-                session.Execute($"update model_version set stage = {"Archived"} where workspace = {ModelTable.Workspace} and name = {name} and stage = {known} and version <> {version}");
-            session.Execute($"update model_version set stage = {known} where workspace = {ModelTable.Workspace} and name = {name} and version = {version}");
-            ModelTable.AddEvent(session, name, (int)version, "stage.moved", known, time.GetUtcNow());
+                session.Execute($"update model_version set stage = {"Archived"}, updated = {now} where workspace = {workspace} and name = {name} and stage = {known} and version <> {version}");
+            session.Execute($"update model_version set stage = {known} where workspace = {workspace} and name = {name} and version = {version}");
+            Touch(session, name);
+            ModelTable.AddEvent(session, workspace, name, (int)version, "stage.moved", known, now);
         });
     }
 
+    /// <summary>The newest version of each stage, or of those that are named.</summary>
+    public IReadOnlyList<RegisteredVersion> Latest(string name, IReadOnlyList<string> stages)
+    {
+        var wanted = stages.Select(Stage).ToHashSet();
+        return [.. Get(name).Latest.Where(v => wanted.Count == 0 || wanted.Contains(v.Stage))];
+    }
+
+    /// <summary>Its number is never given again.</summary>
     public Task DeleteVersion(string name, long version) => database.Write(session =>
     {
-        _ = Find(session, name, version);
+        _ = Find(session, workspace, name, version);
+        session.Execute($"update model set last_version = {version} where workspace = {workspace} and name = {name} and last_version < {version}");
         foreach (var table in (string[])["model_alias", "model_version_tag", "model_version"])
-            session.Execute($"delete from {Sql.Raw(table)} where workspace = {ModelTable.Workspace} and name = {name} and version = {version}");
+            session.Execute($"delete from {Sql.Raw(table)} where workspace = {workspace} and name = {name} and version = {version}");
         Touch(session, name);
-        ModelTable.AddEvent(session, name, (int)version, "version.deleted", "", time.GetUtcNow());
+        ModelTable.AddEvent(session, workspace, name, (int)version, "version.deleted", "", time.GetUtcNow());
     });
 
     public Task SetVersionTag(string name, long version, string key, string value) => database.Write(session =>
     {
-        _ = Find(session, name, version);
-        PutVersionTag(session, name, version, key, value);
+        _ = Find(session, workspace, name, version);
+        PutVersionTag(session, workspace, name, version, key, value);
+        Webhooks.Tell(session, workspace, ModelTable.IsPrompt(session, workspace, name) ? WebhookEvent.PromptVersionTagSet : WebhookEvent.VersionTagSet, time.GetUtcNow(),
+            json => Write(json, name, version, key, value));
     });
 
     public Task DeleteVersionTag(string name, long version, string key) => database.Write(session =>
     {
-        _ = Find(session, name, version);
-        session.Execute($"delete from model_version_tag where workspace = {ModelTable.Workspace} and name = {name} and version = {version} and key = {key}");
+        _ = Find(session, workspace, name, version);
+        session.Execute($"delete from model_version_tag where workspace = {workspace} and name = {name} and version = {version} and key = {key}");
+        Webhooks.Tell(session, workspace, ModelTable.IsPrompt(session, workspace, name) ? WebhookEvent.PromptVersionTagDeleted : WebhookEvent.VersionTagDeleted, time.GetUtcNow(),
+            json => Write(json, name, version, key, null));
     });
 
-    Task<RegisteredModel> Change(string name, Func<SqlSession, string> change, bool touch = true) => database.Write(session =>
+    Task<RegisteredModel> Change(string name, Func<SqlSession, string> change) => database.Write(session =>
     {
-        if (!Exists(session, name)) throw Unknown(name);
-        var now = change(session);
-        if (touch) Touch(session, now);
-        return Models(session, $"and m.name = {now}")[0];
+        if (!Exists(session, workspace, name)) throw Unknown(name);
+        return Models(session, workspace, $"and m.name = {change(session)}")[0];
     });
 
     Task<RegisteredVersion> ChangeVersion(string name, long version, Action<SqlSession> change) => database.Write(session =>
     {
-        _ = Find(session, name, version);
+        _ = Find(session, workspace, name, version);
         change(session);
-        session.Execute($"update model_version set updated = {time.GetUtcNow()} where workspace = {ModelTable.Workspace} and name = {name} and version = {version}");
-        Touch(session, name);
-        return Find(session, name, version);
+        session.Execute($"update model_version set updated = {time.GetUtcNow()} where workspace = {workspace} and name = {name} and version = {version}");
+        return Find(session, workspace, name, version);
     });
 
     void Touch(SqlSession session, string name) =>
-        session.Execute($"update model set updated = {time.GetUtcNow()} where workspace = {ModelTable.Workspace} and name = {name}");
+        session.Execute($"update model set updated = {time.GetUtcNow()} where workspace = {workspace} and name = {name}");
 
-    static bool Exists(SqlSession session, string name) => session.Number($"select count(*) from model where workspace = {ModelTable.Workspace} and name = {name}") > 0;
+    static bool Exists(SqlSession session, Workspace workspace, string name) => session.Number($"select 1 from model where workspace = {workspace} and name = {name}") is not null;
 
-    static RegisteredVersion Find(SqlSession session, string name, long version) =>
-        Versions(session, $"and v.name = {name} and v.version = {version}").FirstOrDefault()
-        ?? throw (Exists(session, name) ? TaktException.NotFound($"Model Version (name={name}, version={version}) not found") : Unknown(name));
+    static RegisteredVersion Find(SqlSession session, Workspace workspace, string name, long version) =>
+        Versions(session, workspace, $"and v.name = {name} and v.version = {version}").FirstOrDefault()
+        ?? throw TaktException.NotFound($"Model Version (name={name}, version={version}) not found");
 
-    static void PutTag(SqlSession session, string name, string key, string value) => session.Execute($"""
-        insert into model_tag(workspace, name, key, value) values({ModelTable.Workspace}, {name}, {key}, {value})
+    static string? Storage(SqlSession session, Workspace workspace, string source)
+    {
+        if (!source.StartsWith("models:/", StringComparison.Ordinal)) return null;
+        var model = source["models:/".Length..].Trim('/');
+        if (LoggedModelIn(source) is not null)
+            return SourceFiles.LoggedModelUri(session, workspace, model)
+                ?? throw TaktException.NotFound($"Unable to fetch model from model URI source artifact location '{source}'.Error: Logged model with ID '{model}' not found.");
+        if (SourceFiles.VersionOf(session, workspace, model) is not var (name, version)
+            || Versions(session, workspace, $"and v.name = {name} and v.version = {version}").FirstOrDefault() is not { } found)
+            throw TaktException.NotFound($"Unable to fetch model from model URI source artifact location '{source}'.Error: Model Version '{model}' not found");
+        var files = session.First($"select storage, package from model_version where workspace = {workspace} and name = {name} and version = {version}", row => Tuple.Create(row.TextOrNull(0), row.TextOrNull(1)))!;
+        return files.Item1 ?? (found.Source == $"models:/{name}/{version}" && files.Item2 is not null ? $"{ArtifactFiles.Scheme}/{SourceFiles.PackagesFolder}{Digest.Parse(files.Item2).Hex}" : found.Source);
+    }
+
+    static string? LoggedModelIn(string source) => source.StartsWith("models:/m-", StringComparison.Ordinal) && !source["models:/".Length..].Contains('/') && !source.Contains('@') ? source["models:/".Length..] : null;
+
+    static void PutTag(SqlSession session, Workspace workspace, string name, string key, string value) => session.Execute($"""
+        insert into model_tag(workspace, name, key, value) values({workspace}, {name}, {key}, {value})
         on conflict(workspace, name, key) do update set value = excluded.value
         """);
 
-    static void PutVersionTag(SqlSession session, string name, long version, string key, string value) => session.Execute($"""
-        insert into model_version_tag(workspace, name, version, key, value) values({ModelTable.Workspace}, {name}, {version}, {key}, {value})
+    static void PutVersionTag(SqlSession session, Workspace workspace, string name, long version, string key, string value) => session.Execute($"""
+        insert into model_version_tag(workspace, name, version, key, value) values({workspace}, {name}, {version}, {key}, {value})
         on conflict(workspace, name, version, key) do update set value = excluded.value
         """);
 
-    // who is asked for tag != x has also what has no such tag
-    static Sql Tagged(string table, string link, FilterClause clause, SqlDialect dialect) => clause is { Operator: "!=", Quoted: true }
-        ? (Sql)$"not exists(select 1 from {Sql.Raw(table)} t where {Sql.Raw(link)} and t.key = {clause.Key} and t.value = {clause.Values[0]})"
-        : $"exists(select 1 from {Sql.Raw(table)} t where {Sql.Raw(link)} and t.key = {clause.Key} and {SearchSql.TextTest("t.value", clause, dialect)})";
+    static string Stage(string stage) => Stages.FirstOrDefault(s => s.Equals(stage, StringComparison.OrdinalIgnoreCase))
+        ?? throw TaktException.Invalid($"Invalid Model Version stage: {stage}. Value must be one of None, Staging, Production, Archived.");
 
-    static Sql Order(IReadOnlyList<string> orderBy, string name, string updated)
+    static bool IsPrompt(IReadOnlyList<KeyValuePair<string, string>> tags) => tags.Any(t => t.Key == PromptTag);
+
+    static string Entity(FilterClause clause) => clause.Entity?.ToLowerInvariant() switch
     {
-        var terms = orderBy.Select(text => SearchSql.OrderTerm(text) switch
-        {
-            (_, "name", var direction) => $"{name} {direction}",
-            (_, "last_updated_timestamp" or "timestamp", var direction) => $"{updated} {direction}",
-            (_, "version_number", var direction) when name == "v.name" => $"v.version {direction}",
-            (_, "creation_timestamp", var direction) => $"{name[0]}.created {direction}",
-            var (_, key, _) => throw TaktException.Invalid($"Invalid order by key '{key}' specified. Valid keys are name, timestamp, last_updated_timestamp, creation_timestamp, version_number"),
-        }).ToList();
-        terms.Add(name);
-        return Sql.Raw(string.Join(", ", terms));
+        null or "attribute" or "attributes" => "attribute",
+        "tag" or "tags" => "tag",
+        _ => throw TaktException.Invalid($"Invalid entity type '{clause.Entity}'. Valid entity types are ('attribute', 'tag', 'tags')"),
+    };
+
+    static FilterClause Comparable(FilterClause clause, string what, bool lists = false)
+    {
+        if (clause.Operator is not ("=" or "!=" or "LIKE" or "ILIKE") && !(lists && clause.Operator == "IN"))
+            throw TaktException.Invalid(clause.Operator is "IN" or "NOT IN" ? "Only the 'run_id' attribute supports comparison with a list of quoted string values." : $"Invalid comparator for {what}: {clause.Operator}");
+        if (!clause.Quoted) throw TaktException.Invalid($"Parameter value is either not quoted or unidentified quote types used for string value {clause.Values[0]}. Use either single or double quotes.");
+        return clause;
     }
 
-    static List<RegisteredModel> Models(SqlSession session, Sql where) => session
-        .Query($"select m.name, m.description, m.created, m.updated from model m where m.workspace = {ModelTable.Workspace} {where}",
+    static Sql VersionTest(FilterClause clause)
+    {
+        if (!NumberOperators.Contains(clause.Operator)) throw TaktException.Invalid($"Invalid comparator for attribute version_number: {clause.Operator}");
+        return double.TryParse(clause.Values[0], NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number)
+            ? (Sql)$"v.version {Sql.Raw(clause.Operator)} {number}" : throw TaktException.Invalid($"Expected numeric value type for attribute version_number. Found {clause.Values[0]}");
+    }
+
+    static Sql Tagged(string table, string link, FilterClause clause, SqlDialect dialect) =>
+        $"exists(select 1 from {Sql.Raw(table)} t where {Sql.Raw(link)} and t.key = {clause.Key} and {SearchSql.TextTest("t.value", Comparable(clause, "tag"), dialect)})";
+
+    /// <summary>Prompts are found by who says so in the filter, models by everybody else; what else the filter says of that tag tells nothing.</summary>
+    static bool TakePromptClauses(List<FilterClause> clauses)
+    {
+        var said = clauses.FindAll(c => c.Key == PromptTag && c.Entity?.ToLowerInvariant() is "tag" or "tags");
+        if (said.Count == 0) return false;
+        clauses.RemoveAll(said.Contains);
+        var first = Comparable(said[0], "tag");
+        return (first.Operator == "=" && first.Values[0].Equals("true", StringComparison.OrdinalIgnoreCase)) || (first.Operator == "!=" && first.Values[0].Equals("false", StringComparison.OrdinalIgnoreCase));
+    }
+
+    static Sql OfPrompts(string table, string of, bool prompts) =>
+        $"{Sql.Raw(prompts ? "" : "not")} exists(select 1 from {Sql.Raw(table)} t where t.workspace = {Sql.Raw(of)}.workspace and t.name = {Sql.Raw(of)}.name and t.key = {PromptTag} and t.value = {"true"})";
+
+    static PageOrder Order(IReadOnlyList<string> orderBy, Func<string, (string Column, PageOrder.Kind Kind)> column,
+        (string Column, PageOrder.Kind Kind, bool Descending)[] usual, params (string Column, PageOrder.Kind Kind, bool Descending)[] ties)
+    {
+        var keys = new List<PageOrder.Key>();
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var text in orderBy)
+        {
+            var (entity, key, direction) = SearchSql.OrderTerm(text);
+            if (entity is not (null or "attribute" or "attributes")) throw TaktException.Invalid($"Invalid order_by entity: {entity}");
+            var (name, kind) = column(key);
+            if (!seen.Add(name)) throw TaktException.Invalid($"`order_by` contains duplicate fields: [{string.Join(", ", orderBy.Select(o => $"'{o}'"))}]");
+            keys.Add(new(Sql.Raw(name), kind, direction == "desc"));
+        }
+        foreach (var (name, kind, descending) in keys.Count == 0 ? [.. usual, .. ties] : ties)
+            if (seen.Add(name)) keys.Add(new(Sql.Raw(name), kind, descending));
+        return new PageOrder(keys);
+    }
+
+    static void Write(Utf8JsonWriter json, IReadOnlyList<KeyValuePair<string, string>> tags, bool prompt)
+    {
+        json.WriteStartObject("tags");
+        foreach (var (key, value) in tags.Reverse().DistinctBy(t => t.Key).Reverse())
+            if (!prompt || key is not (PromptTag or PromptTypeTag)) json.WriteString(key, value);
+        json.WriteEndObject();
+    }
+
+    static void Write(Utf8JsonWriter json, string name, long? version, string key, string? value)
+    {
+        json.WriteString("name", name);
+        if (version is { } number) json.WriteString("version", number.ToString(CultureInfo.InvariantCulture));
+        json.WriteString("key", key);
+        if (value is not null) json.WriteString("value", value);
+    }
+
+    static List<RegisteredModel> Models(SqlSession session, Workspace workspace, Sql where) => session
+        .Query($"select m.name, m.description, m.created, m.updated from model m where m.workspace = {workspace} {where}",
             row => new RegisteredModel(row.Text(0), row.Text(1), row.Time(2), row.Time(3), [], [], []))
         .ConvertAll(m => m with
         {
-            Tags = session.Query($"select key, value from model_tag where workspace = {ModelTable.Workspace} and name = {m.Name} order by key", Pair),
-            Aliases = session.Query($"select alias, version from model_alias where workspace = {ModelTable.Workspace} and name = {m.Name} order by alias", row => KeyValuePair.Create(row.Text(0), row.Number(1))),
-            Latest = Versions(session, $"""
-                and v.name = {m.Name} and v.version = (select max(o.version) from model_version o where o.workspace = v.workspace and o.name = v.name and o.stage = v.stage)
-                order by v.version
+            Tags = session.Query($"select key, value from model_tag where workspace = {workspace} and name = {m.Name} order by key", Pair),
+            Aliases = session.Query($"select alias, version from model_alias where workspace = {workspace} and name = {m.Name} order by alias", row => KeyValuePair.Create(row.Text(0), row.Number(1))),
+            Latest = Versions(session, workspace, $"""
+                and v.name = {m.Name} and v.version in (select max(o.version) from model_version o where o.workspace = {workspace} and o.name = {m.Name} group by o.stage) order by v.version
                 """),
         });
 
-    static List<RegisteredVersion> Versions(SqlSession session, Sql where) => session
-        .Query($"select v.name, v.version, v.created, v.updated, v.stage, v.description, v.source, v.run, v.status from model_version v where v.workspace = {ModelTable.Workspace} {where}",
-            row => new RegisteredVersion(row.Text(0), row.Number(1), row.Time(2), row.Time(3), row.Text(4), row.Text(5), row.Text(6), row.TextOrNull(7) ?? "", row.Text(8), [], []))
+    static List<RegisteredVersion> Versions(SqlSession session, Workspace workspace, Sql where) => session
+        .Query($"select v.name, v.version, v.created, v.updated, v.stage, v.description, v.source, v.run, v.status, v.run_link from model_version v where v.workspace = {workspace} {where}",
+            row => new RegisteredVersion(row.Text(0), row.Number(1), row.Time(2), row.Time(3), row.Text(4), row.Text(5), row.Text(6), row.TextOrNull(7) ?? "", row.Text(8), [], []) { RunLink = row.Text(9) })
         .ConvertAll(v => v with
         {
-            Tags = session.Query($"select key, value from model_version_tag where workspace = {ModelTable.Workspace} and name = {v.Name} and version = {v.Version} order by key", Pair),
-            Aliases = session.Query($"select alias from model_alias where workspace = {ModelTable.Workspace} and name = {v.Name} and version = {v.Version} order by alias", row => row.Text(0)),
+            Tags = session.Query($"select key, value from model_version_tag where workspace = {workspace} and name = {v.Name} and version = {v.Version} order by key", Pair),
+            Aliases = session.Query($"select alias from model_alias where workspace = {workspace} and name = {v.Name} and version = {v.Version} order by alias", row => row.Text(0)),
         });
 
     static KeyValuePair<string, string> Pair(SqlRow row) => new(row.Text(0), row.Text(1));
 
+    static TaktException Taken(SqlSession session, Workspace workspace, string name, bool prompt)
+    {
+        static string Kind(bool prompt) => prompt ? "Prompt" : "Registered Model";
+        var there = ModelTable.IsPrompt(session, workspace, name);
+        return TaktException.Conflict(there == prompt ? $"{Kind(prompt)} (name={name}) already exists."
+            : $"Tried to create a {Kind(prompt).ToLowerInvariant()} with name '{name}', but the name is already taken by a {Kind(there).ToLowerInvariant()}. MLflow does not allow creating a model and a prompt with the same name.");
+    }
+
     static TaktException Unknown(string name) => TaktException.NotFound($"Registered Model with name={name} not found");
-
-    [GeneratedRegex(@"^v?\d+$", RegexOptions.IgnoreCase)]
-    private static partial Regex NumberLike();
-
-    [GeneratedRegex(@"^[\w-]{1,255}$")]
-    private static partial Regex AliasName();
 }

@@ -9,6 +9,9 @@ public sealed record ModelPackage(string Folder, string Flavor, PackageInfo Info
     public const string MlModelFile = "MLmodel";
     public const string InfoFile = "takt.json";
 
+    /// <summary>The flavor's own file in an MLflow model; null: that of Takt's own packages.</summary>
+    public string? ModelFile { get; init; }
+
     public string PathOf(string file) => Path.Combine(Folder, file);
 
     /// <exception cref="TaktException">NotFound: a file of the package is missing. Invalid: one is damaged.</exception>
@@ -16,7 +19,7 @@ public sealed record ModelPackage(string Folder, string Flavor, PackageInfo Info
     {
         if (!File.Exists(Path.Combine(folder, MlModelFile))) throw TaktException.NotFound($"no model package in {folder}: it has no {MlModelFile} file");
         var path = Path.Combine(folder, InfoFile);
-        if (!File.Exists(path)) throw TaktException.NotFound($"{folder} is an MLflow model that Takt did not train: it has no {InfoFile}, so it can't be run here yet");
+        if (!File.Exists(path)) return MlflowModel.Read(folder);
         try
         {
             var info = JsonSerializer.Deserialize(File.ReadAllBytes(path), ModelsJson.Default.PackageInfo) ?? throw TaktException.Invalid($"{path} is empty");

@@ -19,6 +19,11 @@ public sealed record ModelVersion(
     IReadOnlyDictionary<string, string> Files,
     string Source)
 {
+    public Workspace Workspace { get; init; }
+
+    /// <summary>Where its files are when <see cref="Source"/> names something that names them; null: at the source.</summary>
+    public string? Storage { get; init; }
+
     /// <summary><c>flights@3</c>.</summary>
     public string Reference => $"{Name}@{Version}";
 }

@@ -35,9 +35,11 @@ public sealed class RegisterStep(ModelRegistry registry) : IStepKind
         var parameters = info.Parameters.ToDictionary(p => p.Key, p => p.Value.ToString("R"));
         parameters["algorithm"] = info.Algorithm;
         parameters["seed"] = info.Seed.ToString();
-        var version = await registry.Register(new RegisterModel(name, folder, context.PipelineRun, context.CodeCommit, datasets, parameters, metrics), cancel);
+        var version = await registry.Register(new RegisterModel(name, folder, context.PipelineRun, context.CodeCommit, datasets, parameters, metrics), cancel: cancel);
         if (context.With.TextOrNull("alias") is { } alias) await registry.SetAlias(name, alias, version.Version);
-        return new StepOutcome($"{version.Reference}{(context.With.TextOrNull("alias") is { } a ? $" is now {name}@{a}" : "")}",
+        // the same bytes from the same code and data are no news
+        var again = version.Run is { } maker && maker != context.PipelineRun ? $" again, as run {maker.Value[..Math.Min(8, maker.Value.Length)]} made it from the same code and data" : "";
+        return new StepOutcome($"{version.Reference}{again}{(context.With.TextOrNull("alias") is { } a ? $" is now {name}@{a}" : "")}",
             new Dictionary<string, double>(), new Dictionary<string, string> { [ModelTag] = version.Reference });
     }
 

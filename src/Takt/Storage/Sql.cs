@@ -99,6 +99,8 @@ public sealed class Sql
         Enum e => e.ToString(),
         bool b => b ? 1L : 0L,
         int n => (long)n,
+        // PostgreSQL's text can't hold one, so neither engine's may
+        string text when text.Contains('\0') => throw TaktException.Invalid("a text with a NUL character (\\u0000) can't be stored; take it out"),
         var v => v,
     };
 

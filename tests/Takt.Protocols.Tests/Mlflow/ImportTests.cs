@@ -66,13 +66,13 @@ public sealed class ImportTests : IDisposable
         var model = app.ModelCatalog.Get("wine-model");
         Assert.Equal(("a model", "linear"), (model.Description, model.Tags.Single().Value));
         Assert.Equal(1, app.ModelCatalog.OfAlias("wine-model", "champion").Version);
-        var versions = app.ModelCatalog.SearchVersions("name = 'wine-model'", [], 0, 10).OrderBy(v => v.Version).ToList();
+        var versions = app.ModelCatalog.SearchVersions("name = 'wine-model'", [], 10, null).Items.OrderBy(v => v.Version).ToList();
         Assert.Equal([1L, 2L, 4L], versions.Select(v => v.Version)); // 3 was deleted there
         Assert.Equal(("Production", "second", "2"), (versions[1].Stage, versions[1].Description, versions[1].Tags.Single().Value));
         Assert.Equal("models:/m-a30753ed163a4a7f9a8b3656c0a8dbc6", versions[0].Source);
         var prompt = app.ModelCatalog.GetVersion("greeting", 2);
         Assert.Equal("Hi {{name}}", prompt.Tags.Single(t => t.Key == "mlflow.prompt.text").Value);
-        Assert.DoesNotContain("greeting", app.ModelCatalog.Search(null, [], 0, 100).Select(m => m.Name));
+        Assert.DoesNotContain("greeting", app.ModelCatalog.Search(null, [], 100, null).Items.Select(m => m.Name));
 
         var logged = app.LoggedModels.Get("m-a30753ed163a4a7f9a8b3656c0a8dbc6");
         Assert.Equal(("LOGGED_MODEL_READY", "b83aac63ef1243fbb7ce8cf6879a4cc2"), (logged.Status, logged.Run));

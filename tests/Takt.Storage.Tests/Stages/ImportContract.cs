@@ -92,7 +92,7 @@ public abstract class ImportContract : IAsyncLifetime
         Assert.Equal([$"mlflow-artifacts:/9/{run.Id}/artifacts/model", "models:/m-imported/3", "s3://bucket/x"], ((long[])[3, 7, 8]).Select(n => catalog.GetVersion("m-imported", n).Source));
         Assert.Equal(7, catalog.OfAlias("m-imported", "champion").Version);
         await models.Put(model, faults);
-        Assert.Equal(9, (await catalog.Add("m", "s3://new", null, "", [])).Version);
+        Assert.Equal(9, (await catalog.Add(new NewRegisteredVersion("m", "s3://new", null, null, "", "", []))).Version);
         await models.Put(model with { Versions = [.. model.Versions, Version(9, "s3://theirs")] }, faults);
         Assert.Contains("m@9 is another version here", Assert.Single(faults));
     }

@@ -122,7 +122,7 @@ public abstract class PurgeContract : IAsyncLifetime
         var id = _database.Read(session => session.Number($"select id from experiment where name = 'e'"))!.Value;
         var catalog = new ModelCatalog(_database, _time);
         await catalog.Create("m", "", []);
-        await catalog.Add("m", $"runs:/{run}/model", null, "", []);
+        await catalog.Add(new NewRegisteredVersion("m", $"runs:/{run}/model", null, null, "", "", []));
         await Experiments.SetDeleted(id, true);
         _time.Advance(Month + Day);
         var plan = await Purge.Apply(Month, TimeSpan.Zero);

@@ -5,7 +5,7 @@ using Takt.Runs;
 namespace Takt.Server.Protocols.Mlflow;
 
 /// <summary><c>mlflow/logged-models…</c></summary>
-sealed class LoggedModelCalls(LoggedModels models, ArtifactCalls artifacts)
+sealed class LoggedModelCalls(LoggedModels models)
 {
     /// <summary>A client that wants more at once gets a token for the rest.</summary>
     const int LongestPage = 1000;
@@ -33,13 +33,6 @@ sealed class LoggedModelCalls(LoggedModels models, ArtifactCalls artifacts)
     public Task DeleteTag(HttpContext http, MlflowRequest request) => Done(http, models.In(request.Workspace).DeleteTag(Id(http), (string)http.Request.RouteValues["key"]!));
 
     public Task SetParams(HttpContext http, MlflowRequest request) => Done(http, models.In(request.Workspace).SetParams(Id(http), request.Pairs("params")));
-
-    public Task ListArtifacts(HttpContext http, MlflowRequest request) =>
-        artifacts.ListBelow(http, models.In(request.Workspace).Get(Id(http)).ArtifactUri, request.TextOrNull("artifact_directory_path") ?? "");
-
-    public Task GetArtifact(HttpContext http, MlflowRequest request) => request.TextOrNull("artifact_file_path") is { Length: > 0 } path
-        ? artifacts.GetBelow(http, models.In(request.Workspace).Get(Id(http)).ArtifactUri, path)
-        : MlflowAnswer.Error(http, 400, "BAD_REQUEST", "Request must include the \"artifact_file_path\" query parameter.");
 
     public Task Search(HttpContext http, MlflowRequest request)
     {

@@ -13,16 +13,15 @@ public static class MlflowApi
     public static void MapMlflow(this IEndpointRouteBuilder routes, TaktApp app)
     {
         routes.MapGet("/version", () => Version);
+        ArtifactRoutes.MapBrowser(routes, app);
         foreach (var prefix in (string[])["/api", "/ajax-api"])
         {
             var tracking = $"{prefix}/2.0/mlflow";
             MapExperiments(routes, tracking + "/experiments", new ExperimentCalls(app.Experiments, app.RunLog));
             MapRuns(routes, tracking, new RunCalls(app.RunLog, app.RunSearch), new MetricCalls(app.RunLog, app.MetricHistory));
-            MapModels(routes, tracking, new ModelCalls(app.ModelCatalog, app.Models, app.LoggedModels));
-            var artifacts = new ArtifactCalls(app.Artifacts, app.RunLog);
-            MapLoggedModels(routes, tracking + "/logged-models", new LoggedModelCalls(app.LoggedModels, artifacts));
-            Get(routes, tracking + "/artifacts/list", artifacts.ListOfRun);
-            MapArtifacts(routes, $"{prefix}/2.0/mlflow-artifacts", artifacts);
+            RegistryRoutes.Map(routes, prefix, app);
+            MapLoggedModels(routes, tracking + "/logged-models", new LoggedModelCalls(app.LoggedModels));
+            ArtifactRoutes.Map(routes, prefix, app);
             TraceRoutes.Map(routes, prefix, app);
             MapWorkspaces(routes, $"{prefix}/3.0/mlflow", new WorkspaceCalls(app.Workspaces));
             foreach (var version in (string[])["2.0", "3.0"])
@@ -82,34 +81,6 @@ public static class MlflowApi
         Get(routes, at + "/metrics/get-history-bulk-interval", metrics.Sampled);
     }
 
-    static void MapModels(IEndpointRouteBuilder routes, string at, ModelCalls calls)
-    {
-        var models = at + "/registered-models";
-        Post(routes, models + "/create", calls.Create);
-        Get(routes, models + "/get", calls.Get);
-        Get(routes, models + "/search", calls.Search);
-        Patch(routes, models + "/update", calls.Update);
-        Post(routes, models + "/rename", calls.Rename);
-        Delete(routes, models + "/delete", calls.Delete);
-        Get(routes, models + "/get-latest-versions", calls.Latest);
-        Post(routes, models + "/get-latest-versions", calls.Latest);
-        Post(routes, models + "/set-tag", calls.SetTag);
-        Delete(routes, models + "/delete-tag", calls.DeleteTag);
-        Post(routes, models + "/alias", calls.SetAlias);
-        Get(routes, models + "/alias", calls.GetAlias);
-        Delete(routes, models + "/alias", calls.DeleteAlias);
-        var versions = at + "/model-versions";
-        Post(routes, versions + "/create", calls.CreateVersion);
-        Get(routes, versions + "/get", calls.GetVersion);
-        Get(routes, versions + "/search", calls.SearchVersions);
-        Patch(routes, versions + "/update", calls.UpdateVersion);
-        Post(routes, versions + "/transition-stage", calls.Move);
-        Delete(routes, versions + "/delete", calls.DeleteVersion);
-        Get(routes, versions + "/get-download-uri", calls.DownloadUri);
-        Post(routes, versions + "/set-tag", calls.SetVersionTag);
-        Delete(routes, versions + "/delete-tag", calls.DeleteVersionTag);
-    }
-
     static void MapLoggedModels(IEndpointRouteBuilder routes, string at, LoggedModelCalls calls)
     {
         Post(routes, at, calls.Create);
@@ -120,18 +91,6 @@ public static class MlflowApi
         Patch(routes, at + "/{id}/tags", calls.SetTags);
         Delete(routes, at + "/{id}/tags/{key}", calls.DeleteTag);
         Post(routes, at + "/{id}/params", calls.SetParams);
-        Get(routes, at + "/{id}/artifacts/directories", calls.ListArtifacts);
-        Get(routes, at + "/{id}/artifacts/files", calls.GetArtifact);
-    }
-
-    static void MapArtifacts(IEndpointRouteBuilder routes, string at, ArtifactCalls calls)
-    {
-        Get(routes, at + "/artifacts", calls.List);
-        routes.MapGet(at + "/artifacts/{**path}", (HttpContext http, string path) => Guarded(http, () => calls.Get(http, path)));
-        routes.MapPut(at + "/artifacts/{**path}", (HttpContext http, string path) => Guarded(http, () => calls.Put(http, path)));
-        routes.MapDelete(at + "/artifacts/{**path}", (HttpContext http, string path) => Guarded(http, () => calls.Delete(http, path)));
-        routes.MapPost(at + "/mpu/{**path}", http =>
-            MlflowAnswer.Error(http, 501, "NOT_IMPLEMENTED", "Multipart upload is not supported for the current artifact repository"));
     }
 
     internal static void Get(IEndpointRouteBuilder routes, string path, Func<HttpContext, MlflowRequest, Task> call) => routes.MapGet(path, Answering(call));
@@ -146,7 +105,7 @@ public static class MlflowApi
 
     static RequestDelegate Answering(Func<HttpContext, MlflowRequest, Task> call) => http => Guarded(http, async () => await call(http, await MlflowRequest.Read(http)));
 
-    static async Task Guarded(HttpContext http, Func<Task> work)
+    internal static async Task Guarded(HttpContext http, Func<Task> work)
     {
         try
         {

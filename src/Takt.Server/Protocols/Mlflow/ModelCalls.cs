@@ -6,51 +6,51 @@ using Takt.Runs;
 namespace Takt.Server.Protocols.Mlflow;
 
 /// <summary><c>mlflow/registered-models/…</c> and <c>mlflow/model-versions/…</c></summary>
-sealed class ModelCalls(ModelCatalog models, ModelRegistry registry, LoggedModels logged)
+sealed class ModelCalls(ModelCatalog models, LoggedModels logged, RunLog runs)
 {
-    public async Task Create(HttpContext http, MlflowRequest request) => await Answer(http, await models.Create(request.Text("name"), request.TextOrNull("description") ?? "", request.Pairs("tags")));
+    public async Task Create(HttpContext http, MlflowRequest request) => await Answer(http, await models.In(request.Workspace).Create(Name(request), RegistryLimits.Description(request.TextOrNull("description")), RegistryLimits.Tags(request)));
 
-    public Task Get(HttpContext http, MlflowRequest request) => Answer(http, models.Get(request.Text("name")));
+    public Task Get(HttpContext http, MlflowRequest request) => Answer(http, models.In(request.Workspace).Get(Name(request)));
 
-    public async Task Update(HttpContext http, MlflowRequest request) => await Answer(http, await models.Describe(request.Text("name"), request.TextOrNull("description")));
+    public async Task Update(HttpContext http, MlflowRequest request) =>
+        await Answer(http, await models.In(request.Workspace).Describe(Name(request), RegistryLimits.Description(request.TextOrNull("description"))));
 
-    public async Task Rename(HttpContext http, MlflowRequest request) => await Answer(http, await models.Rename(request.Text("name"), request.Text("new_name")));
+    public async Task Rename(HttpContext http, MlflowRequest request) =>
+        await Answer(http, await models.In(request.Workspace).Rename(Name(request), RegistryLimits.Name(request.Text("new_name"), "new_name")));
 
-    public Task Delete(HttpContext http, MlflowRequest request) => Done(http, models.Delete(request.Text("name")));
+    public Task Delete(HttpContext http, MlflowRequest request) => Done(http, models.In(request.Workspace).Delete(Name(request)));
 
-    public Task Search(HttpContext http, MlflowRequest request)
+    public Task Search(HttpContext http, MlflowRequest request) => MlflowAnswer.Page(http, "registered_models",
+        models.In(request.Workspace).Search(request.TextOrNull("filter"), request.Texts("order_by"), MlflowPage.Length(request, 100, 1000), request.TextOrNull("page_token")), Write);
+
+    public Task Latest(HttpContext http, MlflowRequest request) => MlflowAnswer.Page(http, "model_versions",
+        new Page<RegisteredVersion>([.. models.In(request.Workspace).Latest(Name(request), request.Texts("stages"))], null), (json, version) => Write(json, version));
+
+    public Task SetTag(HttpContext http, MlflowRequest request)
     {
-        var page = MlflowPage.Of(request, 100, 1000);
-        var found = models.Search(request.TextOrNull("filter"), request.Texts("order_by"), page.Offset, page.Limit + 1);
-        return List(http, "registered_models", found, page, (json, model) => Write(json, model));
+        var (key, value) = RegistryLimits.Tag(request.Text("key"), request.TextOrNull("value") ?? "");
+        return Done(http, models.In(request.Workspace).SetTag(Name(request), key, value));
     }
 
-    public Task Latest(HttpContext http, MlflowRequest request)
-    {
-        var stages = request.Texts("stages");
-        var latest = models.Get(request.Text("name")).Latest.Where(v => stages.Count == 0 || stages.Contains(v.Stage, StringComparer.OrdinalIgnoreCase)).ToList();
-        return List(http, "model_versions", latest, new MlflowPage(0, int.MaxValue), (json, version) => Write(json, version));
-    }
+    public Task DeleteTag(HttpContext http, MlflowRequest request) => Done(http, models.In(request.Workspace).DeleteTag(Name(request), Key(request)));
 
-    public Task SetTag(HttpContext http, MlflowRequest request) => Done(http, models.SetTag(request.Text("name"), Key(request), request.TextOrNull("value") ?? ""));
+    public Task SetAlias(HttpContext http, MlflowRequest request) => Done(http, models.In(request.Workspace).SetAlias(Name(request), request.Text("alias"), Version(request)));
 
-    public Task DeleteTag(HttpContext http, MlflowRequest request) => Done(http, models.DeleteTag(request.Text("name"), request.Text("key")));
+    public Task DeleteAlias(HttpContext http, MlflowRequest request) => Done(http, models.In(request.Workspace).DeleteAlias(Name(request), request.Text("alias")));
 
-    public Task SetAlias(HttpContext http, MlflowRequest request) => Done(http, models.SetAlias(request.Text("name"), request.Text("alias"), Version(request)));
-
-    public Task DeleteAlias(HttpContext http, MlflowRequest request) => Done(http, registry.DeleteAlias(request.Text("name"), request.Text("alias")));
-
-    public Task GetAlias(HttpContext http, MlflowRequest request) => Answer(http, models.OfAlias(request.Text("name"), request.Text("alias")));
+    public Task GetAlias(HttpContext http, MlflowRequest request) => Answer(http, models.In(request.Workspace).OfAlias(Name(request), request.Text("alias")));
 
     public async Task CreateVersion(HttpContext http, MlflowRequest request)
     {
-        var (name, source, tags) = (request.Text("name"), request.Text("source"), request.Pairs("tags"));
-        var run = request.TextOrNull("run_id");
-        var model = request.TextOrNull("model_id") is { Length: > 0 } id ? logged.Get(id) : null;
-        if (string.IsNullOrEmpty(run)) run = model?.Run;
-        var version = await models.Add(name, source, string.IsNullOrEmpty(run) ? null : run, request.TextOrNull("description") ?? "", tags);
+        var (name, source, tags) = (Name(request), request.Text("source"), RegistryLimits.Tags(request));
+        var (run, id) = (request.TextOrNull("run_id"), request.TextOrNull("model_id"));
+        var model = string.IsNullOrEmpty(id) ? null : logged.In(request.Workspace).Get(id);
+        if (tags.All(t => t.Key != ModelCatalog.PromptTag))
+            RegistryLimits.Source(source, model is null ? "run" : "model", model?.ArtifactUri ?? (source.Contains(':') && !source.StartsWith("file:", StringComparison.Ordinal) || string.IsNullOrEmpty(run) ? null : runs.In(request.Workspace).Get(run).ArtifactUri));
+        var version = await models.In(request.Workspace).Add(new NewRegisteredVersion(name, source, string.IsNullOrEmpty(run) ? null : run, model?.Id, request.TextOrNull("run_link") ?? "",
+            RegistryLimits.Description(request.TextOrNull("description")), tags));
         // MLflow 3 tells the logged model which versions it has become
-        if (model is not null) await logged.SetTags(model.Id, [KeyValuePair.Create("mlflow.modelVersions", VersionsTag(model, version))]);
+        if (model is not null) await logged.In(request.Workspace).SetTags(model.Id, [KeyValuePair.Create("mlflow.modelVersions", VersionsTag(model, version))]);
         await Answer(http, version);
     }
 
@@ -61,64 +61,52 @@ sealed class ModelCalls(ModelCatalog models, ModelRegistry registry, LoggedModel
         return old is { Length: > 2 } && old.EndsWith(']') ? $"{old[..^1]}, {entry}]" : $"[{entry}]";
     }
 
-    public Task GetVersion(HttpContext http, MlflowRequest request) => Answer(http, models.GetVersion(request.Text("name"), Version(request)));
+    public Task GetVersion(HttpContext http, MlflowRequest request) => Answer(http, models.In(request.Workspace).GetVersion(Name(request), Version(request)));
 
-    public Task SearchVersions(HttpContext http, MlflowRequest request)
-    {
-        var page = MlflowPage.Of(request, 10_000, 200_000);
-        var found = models.SearchVersions(request.TextOrNull("filter"), request.Texts("order_by"), page.Offset, page.Limit + 1);
-        return List(http, "model_versions", found, page, (json, version) => Write(json, version, aliases: false));
-    }
+    public Task SearchVersions(HttpContext http, MlflowRequest request) => MlflowAnswer.Page(http, "model_versions",
+        models.In(request.Workspace).SearchVersions(request.TextOrNull("filter"), request.Texts("order_by"), MlflowPage.Length(request, 10_000, 200_000), request.TextOrNull("page_token")),
+        (json, version) => Write(json, version, aliases: false));
 
     public async Task UpdateVersion(HttpContext http, MlflowRequest request) =>
-        await Answer(http, await models.DescribeVersion(request.Text("name"), Version(request), request.TextOrNull("description")));
+        await Answer(http, await models.In(request.Workspace).DescribeVersion(Name(request), Version(request), RegistryLimits.Description(request.TextOrNull("description"))));
 
     public async Task Move(HttpContext http, MlflowRequest request) =>
-        await Answer(http, await models.Move(request.Text("name"), Version(request), request.Text("stage"), request.FlagOrFalse("archive_existing_versions")));
+        await Answer(http, await models.In(request.Workspace).Move(Name(request), Version(request), request.Text("stage"), request.FlagOrFalse("archive_existing_versions")));
 
-    public Task DeleteVersion(HttpContext http, MlflowRequest request) => Done(http, models.DeleteVersion(request.Text("name"), Version(request)));
+    public Task DeleteVersion(HttpContext http, MlflowRequest request) => Done(http, models.In(request.Workspace).DeleteVersion(Name(request), Version(request)));
 
     public Task DownloadUri(HttpContext http, MlflowRequest request)
     {
-        var source = models.GetVersion(request.Text("name"), Version(request)).Source;
-        if (source.StartsWith("models:/m-", StringComparison.Ordinal) && logged.Find(source["models:/".Length..]) is { } model) source = model.ArtifactUri;
-        return MlflowAnswer.Write(http, json => json.WriteString("artifact_uri", source));
+        var uri = models.In(request.Workspace).DownloadUri(Name(request), Version(request));
+        return MlflowAnswer.Write(http, json => json.WriteString("artifact_uri", uri));
     }
 
-    public Task SetVersionTag(HttpContext http, MlflowRequest request) => Done(http, models.SetVersionTag(request.Text("name"), Version(request), Key(request), request.TextOrNull("value") ?? ""));
+    public Task SetVersionTag(HttpContext http, MlflowRequest request)
+    {
+        var (key, value) = RegistryLimits.Tag(request.Text("key"), request.TextOrNull("value") ?? "");
+        return Done(http, models.In(request.Workspace).SetVersionTag(Name(request), Version(request), key, value));
+    }
 
-    public Task DeleteVersionTag(HttpContext http, MlflowRequest request) => Done(http, models.DeleteVersionTag(request.Text("name"), Version(request), request.Text("key")));
+    public Task DeleteVersionTag(HttpContext http, MlflowRequest request) => Done(http, models.In(request.Workspace).DeleteVersionTag(Name(request), Version(request), Key(request)));
+
+    static string Name(MlflowRequest request) => RegistryLimits.Name(request.Text("name"));
 
     static string Key(MlflowRequest request)
     {
         var key = request.Text("key");
-        MlflowLimits.Key(key, "key");
+        RegistryLimits.Key(key);
         return key;
     }
 
-    static long Version(MlflowRequest request) => request.NumberOrNull("version") ?? throw MlflowRequest.Missing("version");
+    static long Version(MlflowRequest request) => request.IdOrNull("version") is not { Length: > 0 } text ? throw MlflowRequest.Missing("version")
+        : long.TryParse(text, System.Globalization.NumberStyles.AllowLeadingSign, System.Globalization.CultureInfo.InvariantCulture, out var version) ? version
+        : throw TaktException.Invalid($"Parameter 'version' must be an integer, got '{text}'.");
 
     static async Task Done(HttpContext http, Task work)
     {
         await work;
         await MlflowAnswer.Empty(http);
     }
-
-    static Task List<T>(HttpContext http, string name, List<T> items, MlflowPage page, Action<Utf8JsonWriter, T> write) => MlflowAnswer.Write(http, json =>
-    {
-        if (items.Count > 0)
-        {
-            json.WriteStartArray(name);
-            foreach (var item in items.Take(page.Limit))
-            {
-                json.WriteStartObject();
-                write(json, item);
-                json.WriteEndObject();
-            }
-            json.WriteEndArray();
-        }
-        page.WriteNext(json, items.Count);
-    });
 
     static Task Answer(HttpContext http, RegisteredModel model) => MlflowAnswer.Write(http, json =>
     {
@@ -176,7 +164,7 @@ sealed class ModelCalls(ModelCatalog models, ModelRegistry registry, LoggedModel
         json.WriteString("run_id", version.Run);
         json.WriteString("status", version.Status);
         MlflowAnswer.Pairs(json, "tags", version.Tags);
-        json.WriteString("run_link", "");
+        json.WriteString("run_link", version.RunLink);
         if (!aliases || version.Aliases.Count == 0) return;
         json.WriteStartArray("aliases");
         foreach (var alias in version.Aliases) json.WriteStringValue(alias);

@@ -1,0 +1,86 @@
+using System.Text.Json;
+using YamlDotNet.Core;
+using YamlDotNet.RepresentationModel;
+using Takt.Data;
+
+namespace Takt.Models;
+
+/// <summary>A model package that Takt did not make: its <c>MLmodel</c> file, and what its flavor's own file tells beside that.</summary>
+static class MlflowModel
+{
+    const int LargestMlModel = 16 << 20;
+
+    /// <summary>What Takt needs to know of it.</summary>
+    /// <exception cref="TaktException">Invalid: the file is damaged. NotSupported: Takt can't run it; the message says why.</exception>
+    public static ModelPackage Read(string folder)
+    {
+        var path = Path.Combine(folder, ModelPackage.MlModelFile);
+        if (new FileInfo(path).Length > LargestMlModel) throw new TaktException(TaktError.TooLarge, $"{path} is longer than {LargestMlModel} bytes");
+        var root = Root(path);
+        if (Member(root, "flavors") is not YamlMappingNode flavors) throw TaktException.Invalid($"{path} names no flavors: it is no MLflow model");
+        if (Member(flavors, "lightgbm") is YamlMappingNode lightgbm) return LightGbm(folder, path, root, lightgbm);
+        throw new TaktException(TaktError.NotSupported,
+            $"the model is an MLflow model of the flavor {string.Join(", ", flavors.Children.Keys.Select(k => $"{k}").Where(k => k != "python_function").DefaultIfEmpty("python_function"))}; of MLflow's own Takt runs lightgbm here");
+    }
+
+    static ModelPackage LightGbm(string folder, string path, YamlMappingNode root, YamlMappingNode flavor)
+    {
+        var file = Text(flavor, "data") ?? "model.lgb";
+        if (file.Contains("..", StringComparison.Ordinal) || Path.IsPathRooted(file)) throw TaktException.Invalid($"{path}: data '{file}' leads out of the model");
+        if (!file.EndsWith(".lgb", StringComparison.Ordinal) && !file.EndsWith(".txt", StringComparison.Ordinal))
+            throw new TaktException(TaktError.NotSupported, $"the model keeps a pickled {Text(flavor, "model_class") ?? "Python object"} in {file}, which only Python opens; log its booster instead: mlflow.lightgbm.log_model(model.booster_, …)");
+        var model = Path.Combine(folder, file);
+        if (!File.Exists(model)) throw TaktException.NotFound($"the model package {folder} has no {file}, which its {ModelPackage.MlModelFile} names");
+        var text = LightGbmText.Read(model);
+        var inputs = Columns(root, "inputs", path);
+        var names = inputs is not null && inputs.All(i => i.Name.Length > 0) ? inputs.ConvertAll(i => i.Name) : text.Features;
+        if (names.Count != text.Features.Count)
+            throw TaktException.Invalid($"{path}: the signature has {names.Count} inputs, {file} has {text.Features.Count} features");
+        var features = names.Select((name, i) => new Feature(name, inputs is not null ? inputs[i].Type : FieldType.Double, text.Categories[i])).ToList();
+        var binary = text.Objective == "binary";
+        var output = Columns(root, "outputs", path) is [{ Name.Length: > 0 } only] ? only.Name : binary ? "probability" : "prediction";
+        var info = new PackageInfo(PackageInfo.CurrentFormat, binary ? "binary" : "regression", "", output, "lightgbm", features, new Dictionary<string, double>(), 0, new TableProfile(0, []));
+        return new ModelPackage(folder, info.Algorithm, info) { ModelFile = file };
+    }
+
+    static YamlMappingNode Root(string path)
+    {
+        try
+        {
+            using var reader = new StreamReader(path);
+            var yaml = new YamlStream();
+            yaml.Load(reader);
+            return yaml.Documents is [{ RootNode: YamlMappingNode root }] ? root : throw TaktException.Invalid($"{path} is no MLmodel file: it holds no mapping");
+        }
+        catch (YamlException e)
+        {
+            throw new TaktException(TaktError.Invalid, $"{path}:{e.Start.Line}:{e.Start.Column} is damaged: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Of the signature; null: it has none, or tensors.</summary>
+    static List<(string Name, FieldType Type)>? Columns(YamlMappingNode root, string side, string path)
+    {
+        if (Member(root, "signature") is not YamlMappingNode signature || Text(signature, side) is not { Length: > 0 } json || json == "null") return null;
+        try
+        {
+            using var schema = JsonDocument.Parse(json);
+            if (schema.RootElement.ValueKind != JsonValueKind.Array) return null;
+            var columns = new List<(string, FieldType)>();
+            foreach (var column in schema.RootElement.EnumerateArray())
+            {
+                if (!Enum.TryParse<FieldType>(column.GetProperty("type").GetString(), ignoreCase: true, out var type)) return null;
+                columns.Add((column.TryGetProperty("name", out var name) ? name.GetString() ?? "" : "", type));
+            }
+            return columns;
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
+        {
+            throw new TaktException(TaktError.Invalid, $"{path}: the signature's {side} can't be read: {e.Message}", e);
+        }
+    }
+
+    static YamlNode? Member(YamlMappingNode node, string name) => node.Children.TryGetValue(new YamlScalarNode(name), out var value) ? value : null;
+
+    static string? Text(YamlMappingNode node, string name) => Member(node, name) is YamlScalarNode scalar ? scalar.Value : null;
+}
