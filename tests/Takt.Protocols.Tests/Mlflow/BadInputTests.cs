@@ -39,6 +39,7 @@ public sealed class BadInputTests
     [InlineData("runs/log-metric", """{"key":"k","value":1}""", "run_id")]
     [InlineData("runs/set-tag", """{"run_id":"x","key":"\ud800","value":"1"}""", "key")]
     [InlineData("experiments/create", """{"name":7}""", "name")]
+    [InlineData("experiments/create", """{"name":"x","artifact_location":"a\u0000b"}""", "artifact_location")]
     [InlineData("runs/search", """{"experiment_ids":["0"],"page_token":"%%%"}""", "page token")]
     [InlineData("runs/search", """{"experiment_ids":["0"],"max_results":50001}""", "max_results")]
     public async Task A_wrong_request_is_told_what_is_wrong(string path, string body, string word)

@@ -77,7 +77,7 @@ sealed class ExperimentCalls(Experiments experiments, RunLog runs)
     }
 
     // a path without scheme is on the server, as with MLflow
-    static string Rooted(string location) => location.Contains(':') || location.StartsWith('/') || location.StartsWith('\\') ? location : Path.GetFullPath(location);
+    static string Rooted(string location) => location.Contains(':') || location.StartsWith('/') || location.StartsWith('\\') || location.Contains('\0') ? location : Path.GetFullPath(location);
 
     static async Task Done(HttpContext http, Task work)
     {

@@ -51,6 +51,7 @@ static partial class MlflowLimits
         if (location.Length > LongestArtifactLocation)
             throw TaktException.Invalid($"Invalid artifact path length. The length of the artifact path cannot be greater than {LongestArtifactLocation} characters. "
                 + "To configure this limit, please set the MLFLOW_ARTIFACT_LOCATION_MAX_LENGTH environment variable.");
+        if (location.Contains('\0')) throw TaktException.Invalid("'artifact_location' can't include null characters.");
         if (location.Contains('#') || location[(location.LastIndexOf('/') + 1)..].Contains(';'))
             throw TaktException.Invalid("'artifact_location' URL can't include fragments or params.");
         var query = location.IndexOf('?') is var mark and >= 0 ? location[mark..] : "";
