@@ -16,14 +16,14 @@ public static class DatasetCheck
         var faults = (await StoreCheck.Of(store, data, cancel)).ToList();
         var commits = database.Read(session => DatasetTable.Names(session).SelectMany(name => DatasetTable.All(session, name)).ToList());
         var trees = new TreeReader(store.Reader);
-        var seen = new HashSet<ContentId>();
+        var (roots, seen) = (new HashSet<ContentId>(), new HashSet<ContentId>()); // a small tree's root is its leaf
         foreach (var commit in commits)
         {
             var of = $"{commit.Dataset}@{commit.Id}";
             try
             {
                 if (await store.Length(commit.Id, cancel) is null) faults.Add($"{of}: the commit itself is missing");
-                if (!seen.Add(ContentId.From(commit.Tree))) continue;
+                if (!roots.Add(ContentId.From(commit.Tree))) continue;
                 foreach (var leaf in await trees.Leaves(ContentId.From(commit.Tree), cancel))
                     if (seen.Add(leaf.Id))
                         foreach (var file in await trees.Leaf(leaf.Id, cancel))

@@ -1,0 +1,161 @@
+using Microsoft.Extensions.Time.Testing;
+using Takt.Data;
+using Takt.Storage.FileSystem;
+using Takt.Storage.Packs;
+using Takt.Storage.Sqlite;
+
+namespace Takt.Storage.Tests;
+
+public sealed class GarbageCollectionTests : IAsyncDisposable
+{
+    readonly string _folder = Directory.CreateTempSubdirectory("takt").FullName;
+    readonly FakeTimeProvider _time = new(DateTimeOffset.UtcNow);
+    readonly Database _database;
+    readonly PackStore _store;
+    readonly GarbageCollection _gc;
+
+    public GarbageCollectionTests()
+    {
+        _database = SqliteFile.Open(Path.Combine(_folder, "takt.db"));
+        _store = new PackStore(new FolderBlobStore(Path.Combine(_folder, "store")), _database, _time);
+        _gc = new GarbageCollection(_database, _store, _time);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _store.Dispose();
+        await _database.DisposeAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    async Task<ContentId> Packed(string content, Action<SqlSession>? rows = null)
+    {
+        await using var writer = await _store.Begin("test");
+        var id = writer.Add(System.Text.Encoding.UTF8.GetBytes(content));
+        await writer.Commit(rows ?? (_ => { }));
+        return id;
+    }
+
+    async Task<List<GcAction>> Collect(double days = 0)
+    {
+        _time.Advance(TimeSpan.FromDays(days));
+        var plan = await _gc.Plan(TimeSpan.FromDays(14), TimeSpan.FromDays(7));
+        await _gc.Apply(plan);
+        return plan.Steps.Select(step => step.Do).ToList();
+    }
+
+    [Fact]
+    public async Task What_nothing_refers_to_waits_14_days_then_7_in_quarantine_and_goes()
+    {
+        var id = await Packed("nobody's");
+        Assert.Empty(await Collect());
+        Assert.Equal([GcAction.Quarantine], await Collect(14.1));
+        Assert.Empty(await Collect(6));
+        Assert.Equal([GcAction.Remove], await Collect(1.1));
+        Assert.Null(await _store.Length(id.Digest));
+        Assert.Empty(Directory.GetFiles(Path.Combine(_folder, "store/packs"), "*", SearchOption.AllDirectories));
+    }
+
+    [Fact]
+    public async Task Reading_what_is_in_quarantine_brings_it_back()
+    {
+        var id = await Packed("read once more");
+        Assert.Equal([GcAction.Quarantine], await Collect(15));
+        using (var reader = new PackStore(new FolderBlobStore(Path.Combine(_folder, "store")), _database, _time)) Assert.Equal("read once more"u8.ToArray(), await reader.Reader.Bytes(id));
+        Assert.Equal([GcAction.Quarantine], await Collect(8));
+    }
+
+    [Fact]
+    public async Task A_lease_holds_what_its_session_has_found()
+    {
+        var id = await Packed("found by a session");
+        await Collect(15);
+        await using var writer = await _store.Begin("a slow one");
+        Assert.True(writer.Has(id));
+        for (var i = 0; i < 3; i++)
+        {
+            _time.Advance(TimeSpan.FromDays(30));
+            await _store.Beat(_database.Read(session => session.Text($"select id from store_lease"))!);
+            Assert.DoesNotContain(GcAction.Remove, await Collect());
+        }
+        await writer.Commit(_ => { });
+        Assert.NotNull(await _store.Length(id.Digest));
+    }
+
+    [Fact]
+    public async Task Any_text_column_of_any_table_keeps_what_it_names()
+    {
+        await _database.Write(session => { session.Execute($"create table made_tomorrow(id bigint primary key, notes text)"); });
+        var id = await Packed("of tomorrow");
+        var loose = await _store.Put(new MemoryStream("loose of tomorrow"u8.ToArray()));
+        var notes = $"see {id} and [\"{loose.Id}+x\"]";
+        await _database.Write(session => { session.Execute($"insert into made_tomorrow(id, notes) values(1, {notes})"); });
+        Assert.Empty(await Collect(100));
+        await _database.Write(session => { session.Execute($"delete from made_tomorrow"); });
+        Assert.Equal([GcAction.Quarantine, GcAction.Quarantine], await Collect());
+    }
+
+    [Fact]
+    public async Task Every_table_that_keeps_nothing_is_one_that_is_there()
+    {
+        await Task.CompletedTask;
+        var tables = _database.Read(BlobRoots.TextColumns).Keys;
+        Assert.Empty(BlobRoots.NotRoots.Keys.Except(tables));
+    }
+
+    [Fact]
+    public async Task Versions_are_kept_with_all_their_files_and_history()
+    {
+        var datasets = new Datasets(_database, _store, _time, _store.Scratch);
+        for (var i = 0; i < 3; i++)
+        {
+            File.WriteAllText(Path.Combine(_folder, "a.txt"), $"version {i}");
+            await datasets.Collect("notes", _folder, ["a.txt"]);
+        }
+        Assert.DoesNotContain(GcAction.Remove, await Collect(200));
+        Assert.DoesNotContain(GcAction.Remove, await Collect(200));
+        Assert.Equal([], await DatasetCheck.Of(_database, _store, data: true));
+        Assert.Equal(3, datasets.Log("notes").Count);
+    }
+
+    [Fact]
+    public async Task When_something_that_is_referred_to_is_missing_nothing_is_removed_and_it_is_named()
+    {
+        var datasets = new Datasets(_database, _store, _time, _store.Scratch);
+        File.WriteAllText(Path.Combine(_folder, "a.txt"), "here today");
+        var commit = (await datasets.Collect("notes", _folder, ["a.txt"])).Commit;
+        await _store.Delete(Digest.Of("here today"u8));
+        var e = await Assert.ThrowsAsync<TaktException>(() => _gc.Plan(default, default));
+        Assert.Contains("nothing is removed", e.Message);
+        Assert.Contains(Digest.Of("here today"u8).ToString(), e.Message);
+        Assert.Contains(await DatasetCheck.Of(_database, _store, data: true), fault => fault.Contains("a.txt", StringComparison.Ordinal) && fault.Contains(commit.Id.ToString(), StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_pack_mostly_unused_is_written_anew_and_what_is_used_stays()
+    {
+        await using (var writer = await _store.Begin("test"))
+        {
+            var kept = writer.Add("kept"u8);
+            for (var i = 0; i < 20; i++) writer.Add(System.Text.Encoding.UTF8.GetBytes($"garbage {i}"));
+            await writer.Commit(session => session.Execute($"insert into dataset_pin(tree, path, pinned) values({kept.Digest}, {"x"}, {0L})"));
+        }
+        Assert.Equal([GcAction.Rewrite], await Collect(15));
+        Assert.Equal([GcAction.Remove], await Collect(8));
+        Assert.Equal(4, await _store.Length(Digest.Of("kept"u8)));
+        Assert.Null(await _store.Length(Digest.Of("garbage 3"u8)));
+        Assert.Equal([], await StoreCheck.Of(_store, data: true, default));
+    }
+
+    [Fact]
+    public async Task Packs_that_a_killed_session_published_go_after_a_day()
+    {
+        await using (var writer = await _store.Begin("test"))
+        {
+            writer.Add("never committed"u8);
+            await Assert.ThrowsAsync<InvalidOperationException>(() => writer.Commit(_ => throw new InvalidOperationException()));
+        }
+        Assert.Empty(await Collect());
+        Assert.Equal([GcAction.Remove, GcAction.Remove], await Collect(1.1));
+    }
+}

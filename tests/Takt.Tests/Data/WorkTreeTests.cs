@@ -1,0 +1,154 @@
+using System.Security.Cryptography;
+using Takt.Data;
+using Takt.Data.WorkTrees;
+using Takt.Storage;
+using Takt.Storage.FileSystem;
+using Takt.Storage.Packs;
+using Takt.Storage.Sqlite;
+
+namespace Takt.Tests.Data;
+
+public sealed class WorkTreeTests : IAsyncDisposable
+{
+    readonly string _folder = Directory.CreateTempSubdirectory("takt").FullName;
+    readonly WorkTree _tree;
+    readonly Database _database;
+    readonly PackStore _store;
+    readonly VersionedPaths _paths;
+    readonly Datasets _datasets;
+
+    public WorkTreeTests()
+    {
+        _tree = new WorkTree(_folder, PathOf(".takt"));
+        _database = SqliteFile.Open(PathOf(".takt/takt.db"));
+        _store = new PackStore(new FolderBlobStore(PathOf(".takt/store")), _database, TimeProvider.System);
+        _paths = new VersionedPaths(_tree, _database, _store, TimeProvider.System);
+        _datasets = new Datasets(_database, _store, TimeProvider.System, _store.Scratch);
+        Directory.CreateDirectory(PathOf("data/sub"));
+        Write("data/a.txt", "a");
+        Write("data/sub/b.txt", "b");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _store.Dispose();
+        await _database.DisposeAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    string PathOf(string path) => Path.Combine(_folder, path);
+
+    void Write(string path, string content) => File.WriteAllText(PathOf(path), content);
+
+    async Task<DatasetCommit> Add(string branch = "main") => (await _paths.Add("data", null, branch, "")).Commit!;
+
+    List<string> Status() => _tree.Status(_tree.Named(PathOf("data")), () => _paths.Tree(_tree.Named(PathOf("data")))).Select(change => $"{change.What} {change.Path}").ToList();
+
+    [Fact]
+    public async Task A_folder_that_was_added_has_a_pointer_is_ignored_by_git_and_shows_its_changes()
+    {
+        var commit = await Add();
+        Assert.Equal(commit.Id, DatasetPointer.Read(PathOf("data.takt")).Commit);
+        Assert.Equal("/data/\n", File.ReadAllText(PathOf(".gitignore")));
+        Assert.Empty(Status());
+        Write("data/a.txt", "A");
+        Write("data/c.txt", "c");
+        File.Delete(PathOf("data/sub/b.txt"));
+        Assert.Equal(["changed data/a.txt", "added data/c.txt", "removed data/sub/b.txt"], Status());
+        Assert.Equal(2, (await Add()).Files);
+        Assert.Empty(Status());
+        Assert.Equal(2, _datasets.Log("data").Count);
+    }
+
+    [Fact]
+    public async Task A_change_within_one_tick_of_the_clock_that_keeps_the_size_is_seen()
+    {
+        for (var i = 0; i < 20; i++)
+        {
+            Write("data/a.txt", "a" + (i % 2));
+            await Add();
+            Write("data/a.txt", "b" + (i % 2));
+            Assert.Equal(["changed data/a.txt"], Status());
+        }
+    }
+
+    [Fact]
+    public async Task Checkout_brings_back_every_kind_of_file_and_nothing_else()
+    {
+        var odd = "new\nline ü " + new string('n', 240);
+        Write($"data/{odd}", "odd");
+        Write("data/empty", "");
+        Write("data/run.sh", "#!/bin/sh\n");
+        File.SetUnixFileMode(PathOf("data/run.sh"), File.GetUnixFileMode(PathOf("data/run.sh")) | UnixFileMode.UserExecute);
+        File.CreateSymbolicLink(PathOf("data/link"), "sub/b.txt");
+        File.WriteAllBytes(PathOf("data/large.bin"), RandomNumberGenerator.GetBytes(3_000_000));
+        var large = SHA256.HashData(File.ReadAllBytes(PathOf("data/large.bin")));
+        await Add();
+        Directory.Delete(PathOf("data"), recursive: true);
+        Assert.Equal(["removed data/"], Status());
+        await _paths.Checkout(_tree.Named(PathOf("data")), only: null, force: false);
+        Assert.Empty(Status());
+        Assert.Equal("odd", File.ReadAllText(PathOf($"data/{odd}")));
+        Assert.Equal("sub/b.txt", new FileInfo(PathOf("data/link")).LinkTarget);
+        Assert.True(File.GetUnixFileMode(PathOf("data/run.sh")).HasFlag(UnixFileMode.UserExecute));
+        Assert.Equal(large, SHA256.HashData(File.ReadAllBytes(PathOf("data/large.bin"))));
+        Assert.Equal((0, 0), await _paths.Checkout(_tree.Named(PathOf("data")), only: null, force: false));
+    }
+
+    [Fact]
+    public async Task Checkout_never_loses_what_the_store_does_not_have()
+    {
+        await Add();
+        Write("data/a.txt", "never added");
+        Write("data/mine.txt", "nor this");
+        var e = await Assert.ThrowsAsync<TaktException>(() => _paths.Checkout(_tree.Named(PathOf("data")), only: null, force: false));
+        Assert.Equal(TaktError.Conflict, e.Error);
+        Assert.Contains("data/a.txt", e.Message);
+        Assert.Contains("data/mine.txt", e.Message);
+        Assert.Equal("never added", File.ReadAllText(PathOf("data/a.txt")));
+        await _paths.Checkout(_tree.Named(PathOf("data")), only: null, force: true);
+        Assert.Equal("a", File.ReadAllText(PathOf("data/a.txt")));
+        Assert.False(File.Exists(PathOf("data/mine.txt")));
+    }
+
+    [Fact]
+    public async Task A_single_files_pointer_is_what_git_lfs_writes()
+    {
+        Write("raw.csv", "x\n1\n");
+        await _paths.Add("raw.csv", null, "main", "");
+        Assert.Equal($"version https://git-lfs.github.com/spec/v1\noid sha256:{Convert.ToHexStringLower(SHA256.HashData("x\n1\n"u8))}\nsize 4\n", File.ReadAllText(PathOf("raw.csv.takt")));
+        File.Delete(PathOf("raw.csv"));
+        await _paths.Checkout(_tree.Named(PathOf("raw.csv")), only: null, force: false);
+        Assert.Equal("x\n1\n", File.ReadAllText(PathOf("raw.csv")));
+    }
+
+    [Fact]
+    public async Task A_pointer_to_a_version_that_is_nowhere_is_named()
+    {
+        await Add();
+        new DatasetPointer("data", Digest.Of("no commit"u8), Digest.Of("no tree"u8), 1, 1).Write(PathOf("data.takt"));
+        var e = await Assert.ThrowsAsync<TaktException>(() => _paths.Checkout(_tree.Named(PathOf("data")), only: null, force: false));
+        Assert.Equal(TaktError.NotFound, e.Error);
+        Assert.Contains(Digest.Of("no commit"u8).ToString(), e.Message);
+    }
+
+    [Fact]
+    public async Task Branches_grow_apart_and_are_merged()
+    {
+        await Add();
+        var branches = new DatasetBranches(_database, _store, _datasets, TimeProvider.System);
+        await branches.Create("cleaned", "data", tag: false);
+        await branches.Create("first", "data@v1", tag: true);
+        Write("data/a.txt", "cleaned");
+        await Add("cleaned");
+        Write("data/a.txt", "a");
+        Write("data/new.txt", "n");
+        await Add();
+        var merged = await branches.Merge("data@cleaned");
+        Assert.Equal((3, 2), (merged.Files, merged.Parents.Count));
+        await _paths.Checkout(_tree.Named(PathOf("data")), merged, force: false);
+        Assert.Equal("cleaned", File.ReadAllText(PathOf("data/a.txt")));
+        Assert.Equal(merged.Id, (await branches.Merge("data@cleaned")).Id);
+        Assert.Equal(TaktError.Conflict, (await Assert.ThrowsAsync<TaktException>(() => branches.Create("first", "data", tag: true))).Error);
+    }
+}
