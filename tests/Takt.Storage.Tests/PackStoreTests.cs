@@ -218,12 +218,20 @@ public sealed class PackStoreTests : BlobStoreContract, IAsyncDisposable
     [Fact]
     public async Task A_file_that_never_stops_changing_is_refused_by_name()
     {
-        var file = FileOf(Noise(3_000_000));
+        // so long that the writer has its turn in every reading, also on a busy machine
+        var file = FileOf(Noise(1));
+        using (var longer = File.OpenWrite(file)) longer.SetLength(192L << 20);
         using var stop = new CancellationTokenSource();
-        var writing = Task.Run(() =>
+        using var begun = new ManualResetEventSlim();
+        var writing = Task.Factory.StartNew(() =>
         {
-            for (var i = 0; !stop.IsCancellationRequested; i++) File.SetLastWriteTimeUtc(file, DateTime.UnixEpoch.AddSeconds(i));
-        });
+            for (var i = 0; !stop.IsCancellationRequested; i++)
+            {
+                File.SetLastWriteTimeUtc(file, DateTime.UnixEpoch.AddSeconds(i));
+                begun.Set();
+            }
+        }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        begun.Wait();
         var e = await Assert.ThrowsAsync<TaktException>(() => Take(_packs, file));
         await stop.CancelAsync();
         await writing;
