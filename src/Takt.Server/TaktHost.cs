@@ -34,6 +34,12 @@ public static class TaktHost
         web.UseTaktErrors();
         web.RefuseWaysOut();
         web.UseInference(app);
+        web.Use((http, next) =>
+        {
+            // a client that joins "http://host/" and "/path"; Flask's servers take it as one slash as well
+            if (http.Request.Path.Value is { } path && path.StartsWith("//", StringComparison.Ordinal)) http.Request.Path = "/" + path.TrimStart('/');
+            return next(http);
+        });
         web.UseRouting();
         Map(web, app);
         return web;

@@ -83,6 +83,17 @@ public sealed class ArtifactTests
         Assert.Equal(501, (await server.Send("GET", $"/api/2.0/mlflow-artifacts/presigned/0/{run}/artifacts/in/a.txt")).Status);
     }
 
+    [Theory]
+    [InlineData("/model-versions/get-artifact?name=none&version=1&path=../x")]
+    [InlineData("//model-versions/get-artifact?name=none&version=1&path=../x")]
+    public async Task A_way_out_is_told_as_such_also_below_what_is_not_there(string path)
+    {
+        await using var server = await MlflowServer.Start();
+        var (status, body) = await server.Send("GET", path);
+        Assert.Equal(400, status);
+        Assert.Contains("Invalid path", body);
+    }
+
     [Fact]
     public async Task A_workspace_sees_its_own_tree_only()
     {

@@ -40,7 +40,7 @@ sealed class MlflowServer : IAsyncDisposable
 
     public async Task<(int Status, string Body)> Send(string method, string path, string? json = null, string? workspace = null)
     {
-        using var request = new HttpRequestMessage(new HttpMethod(method), path);
+        using var request = new HttpRequestMessage(new HttpMethod(method), new Uri(Client.BaseAddress!.GetLeftPart(UriPartial.Authority) + path));
         if (json is not null) request.Content = new StringContent(json, System.Text.Encoding.UTF8, "application/json");
         if (workspace is not null) request.Headers.Add("X-MLFLOW-WORKSPACE", workspace);
         using var response = await Client.SendAsync(request);

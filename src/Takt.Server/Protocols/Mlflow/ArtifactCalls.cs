@@ -69,6 +69,7 @@ sealed class ArtifactCalls(ArtifactFiles artifacts, IBlobStore blobs, RunLog run
     public Task GetOfVersion(HttpContext http, MlflowRequest request)
     {
         var version = request.NumberOrNull("version") ?? throw MlflowRequest.Missing("version");
+        _ = ArtifactPath.Checked(request.TextOrNull("path")); // a way out is told as such, whatever it was to lead from
         return GetBelow(http, request, models.In(request.Workspace).DownloadUri(request.Text("name"), version), "path");
     }
 

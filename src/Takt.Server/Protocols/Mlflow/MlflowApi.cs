@@ -23,9 +23,11 @@ public static class MlflowApi
             MapLoggedModels(routes, tracking + "/logged-models", new LoggedModelCalls(app.LoggedModels));
             ArtifactRoutes.Map(routes, prefix, app);
             TraceRoutes.Map(routes, prefix, app);
-            MapWorkspaces(routes, $"{prefix}/3.0/mlflow", new WorkspaceCalls(app.Workspaces));
             foreach (var version in (string[])["2.0", "3.0"])
+            {
+                MapWorkspaces(routes, $"{prefix}/{version}/mlflow", new WorkspaceCalls(app.Workspaces)); // 3.0 with MLflow 3.10, 2.0 with its forks
                 routes.Map($"{prefix}/{version}/{{**path}}", http => MlflowAnswer.Error(http, 404, "ENDPOINT_NOT_FOUND", $"No such endpoint: {http.Request.Method} {http.Request.Path}"));
+            }
         }
     }
 
