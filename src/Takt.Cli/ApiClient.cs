@@ -22,6 +22,14 @@ sealed class ApiClient : IAsyncDisposable
 
     public static async Task<ApiClient> Connect(ParseResult parsed)
     {
+        var api = await Open(parsed);
+        if ((parsed.GetValue(CommandLine.Workspace) ?? Environment.GetEnvironmentVariable("TAKT_WORKSPACE")) is { Length: > 0 } workspace && workspace != Takt.Workspace.DefaultName)
+            api._http.DefaultRequestHeaders.TryAddWithoutValidation(WorkspaceHeader.Name, workspace);
+        return api;
+    }
+
+    static async Task<ApiClient> Open(ParseResult parsed)
+    {
         var server = parsed.GetValue(CommandLine.Server) ?? Environment.GetEnvironmentVariable("TAKT_SERVER");
         if (!string.IsNullOrEmpty(server))
             return Uri.TryCreate(server, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
@@ -36,6 +44,8 @@ sealed class ApiClient : IAsyncDisposable
     }
 
     public Task<JsonObject> Get(string path, CancellationToken cancel) => Send(HttpMethod.Get, path, cancel);
+
+    public Task<JsonObject> Delete(string path, CancellationToken cancel) => Send(HttpMethod.Delete, path, cancel);
 
     public Task<JsonObject> Post(string path, CancellationToken cancel, JsonNode? body = null) => Send(HttpMethod.Post, path, cancel, body);
 

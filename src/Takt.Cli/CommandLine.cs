@@ -16,6 +16,9 @@ public static class CommandLine
 
     public static readonly Option<string?> Server = new("--server") { Description = "Ask this server instead of the folder's own", Recursive = true };
 
+    /// <summary>Only on commands whose rows are in workspaces; a command without it asks the default one.</summary>
+    public static readonly Option<string?> Workspace = new("--workspace") { Description = "Of this workspace (or TAKT_WORKSPACE), instead of the default one", Recursive = true };
+
     public static async Task<int> Run(string[] args)
     {
         var root = new RootCommand("An assembly line for machine learning: from raw data to monitored production and back.")
@@ -37,6 +40,7 @@ public static class CommandLine
         root.Subcommands.Add(MonitorCommands.Create());
         root.Subcommands.Add(ImportCommand.Create());
         root.Subcommands.Add(GcCommand.Create());
+        root.Subcommands.Add(WorkspaceCommands.Create());
         root.Subcommands.Add(SchemaCommand.Create());
         root.Subcommands.Add(CompletionCommand.Create());
         root.Subcommands.Add(VersionCommand.Create());

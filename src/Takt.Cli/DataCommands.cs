@@ -26,7 +26,7 @@ static class DataCommands
     static Command Uses()
     {
         var version = new Argument<string>("version") { Description = "NAME, NAME@REF or NAME@sha256:DIGITS; or source:TEXT for everything that came from a source" };
-        return ApiCommand.Of("uses", "Which models, runs and endpoints saw this version: takt data uses flights@main", p => $"/api/v1/lineage/uses?data={Uri.EscapeDataString(p.GetRequiredValue(version))}", answer =>
+        var command = ApiCommand.Of("uses", "Which models, runs and endpoints saw this version: takt data uses flights@main", p => $"/api/v1/lineage/uses?data={Uri.EscapeDataString(p.GetRequiredValue(version))}", answer =>
         {
             Console.WriteLine(answer.Text("data"));
             foreach (var (title, member) in ((string, string)[])[("models", "models"), ("logged models", "loggedModels"), ("endpoints", "endpoints"), ("revisions", "revisions"), ("runs", "runs")])
@@ -36,6 +36,8 @@ static class DataCommands
                 foreach (var node in list) Console.WriteLine("  " + LineageText.Line(node)[(node.Text("kind").Length + 1)..]);
             }
         }, null, version);
+        command.Options.Add(CommandLine.Workspace);
+        return command;
     }
 
     static Command List()

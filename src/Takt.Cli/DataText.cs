@@ -17,6 +17,10 @@ static class DataText
 
     public static string Time(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 
+    /// <summary>In two units at most: <c>5 h 33 min</c>.</summary>
+    public static string Took(TimeSpan time) => time < TimeSpan.FromMinutes(1) ? $"{time.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)} s" : time < TimeSpan.FromHours(1) ? $"{(int)time.TotalMinutes} min {time.Seconds} s"
+        : time < TimeSpan.FromDays(2) ? $"{(int)time.TotalHours} h {time.Minutes} min" : $"{(int)time.TotalDays} d {time.Hours} h";
+
     public static string Size(long bytes) => bytes switch
     {
         < 1L << 10 => $"{bytes} B",

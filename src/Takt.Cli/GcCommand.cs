@@ -13,9 +13,13 @@ static class GcCommand
         var older = new Option<string>("--older-than") { Description = "What was deleted at least so long ago: 30d, 12h, 0", DefaultValueFactory = _ => "30d" };
         var grace = new Option<string>("--grace") { Description = "Bytes stay so long after the last row that named them has gone", DefaultValueFactory = _ => "1d" };
         var apply = new Option<bool>("--apply") { Description = "Do it; without this it is only told" };
-        var command = new Command("gc", "Remove for good what was deleted: runs, experiments, logged models, their traces and artifacts; names are free again") { older, grace, apply };
+        var dry = new Option<bool>("--dry-run", "-n") { Description = "Only tell; so it is without --apply" };
+        var yes = new Option<bool>("--yes", "-y") { Description = "Do not ask before --apply" };
+        var command = new Command("gc", "Remove for good what was deleted, in all workspaces: runs, experiments, logged models, their traces and artifacts; names are free again") { older, grace, apply, dry, yes };
         command.SetAction(async (parsed, cancel) =>
         {
+            if (parsed.GetValue(apply) && parsed.GetValue(dry)) throw TaktException.Invalid("--apply and --dry-run: one of them");
+            if (parsed.GetValue(apply)) Terminal.Confirm($"Remove for good what was deleted at least {parsed.GetValue(older)} ago?", parsed.GetValue(yes));
             await using var api = await ApiClient.Connect(parsed);
             var path = $"/api/v1/gc?olderThan={Uri.EscapeDataString(parsed.GetValue(older)!)}&grace={Uri.EscapeDataString(parsed.GetValue(grace)!)}";
             var answer = parsed.GetValue(apply) ? await api.Post(path, cancel) : await api.Get(path, cancel);

@@ -11,6 +11,7 @@ static class ModelCommands
 
     public static Command Create() => new("models", "Registered models, versions, aliases and lineage")
     {
+        CommandLine.Workspace,
         ApiCommand.Of("list", "All models", _ => "/api/v1/models", List),
         ShowCommand(),
         Alias(),

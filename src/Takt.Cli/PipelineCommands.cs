@@ -45,7 +45,7 @@ static partial class PipelineCommands
     public static Command Why()
     {
         var stage = new Argument<string>("what") { Description = "A stage of takt.yaml; or the id of a prediction or run, or MODEL@ALIAS, for where it is from" };
-        var command = new Command("why", "Why a stage would run, or would not; where a prediction, a model or a run is from") { stage };
+        var command = new Command("why", "Why a stage would run, or would not; where a prediction, a model or a run is from") { stage, CommandLine.Workspace };
         command.SetAction(async (parsed, cancel) =>
         {
             if (await IsThing(parsed, parsed.GetRequiredValue(stage), cancel)) return await Lineage(parsed, parsed.GetRequiredValue(stage), cancel);
@@ -75,7 +75,7 @@ static partial class PipelineCommands
     /// <summary>A stage's name is a stage, whatever else is called so; all else is a thing that has a lineage.</summary>
     static async Task<bool> IsThing(ParseResult parsed, string what, CancellationToken cancel)
     {
-        if (parsed.GetValue(CommandLine.Server) is not null) return true;
+        if (parsed.GetValue(CommandLine.Server) is not null || parsed.GetValue(CommandLine.Workspace) is not null) return true;
         if (ThingName().IsMatch(what)) return true;
         await using var app = ProjectFolder.Open(parsed);
         cancel.ThrowIfCancellationRequested();
@@ -86,7 +86,7 @@ static partial class PipelineCommands
     {
         try
         {
-            _ = await app.Lineage.Of(what, Deployments.LineageDirection.Up, cancel);
+            _ = await app.Lineage.Of(what, Deployments.LineageDirection.Up, cancel: cancel);
             return true;
         }
         catch (TaktException e) when (e.Error == TaktError.NotFound)

@@ -36,7 +36,7 @@ sealed class RunDisplay(bool quiet)
         _ => state.ToString().ToLowerInvariant(),
     };
 
-    static string Seconds(StageRun stage) => stage is { State: StageState.Ran or StageState.Failed or StageState.NotPassed, StartedAt: { } start, EndedAt: { } end } ? $"{(end - start).TotalSeconds:0.0} s" : "";
+    static string Seconds(StageRun stage) => stage is { State: StageState.Ran or StageState.Failed or StageState.NotPassed, StartedAt: { } start, EndedAt: { } end } ? DataText.Took(end - start) : "";
 
     static string OneLine(string text) => text.Split('\n') is [var first, _, ..] ? first + " …" : text;
 }

@@ -19,6 +19,17 @@ public static class Terminal
         Console.Error.WriteLine(Colour && code.Length > 0 ? $"\e[{code}m{text}\e[0m" : text);
     }
 
+    /// <summary>A command that destroys asks on a terminal; without one it is refused unless it was told <c>--yes</c>.</summary>
+    /// <exception cref="TaktException">Invalid: nobody can be asked.</exception>
+    /// <exception cref="OperationCanceledException">The answer was no.</exception>
+    public static void Confirm(string question, bool yes)
+    {
+        if (yes) return;
+        if (Console.IsInputRedirected || Console.IsErrorRedirected) throw TaktException.Invalid($"{question} There is no terminal to ask on: say --yes");
+        Console.Error.Write($"{question} [y/N] ");
+        if (Console.ReadLine()?.Trim().ToLowerInvariant() is not ("y" or "yes")) throw new OperationCanceledException();
+    }
+
     public static void Json(JsonNode json) => Console.WriteLine(json.ToJsonString(Readable));
 
     /// <summary>The error, a line a fault, as JSON under <c>--json</c>.</summary>

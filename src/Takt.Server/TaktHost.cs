@@ -40,6 +40,7 @@ public static class TaktHost
             if (http.Request.Path.Value is { } path && path.StartsWith("//", StringComparison.Ordinal)) http.Request.Path = "/" + path.TrimStart('/');
             return next(http);
         });
+        web.UseProjectRows();
         web.UseRouting();
         Map(web, app);
         return web;
@@ -56,6 +57,7 @@ public static class TaktHost
         routes.MapMonitors(app);
         routes.MapLineage(app);
         routes.MapPurge(app);
+        routes.MapWorkspaces(app);
         routes.MapOpenInference(app);
         routes.MapScoring(app);
         routes.MapMlflow(app);

@@ -23,6 +23,14 @@ public static class DatasetsApi
         // version: a ref or sha256: and the first digits
         routes.MapGet("/api/v1/datasets/{name}/commits/{version}", async (string name, string version, CancellationToken cancel) => Results.Json(
             await VersionView.Of(app.Datasets, app.Datasets.Show($"{name}@{version}"), cancel), DatasetsJson.Default.VersionView));
+
+        // what the expectations found: of the newest checks, or of one version
+        routes.MapGet("/api/v1/datasets/{name}/checks", (string name, string? version, int? limit) =>
+        {
+            _ = app.Datasets.Show(name);
+            var commit = version is null ? null : app.Datasets.Show($"{name}@{version}");
+            return Results.Text($"{{\"checks\":{System.Text.Json.JsonSerializer.Serialize(app.Datasets.Checks(name, commit?.Id, Math.Clamp(limit ?? 20, 1, MostCommits)), CheckJson.Default.IReadOnlyListStoredCheck)}}}", "application/json");
+        });
     }
 }
 

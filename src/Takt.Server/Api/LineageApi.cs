@@ -11,8 +11,8 @@ public static class LineageApi
 {
     public static void MapLineage(this IEndpointRouteBuilder routes, TaktApp app)
     {
-        routes.MapGet("/api/v1/lineage", async (string? of, string? direction, CancellationToken cancel) => Json(View(await app.Lineage.Of(Required(of), Direction(direction), cancel))));
-        routes.MapGet("/api/v1/lineage/uses", async (string? data, CancellationToken cancel) => Json(Uses(await app.Lineage.Of(Data(Required(data)), LineageDirection.Down, cancel))));
+        routes.MapGet("/api/v1/lineage", async (HttpContext http, string? of, string? direction, CancellationToken cancel) => Json(View(await app.Lineage.Of(Required(of), Direction(direction), http.Workspace(), cancel))));
+        routes.MapGet("/api/v1/lineage/uses", async (HttpContext http, string? data, CancellationToken cancel) => Json(Uses(await app.Lineage.Of(Data(Required(data)), LineageDirection.Down, http.Workspace(), cancel))));
     }
 
     static string Required(string? reference) => string.IsNullOrEmpty(reference) ? throw TaktException.Invalid("of is missing: what the lineage is asked of, such as model:flights@champion") : reference;

@@ -13,22 +13,22 @@ public static class RunsApi
 
     public static void MapRuns(this IEndpointRouteBuilder routes, TaktApp app)
     {
-        routes.MapGet("/api/v1/runs", (string? experiment, int? limit, int? offset) => Json(new JsonObject
+        routes.MapGet("/api/v1/runs", (HttpContext http, string? experiment, int? limit, int? offset) => Json(new JsonObject
         {
-            ["runs"] = new JsonArray([.. app.Runs.List(experiment, Math.Clamp(limit ?? 50, 1, MostRuns), Math.Max(0, offset ?? 0)).Select(View)]),
+            ["runs"] = new JsonArray([.. app.Runs.List(experiment, Math.Clamp(limit ?? 50, 1, MostRuns), Math.Max(0, offset ?? 0), http.Workspace()).Select(View)]),
         }));
-        routes.MapGet("/api/v1/runs/{id}", (string id) =>
+        routes.MapGet("/api/v1/runs/{id}", (HttpContext http, string id) =>
         {
-            var run = app.Runs.Get(new RunId(id));
+            var run = app.Runs.Get(new RunId(id), http.Workspace());
             var json = View(run);
             json["artifacts"] = new JsonArray([.. run.Artifacts.Select(a => new JsonObject { ["path"] = a.Path, ["digest"] = a.Digest.ToString(), ["size"] = a.Size })]);
             json["stages"] = new JsonArray([.. app.Pipelines.Stages.Of(run.Id).Select(View)]);
             json["children"] = new JsonArray([.. app.Runs.Children(run.Id).Select(View)]);
             return Json(json);
         });
-        routes.MapGet("/api/v1/runs/{id}/logs/{stage}", (string id, string stage) =>
+        routes.MapGet("/api/v1/runs/{id}/logs/{stage}", (HttpContext http, string id, string stage) =>
         {
-            _ = app.Runs.Get(new RunId(id));
+            _ = app.Runs.Get(new RunId(id), http.Workspace());
             var path = app.Pipelines.LogOf(new RunId(id), stage) ?? throw TaktException.NotFound($"run {id} has no log of '{stage}'");
             return Json(new JsonObject { ["stage"] = stage, ["log"] = File.ReadAllText(path) });
         });

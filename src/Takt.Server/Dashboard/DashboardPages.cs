@@ -21,26 +21,26 @@ public static class DashboardPages
     public static void MapDashboard(this IEndpointRouteBuilder routes, TaktApp app)
     {
         var events = new RunEvents(app);
-        Map("/", _ => OverviewPage.Render(app));
-        Map("/data", _ => DataPages.List(app));
-        Map("/data/{name}", http => DataPages.One(app, Value(http, "name")));
-        Map("/pipelines", _ => PipelinePage.Render(app));
+        Map("/", http => OverviewPage.Render(app, In(http)));
+        Map("/data", http => DataPages.List(app, In(http)));
+        Map("/data/{name}", http => DataPages.One(app, In(http), Value(http, "name")));
+        Map("/pipelines", http => In(http).IsDefault ? PipelinePage.Render(app) : ("Pipelines", WorkspaceChoice.Elsewhere("Pipelines")));
         Map("/runs", http => RunListPage.Render(app, In(http), RunListState.Read(http.Request.Query)));
         Map("/runs/{id}", http => RunPage.Render(app, In(http), Value(http, "id")));
         Map("/runs/{id}/artifacts/{**path}", http => ArtifactPage.Render(app, In(http), Value(http, "id"), Value(http, "path"), http.RequestAborted));
         Map("/experiments", http => ExperimentsPage.Render(app, In(http), http.Request.Query["find"].ToString(), http.Request.Query["page"].ToString()));
         Map("/compare", http => ComparePage.Render(app, In(http), http.Request.Query));
-        Map("/models", _ => ModelPages.List(app));
-        Map("/models/{name}", http => ModelPages.One(app, Value(http, "name")));
-        Map("/models/{name}/{version:int}", http => ModelVersionPage.Render(app, Value(http, "name"), int.Parse(Value(http, "version"))));
+        Map("/models", http => ModelPages.List(app, In(http)));
+        Map("/models/{name}", http => ModelPages.One(app, In(http), Value(http, "name")));
+        Map("/models/{name}/{version:int}", http => ModelVersionPage.Render(app, In(http), Value(http, "name"), int.Parse(Value(http, "version"))));
         Map("/traces", http => TracePages.List(app, In(http), http.Request.Query["experiment"].ToString(), http.Request.Query["filter"].ToString().Trim(), http.Request.Query["after"].ToString() is { Length: > 0 } after ? after : null));
         Map("/traces/{id}", http => TracePages.One(app, In(http), Value(http, "id")));
-        Map("/deployments", _ => DeploymentPages.List(app));
-        Map("/deployments/{endpoint}", http => DeploymentPages.One(app, Value(http, "endpoint")));
-        Map("/monitors", _ => MonitorPage.Render(app));
+        Map("/deployments", http => In(http).IsDefault ? DeploymentPages.List(app) : ("Deployments", WorkspaceChoice.Elsewhere("Deployments")));
+        Map("/deployments/{endpoint}", http => In(http).IsDefault ? DeploymentPages.One(app, Value(http, "endpoint")) : throw WorkspaceChoice.NotHere("endpoint", Value(http, "endpoint"), In(http)));
+        Map("/monitors", http => In(http).IsDefault ? MonitorPage.Render(app) : ("Monitors", WorkspaceChoice.Elsewhere("Monitors")));
         Post("/runs/{id}/{verb}", (http, form) => RunActions.Do(app, In(http), Value(http, "id"), Value(http, "verb"), form));
         Post("/workspace", (http, form) => Task.FromResult(WorkspaceChoice.Set(app, http, form)));
-        Post("/models/{name}/{verb}", (http, form) => ModelActions.Do(app, Value(http, "name"), Value(http, "verb"), form));
+        Post("/models/{name}/{verb}", (http, form) => ModelActions.Do(app, In(http), Value(http, "name"), Value(http, "verb"), form));
         routes.MapGet("/experiments/{id}", (string id) => Results.Redirect($"/runs?experiment={Uri.EscapeDataString(id)}"));
         routes.MapGet("/runs/export.csv", (HttpContext http) => RunExport.Csv(app, In(http), http));
         routes.MapGet("/runs/export.json", (HttpContext http) => RunExport.Json(app, In(http), http));
@@ -53,7 +53,7 @@ public static class DashboardPages
         routes.MapGet("/runs/{id}/events", (HttpContext http, string id) => events.Follow(http, In(http), id));
         routes.MapGet("/runs/{id}/download/{**path}", (HttpContext http, string id, string path) => ArtifactPage.Send(app, In(http), http, id, path, image: false));
         routes.MapGet("/runs/{id}/image/{**path}", (HttpContext http, string id, string path) => ArtifactPage.Send(app, In(http), http, id, path, image: true));
-        routes.MapGet("/live", (HttpContext http) => Live(http, app));
+        routes.MapGet("/live", (HttpContext http) => In(http).IsDefault ? Live(http, app) : throw WorkspaceChoice.NotHere("traffic", "live", In(http)));
         routes.MapGet("/assets/{**name}", (HttpContext http, string name) => Asset(http, name));
         routes.MapFallback((HttpContext http) => http.Request.Headers.Accept.ToString().Contains("text/html", StringComparison.OrdinalIgnoreCase)
             ? Fault(http, 404, "Not found", $"There is no page {http.Request.Path}.", "takt status") : throw TaktException.NotFound($"no such endpoint: {http.Request.Method} {http.Request.Path}"));
@@ -62,6 +62,7 @@ public static class DashboardPages
 
         void Map(string path, Func<HttpContext, object> page) => routes.MapGet(path, (Delegate)((HttpContext http) => Guarded(http, async () =>
         {
+            if (WorkspaceChoice.Linked(app, http) is { } to) return Results.Redirect(to);
             var made = page(http);
             var (title, body) = made is Task<(string, Html)> later ? await later : ((string, Html))made;
             return Show(http, title, body, 200);

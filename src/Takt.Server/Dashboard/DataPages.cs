@@ -6,8 +6,12 @@ namespace Takt.Server.Dashboard;
 
 static class DataPages
 {
-    public static (string, Html) List(TaktApp app)
+    const int MostChecks = 20;
+    const int MostResults = 500;
+
+    public static (string, Html) List(TaktApp app, Workspace workspace)
     {
+        if (!workspace.IsDefault) return ("Data", WorkspaceChoice.Elsewhere("Datasets"));
         var now = app.Time.GetUtcNow();
         return ("Data", Parts.Section("Datasets", Parts.Table(["Dataset", "Version", "Rows", "Files", "Size", "Versions", "Collected"], app.Datasets.List().Select(d => new[]
         {
@@ -15,8 +19,9 @@ static class DataPages
         }), "No data has been collected.", "takt run", "Datasets")));
     }
 
-    public static async Task<(string, Html)> One(TaktApp app, string name)
+    public static async Task<(string, Html)> One(TaktApp app, Workspace workspace, string name)
     {
+        if (!workspace.IsDefault) throw WorkspaceChoice.NotHere("dataset", name, workspace);
         var now = app.Time.GetUtcNow();
         var log = app.Datasets.Log(name);
         var profile = await app.Datasets.Profile(log[0]);
@@ -27,8 +32,25 @@ static class DataPages
             {
                 Parts.Id(c.Id.ToString()), Parts.Count(c.Rows), Parts.Count(c.Files), Parts.Size(c.Bytes), Parts.Text(c.Source), Parts.Time(c.Time, now),
             }), "No version.", "takt run", "Versions"))}
-            {await LineageDrawing.Section(app, $"data:{name}", LineageDirection.Both)}
+            {Checks(app, name, now)}
+            {await LineageDrawing.Section(app, workspace, $"data:{name}", LineageDirection.Both)}
             """));
+    }
+
+    /// <summary>What the expectations found in the newest check, and in those before it.</summary>
+    static Html Checks(TaktApp app, string name, DateTimeOffset now)
+    {
+        var checks = app.Datasets.Checks(name, null, MostChecks);
+        if (checks is not [var newest, ..]) return Html.None;
+        static Html Counts(CheckReport r) => Html.Of($"{(r.Failed > 0 ? Parts.Badge($"{r.Failed} failed", "bad") : Html.None)} {(r.Warned > 0 ? Parts.Badge($"{r.Warned} warned", "warn") : Html.None)} {Parts.Badge($"{r.Passed} passed", r.Failed + r.Warned == 0 ? "good" : "quiet")} {(r.Skipped > 0 ? Parts.Badge($"{r.Skipped} skipped", "quiet") : Html.None)}");
+        return Parts.Section("Expectations", Html.Of($"""
+            {Parts.Table(["Column", "Expectation", "Result", "What was found", "Rows"], newest.Report.Results.OrderBy(r => r.Status switch { CheckStatus.Failed => 0, CheckStatus.Warned => 1, CheckStatus.Skipped => 2, _ => 3 }).Take(MostResults).Select(r => new[]
+            {
+                Html.Of($"<b>{r.Column ?? "table"}</b>"), Html.Of($"{(r.Name is null ? Html.None : Html.Of($"{r.Name} "))}<code>{r.Rule}{(r.Where is null ? "" : $" where {r.Where}")}</code>"),
+                Parts.Badge(r.Status.ToString().ToLowerInvariant(), r.Status switch { CheckStatus.Passed => "good", CheckStatus.Failed => "bad", CheckStatus.Warned => "warn", _ => "quiet" }), Parts.Long(r.Message), Parts.Count(r.Count),
+            }), "The check held no expectation.", "takt data suggest " + name, "Expectations", numbers: [4])}
+            <details><summary>Earlier checks</summary>{Parts.Table(["Version", "Result", "Rows", "Checked"], checks.Select(c => new[] { c.Commit is null ? Parts.Badge("refused", "bad") : Parts.Id(c.Commit), Counts(c.Report), Parts.Count(c.Report.Rows), Parts.Time(c.At, now) }), "", "", "Earlier checks")}</details>
+            """), newest.Commit is null ? "a version that was refused" : "newest check");
     }
 
     static Html[] Column(ColumnProfile c) =>

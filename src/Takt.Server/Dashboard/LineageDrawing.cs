@@ -10,6 +10,9 @@ static class LineageDrawing
 {
     const int Width = 172;
     const int Height = 44;
+
+    /// <summary>Of 13 px semibold in a box, the widest that still fit.</summary>
+    const int Letters = 18;
     const int GapX = 44;
     const int GapY = 14;
 
@@ -18,11 +21,11 @@ static class LineageDrawing
     const int MostListed = 1000;
 
     /// <summary>The section of a page; nothing when there is no lineage to tell.</summary>
-    public static async Task<Html> Section(TaktApp app, string reference, LineageDirection direction, CancellationToken cancel = default)
+    public static async Task<Html> Section(TaktApp app, Workspace workspace, string reference, LineageDirection direction, CancellationToken cancel = default)
     {
         try
         {
-            var graph = await app.Lineage.Of(reference, direction, cancel);
+            var graph = await app.Lineage.Of(reference, direction, workspace, cancel);
             if (graph.Nodes.Count < 2) return Html.None;
             return Parts.Section("Lineage", Html.Of($"""
                 {(graph.Nodes.Count > MostDrawn ? Html.Of($"<p class=\"count dim\">{graph.Nodes.Count:N0} things are too many for a drawing; the table has them</p>") : Draw(graph))}
@@ -65,7 +68,7 @@ static class LineageDrawing
             var url = Url(node);
             if (url is not null && node.Id != graph.Root) svg.Append("<a href=\"").Append(Encoded(url)).Append("\">");
             svg.Append(CultureInfo.InvariantCulture, $"<g class=\"{(node.Id == graph.Root ? "busy" : "")}\" transform=\"translate({place[node.Id].X},{place[node.Id].Y})\"><title>").Append(Encoded($"{node.Kind} {node.Name}{(node.Summary.Length > 0 ? ": " + node.Summary : "")}"))
-                .Append(CultureInfo.InvariantCulture, $"</title><rect width=\"{Width}\" height=\"{Height}\" rx=\"8\"/><text x=\"10\" y=\"19\">").Append(Encoded(Short(node.Name))).Append("</text><text class=\"dim\" x=\"10\" y=\"35\">").Append(Encoded(node.Kind)).Append("</text></g>");
+                .Append(CultureInfo.InvariantCulture, $"</title><rect width=\"{Width}\" height=\"{Height}\" rx=\"8\"/><text x=\"10\" y=\"19\">").Append(Encoded(Short(node.Kind, node.Name))).Append("</text><text class=\"dim\" x=\"10\" y=\"35\">").Append(Encoded(node.Kind)).Append("</text></g>");
             if (url is not null && node.Id != graph.Root) svg.Append("</a>");
         }
         return new Html(svg.Append("</svg></div>").ToString());
@@ -84,7 +87,15 @@ static class LineageDrawing
         };
     }
 
-    static string Short(string name) => name.StartsWith("sha256:", StringComparison.Ordinal) ? name[7..19] : name.Length > 21 ? name[..20] + "…" : name;
+    /// <summary>What fits into a box (<see cref="Letters"/>): of a long name the beginning and the end, where names differ; of a digest and a run's id the first digits.</summary>
+    static string Short(string kind, string name)
+    {
+        if (kind == "stage" && name.LastIndexOf('/') is var slash and >= 0) name = name[(slash + 1)..];
+        if (kind == "source" && name.TrimEnd('/').LastIndexOf('/') is var last and >= 0 && name.Length > Letters) name = "…/" + name.TrimEnd('/')[(last + 1)..];
+        if (name.IndexOf("sha256:", StringComparison.Ordinal) is var at and >= 0 && name.Length >= at + 71) name = name[..at] + name[(at + 7)..(at + 15)];
+        if (kind is "run" or "code" && name.Length >= 32 && name.All(char.IsAsciiHexDigit)) name = name[..12];
+        return name.Length <= Letters ? name : $"{name[..(Letters - 8)].TrimEnd()}…{name[^7..]}";
+    }
 
     static string Encoded(string text) => WebUtility.HtmlEncode(text);
 }

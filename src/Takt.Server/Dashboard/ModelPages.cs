@@ -7,10 +7,10 @@ static class ModelPages
     const int Most = 500;
     const int Chosen = 4;
 
-    public static (string, Html) List(TaktApp app)
+    public static (string, Html) List(TaktApp app, Workspace workspace)
     {
         var now = app.Time.GetUtcNow();
-        var models = app.ModelCatalog.Search(null, [], Most + 1, null).Items;
+        var models = app.ModelCatalog.In(workspace).Search(null, [], Most + 1, null).Items;
         return ("Models", Parts.Section("Registered models", Parts.Table(["Model", "Newest", "Aliases", "Stages", "Description", "Changed"], models.Take(Most).Select(m => new[]
         {
             Parts.Link(Url(m.Name), m.Name), m.Latest.MaxBy(v => v.Version) is { } newest ? Parts.Link(Url(m.Name, newest.Version), $"{m.Name}@{newest.Version}") : Html.None,
@@ -19,12 +19,12 @@ static class ModelPages
         }), "No model has been registered.", "takt run   ·   mlflow.register_model(…)", "Models"), models.Count > Most ? $"the first {Most}" : null));
     }
 
-    public static (string, Html) One(TaktApp app, string name)
+    public static (string, Html) One(TaktApp app, Workspace workspace, string name)
     {
         var now = app.Time.GetUtcNow();
-        var model = app.ModelCatalog.Get(name);
-        var versions = app.Models.Versions(name);
-        var seen = app.ModelCatalog.SearchVersions($"name = {Quoted(name)}", [], Most, null).Items.ToDictionary(v => v.Version);
+        var model = app.ModelCatalog.In(workspace).Get(name);
+        var versions = app.Models.Versions(name, workspace);
+        var seen = app.ModelCatalog.In(workspace).SearchVersions($"name = {Quoted(name)}", [], Most, null).Items.ToDictionary(v => v.Version);
         // the metrics that most versions have, so that they can be told apart
         var metrics = versions.SelectMany(v => v.Metrics.Keys).GroupBy(k => k).OrderByDescending(g => g.Count()).ThenBy(g => Rank(g.Key)).ThenBy(g => g.Key, StringComparer.Ordinal).Take(Chosen).Select(g => g.Key).ToList();
         return (name, Html.Of($"""
@@ -36,12 +36,12 @@ static class ModelPages
             ]), "No version has been registered.", "takt run", "Versions", numbers: Enumerable.Range(3, metrics.Count).ToList()))}
             <div class="actions">{Forms.Dialog("describe", "Describe", $"{Url(name)}/describe", "Describe this model", Html.Of($"<label class=\"field wide\"><span>Markdown</span><textarea name=\"description\" rows=\"8\" maxlength=\"100000\">{model.Description}</textarea></label>"), "Save")}
             {(model.Tags.Count == 0 ? Html.None : Html.Join(model.Tags.Take(30).Select(t => Html.Of($"{Parts.Badge($"{t.Key}: {(t.Value.Length > 60 ? t.Value[..60] + "…" : t.Value)}", "quiet")} "))))}</div>
-            {Parts.Section("History", History(app, name, null, now))}
+            {Parts.Section("History", History(app, workspace, name, null, now))}
             """));
     }
 
-    public static Html History(TaktApp app, string name, int? version, DateTimeOffset now) => Parts.Table(["When", "Version", "What", "Detail"],
-        app.Models.History(name, Most).Where(e => version is null || e.Version == version).Select(e => new[] { Parts.Time(e.Time, now), e.Version is { } v ? Parts.Link(Url(name, v), $"{v}") : Html.None, Parts.Text(Words(e.Kind)), Parts.Text(e.Detail) }),
+    public static Html History(TaktApp app, Workspace workspace, string name, int? version, DateTimeOffset now) => Parts.Table(["When", "Version", "What", "Detail"],
+        app.Models.History(name, Most, workspace).Where(e => version is null || e.Version == version).Select(e => new[] { Parts.Time(e.Time, now), e.Version is { } v ? Parts.Link(Url(name, v), $"{v}") : Html.None, Parts.Text(Words(e.Kind)), Parts.Text(e.Detail) }),
         "Nothing happened.", "takt run", "History");
 
     public static string Url(string name, long? version = null) => $"/models/{Uri.EscapeDataString(name)}{(version is { } v ? $"/{v}" : "")}";

@@ -8,14 +8,14 @@ static class ModelVersionPage
 {
     static readonly string[] Stages = ["None", "Staging", "Production", "Archived"];
 
-    public static async Task<(string, Html)> Render(TaktApp app, string name, int number)
+    public static async Task<(string, Html)> Render(TaktApp app, Workspace workspace, string name, int number)
     {
         var now = app.Time.GetUtcNow();
-        var version = app.Models.Resolve($"{name}@{number}");
-        var seen = app.ModelCatalog.GetVersion(name, number);
+        var version = app.Models.Resolve($"{name}@{number}", workspace);
+        var seen = app.ModelCatalog.In(workspace).GetVersion(name, number);
         var run = version.Run is { } id ? app.Runs.Find(id) : null;
         var gates = GatesOf(app, version);
-        var deployed = app.Deployments.List().Where(d => d.Live?.Model == version.Reference || d.Challenger?.Model == version.Reference).ToList();
+        var deployed = app.Deployments.List().Where(d => workspace.IsDefault && ( d.Live?.Model == version.Reference || d.Challenger?.Model == version.Reference)).ToList();
         return (version.Reference, Html.Of($"""
             <section class="card">
             {Parts.Facts(("Model", Parts.Link(ModelPages.Url(name), name)), ("Aliases", ModelPages.Aliases(version.Aliases)), ("Stage", seen.Stage == "None" ? Parts.Text("none") : ModelPages.Stage(seen.Stage)), ("Status", Parts.State(seen.Status == "READY" ? "ok" : seen.Status)), ("Registered", Parts.Time(version.CreatedAt, now)),
@@ -24,7 +24,7 @@ static class ModelVersionPage
             {(seen.Description.Length == 0 ? Html.None : Html.Of($"<div class=\"prose\">{Markdown.Render(seen.Description)}</div>"))}
             <div class="actions">{Actions(version, seen)}</div>
             </section>
-            {await LineageDrawing.Section(app, $"model:{version.Reference}", LineageDirection.Both)}
+            {await LineageDrawing.Section(app, workspace, $"model:{version.Reference}", LineageDirection.Both)}
             <div class="two">
             {Values("Metrics", version.Metrics.Count > 0 ? version.Metrics.Select(m => (m.Key, Parts.Figure(m.Value))) : run?.Metrics.Values.Select(m => (m.Key, Parts.Figure(m.Value))) ?? [])}
             {Values("Params", version.Params.Count > 0 ? version.Params.Select(p => (p.Key, p.Value)) : run?.Params.Select(p => (p.Key, p.Value)) ?? [])}
@@ -33,7 +33,7 @@ static class ModelVersionPage
             {await SignatureOf(app, version)}
             {Values("Tags", seen.Tags.Select(t => (t.Key, t.Value)))}
             {(version.Files.Count == 0 ? Html.None : Parts.Section("Package", Parts.Table(["File", "SHA-256"], version.Files.Select(f => new[] { Parts.Text(f.Key), Parts.Id(f.Value) }), "", "", "Package"), version.Package is { } package ? $"{package}"[..19] : null))}
-            {Parts.Section("History", ModelPages.History(app, name, number, now))}
+            {Parts.Section("History", ModelPages.History(app, workspace, name, number, now))}
             """));
     }
 

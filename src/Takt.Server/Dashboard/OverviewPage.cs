@@ -5,11 +5,12 @@ namespace Takt.Server.Dashboard;
 /// <summary>The line as stations, each with how it stands now.</summary>
 static class OverviewPage
 {
-    public static (string, Html) Render(TaktApp app)
+    public static (string, Html) Render(TaktApp app, Workspace workspace)
     {
+        if (!workspace.IsDefault) return Other(app, workspace);
         var now = app.Time.GetUtcNow();
         var data = app.Datasets.List();
-        var run = app.Runs.List(limit: 1).FirstOrDefault();
+        var run = app.Runs.Pipelines(1).FirstOrDefault();
         var models = app.Models.Names();
         var deployments = app.Deployments.List();
         var alerts = app.Monitors.Table.Alerts(limit: 8);
@@ -22,13 +23,31 @@ static class OverviewPage
             Station("/deployments", "Deployment", deployments is [var p, ..] ? p.Endpoint : "none yet", deployments is [var q, ..] ? Html.Of($"{Traffic(app, q.Endpoint)} requests {(q.Rollout is { Active: true } r ? Parts.State(r.State.ToString()) : Html.None)}") : Parts.Text("deploy: in takt.yaml")),
             Station("/monitors", "Monitor", alerts.Count == 0 ? "quiet" : "alerts", alerts is [var a, ..] ? Html.Of($"{Parts.Badge(a.Kind, "bad")} {Parts.Day(a.WindowStart)}") : Parts.Text("no alert")),
         ];
-        var runs = app.Runs.List(limit: 6);
+        var runs = app.Runs.List(limit: 6, workspace: workspace);
         return ("Overview", Html.Of($"""
             <ol class="line">{stations}</ol>
             <div class="two">
             {Parts.Section("Alerts", Parts.Table(["Window", "Kind", "What"], alerts.Select(x => new[] { Parts.Day(x.WindowStart), Parts.Badge(x.Kind, "bad"), Parts.Text(x.Message) }), "No alert has been raised.", "takt monitor list", "Alerts"))}
             {Parts.Section("Latest runs", RunPage.Table(runs, now))}
             </div>
+            """));
+    }
+
+    /// <summary>Of a workspace without the project: its runs and models.</summary>
+    static (string, Html) Other(TaktApp app, Workspace workspace)
+    {
+        var now = app.Time.GetUtcNow();
+        var (runs, models) = (app.Runs.List(limit: 12, workspace: workspace), app.Models.Names(workspace));
+        var champion = models.Select(n => app.Models.Find($"{n}@champion", workspace)).FirstOrDefault(v => v is not null);
+        Html[] stations =
+        [
+            Station("/runs", "Runs", runs is [var r, ..] ? r.Experiment : "no runs yet", runs is [var s, ..] ? Html.Of($"{Parts.State(s.Status.ToString())} {Parts.Time(s.StartedAt, now)}") : Parts.Text("log from any MLflow client")),
+            Station("/models", "Models", $"{models.Count:N0}", Parts.Text(champion is null ? "no champion" : $"champion {champion.Reference}")),
+            Station("/traces", "Traces", "traces", Parts.Text("what applications did")),
+        ];
+        return ("Overview", Html.Of($"""
+            <ol class="line">{stations}</ol>
+            {Parts.Section("Latest runs", RunPage.Table(runs, now), $"workspace {workspace}")}
             """));
     }
 

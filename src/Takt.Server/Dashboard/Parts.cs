@@ -88,7 +88,7 @@ static class Parts
 
     public static string Bytes(long bytes) => bytes < 1 << 10 ? $"{bytes} B" : bytes < 1 << 20 ? $"{bytes / 1024.0:0.0} KiB" : bytes < 1 << 30 ? $"{bytes / 1048576.0:0.0} MiB" : $"{bytes / 1073741824.0:0.0} GiB";
 
-    public static Html Seconds(DateTimeOffset? start, DateTimeOffset? end) => start is { } s && end is { } e ? Text($"{(e - s).TotalSeconds:0.0}\u00A0s") : Html.None;
+    public static Html Seconds(DateTimeOffset? start, DateTimeOffset? end) => start is { } s && end is { } e ? Text(Took((long)(e - s).TotalMilliseconds)) : Html.None;
 
     /// <summary>A bar from 0 to <paramref name="most"/>, with the number beside it.</summary>
     public static Html Bar(double value, double most, string text, string tone = "") => Html.Of($"""

@@ -55,9 +55,9 @@ static class RunPage
                 {Parts.Table(["Run", "Status", "Started", "Took"], children.Rows.Select(r => new[] { Named(r.Id, r.Name), Parts.State(r.Status), Parts.Time(RunListPage.Millis(r.Started), now), Parts.Text(r.Ended is { } at ? Parts.Took(at - r.Started) : "") }), "", "", "Parts")}
                 {(children.More ? Html.Of($"<p class=\"count\">{Parts.Link($"/runs?experiment={tracked.Experiment}&filter={Uri.EscapeDataString($"tags.`mlflow.parentRunId` = '{id}'")}", "All of its parts")}</p>") : Html.None)}
                 """)))}
-            {Inputs(tracked)}{Outputs(app, tracked)}
+            {Inputs(tracked)}{Outputs(app, workspace, tracked)}
             {Artifacts(run)}
-            {await LineageDrawing.Section(app, $"run:{id}", LineageDirection.Both)}
+            {await LineageDrawing.Section(app, workspace, $"run:{id}", LineageDirection.Both)}
             {Values("Tags", run.Tags.Where(t => !IsSystem(t.Key)).Select(t => (t.Key, Parts.Long(t.Value))), run.Tags.Count)}
             {(system.Count == 0 ? Html.None : Html.Of($"<details class=\"card fold\"><summary><h2>System</h2></summary>{Parts.Table(["Name", "Value"], system.Take(MostValues).Select(t => new[] { Html.Of($"<code>{t.Key}</code>"), Parts.Long(t.Value) }), "", "", "System")}</details>"))}
             <script src="/assets/run.js" defer></script>
@@ -95,12 +95,12 @@ static class RunPage
         Parts.Text(i.Name), Parts.Id(i.Digest), Parts.Text(i.Tags.GetValueOrDefault(RunInput.ContextTag)), Parts.Long(i.Source),
     }), "", "", "Inputs"));
 
-    static Html Outputs(TaktApp app, TrackedRun run)
+    static Html Outputs(TaktApp app, Workspace workspace, TrackedRun run)
     {
-        var versions = app.ModelCatalog.SearchVersions($"run_id = '{run.Id}'", [], MostParts, null).Items;
+        var versions = app.ModelCatalog.In(workspace).SearchVersions($"run_id = '{run.Id}'", [], MostParts, null).Items;
         return run.Outputs.Count == 0 && versions.Count == 0 ? Html.None : Parts.Section("Models", Parts.Table(["Model", "What", "Stage or step"],
             versions.Select(v => new[] { Parts.Link($"/models/{Uri.EscapeDataString(v.Name)}/{v.Version}", $"{v.Name}@{v.Version}"), Parts.Text("registered version"), v.Stage == "None" ? Html.None : Parts.Badge(v.Stage, "busy") })
-            .Concat(run.Outputs.Take(MostParts).Select(o => new[] { Html.Of($"{app.LoggedModels.Find(o.Model)?.Name} <code>{o.Model}</code>"), Parts.Text("logged model"), Parts.Count(o.Step) })), "", "", "Models"));
+            .Concat(run.Outputs.Take(MostParts).Select(o => new[] { Html.Of($"{app.LoggedModels.In(workspace).Find(o.Model)?.Name} <code>{o.Model}</code>"), Parts.Text("logged model"), Parts.Count(o.Step) })), "", "", "Models"));
     }
 
     static Html Artifacts(RunDetail run) => run.Artifacts.Count == 0 ? Html.None : Parts.Section("Artifacts", Html.Of($"""

@@ -26,7 +26,7 @@ static class SeriesAnswer
             "relative" => SeriesAxis.Relative,
             var other => throw TaktException.Invalid($"axis: step, time or relative, not '{other}'"),
         };
-        var chart = app.MetricSeries.Chart(runs, key, axis, Bound("from"), Bound("to"), Math.Clamp(Numbers / runs.Count, 100, MetricSeries.MostPlaces));
+        var chart = app.MetricSeries.In(WorkspaceChoice.Asked(app, http)).Chart(runs, key, axis, Bound("from"), Bound("to"), Math.Clamp(Numbers / runs.Count, 100, MetricSeries.MostPlaces));
         SecurityHeaders.ForFile(http.Response);
         http.Response.ContentType = "application/json";
         await using var json = new Utf8JsonWriter(http.Response.BodyWriter);

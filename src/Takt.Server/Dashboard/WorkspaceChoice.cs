@@ -21,6 +21,30 @@ static class WorkspaceChoice
         }
     }
 
+    /// <summary>Of a program's header, else the reader's choice.</summary>
+    public static Workspace Asked(TaktApp app, HttpContext http) => http.Request.Headers.ContainsKey(WorkspaceHeader.Name) ? http.Workspace() : Of(app, http);
+
+    /// <summary>What stands on a page of the project's things in another workspace than the project's.</summary>
+    /// <exception cref="TaktException">NotFound, where one thing is asked for.</exception>
+    public static Html Elsewhere(string things) => Html.Of($"""
+        <section class="card"><div class="empty"><p>{things} belong to the project, which is in the workspace <b>{Workspace.DefaultName}</b>.</p>
+        <form method="post" action="/workspace"><input type="hidden" name="workspace" value="{Workspace.DefaultName}"><button class="primary">Go to {Workspace.DefaultName}</button></form></div></section>
+        """);
+
+    public static TaktException NotHere(string thing, string name, Workspace workspace) => TaktException.NotFound($"no {thing} '{name}' in workspace '{workspace}'");
+
+    /// <summary>An address with <c>?workspace=NAME</c> can be sent to a colleague: it chooses, and goes on to the same page without it. Null: there is none.</summary>
+    public static string? Linked(TaktApp app, HttpContext http)
+    {
+        if (http.Request.Query["workspace"].ToString() is not { Length: > 0 } name) return null;
+        Keep(http, app.Workspaces.Require(name));
+        var rest = http.Request.Query.Where(q => q.Key != "workspace").SelectMany(q => q.Value.Select(v => $"{Uri.EscapeDataString(q.Key)}={Uri.EscapeDataString(v ?? "")}"));
+        return $"{http.Request.Path.ToUriComponent()}{(string.Join('&', rest) is { Length: > 0 } query ? "?" + query : "")}";
+    }
+
+    static void Keep(HttpContext http, Workspace chosen) =>
+        http.Response.Cookies.Append(Cookie, chosen.Name, new CookieOptions { HttpOnly = true, SameSite = SameSiteMode.Lax, IsEssential = true, MaxAge = TimeSpan.FromDays(365) });
+
     /// <summary>Nothing while there is one only.</summary>
     public static Html Switcher(TaktApp app, HttpContext http)
     {
@@ -34,8 +58,8 @@ static class WorkspaceChoice
     public static string Set(TaktApp app, HttpContext http, IFormCollection form)
     {
         var chosen = app.Workspaces.Require(Forms.Required(form, "workspace"));
-        http.Response.Cookies.Append(Cookie, chosen.Name, new CookieOptions { HttpOnly = true, SameSite = SameSiteMode.Lax, IsEssential = true, MaxAge = TimeSpan.FromDays(365) });
+        Keep(http, chosen);
         var from = Uri.TryCreate(http.Request.Headers.Referer.ToString(), UriKind.Absolute, out var page) ? page.AbsolutePath.Split('/') : ["", ""];
-        return "/" + from.ElementAtOrDefault(1) switch { "runs" or "experiments" or "traces" or "models" => from[1], "compare" => "runs", _ => "" };
+        return "/" + from.ElementAtOrDefault(1) switch { "runs" or "experiments" or "traces" or "models" or "data" or "pipelines" or "deployments" or "monitors" => from[1], "compare" => "runs", _ => "" };
     }
 }

@@ -7,7 +7,8 @@ namespace Takt.Deployments;
 
 /// <summary>
 /// Prediction → revision → model version → run and stage → code and data → source, and back again. Nothing is written down for it alone: each edge is read from
-/// the rows that the stages of the line keep anyway, so that what a tracking client logged is in it as well.
+/// the rows that the stages of the line keep anyway, so that what a tracking client logged is in it as well. It stays in one workspace; what belongs to the project
+/// (datasets, stages, endpoints, predictions) is in <c>default</c>.
 /// </summary>
 public sealed partial class Lineage(Database database, Datasets datasets, ModelRegistry models, PredictionLogs predictions, TaktFolder folder)
 {
@@ -18,29 +19,27 @@ public sealed partial class Lineage(Database database, Datasets datasets, ModelR
     /// model, <c>NAME@ALIAS</c>, or a name that only one thing has.
     /// </param>
     /// <exception cref="TaktException">NotFound. Invalid: the name stands for several things.</exception>
-    public async Task<LineageGraph> Of(string reference, LineageDirection direction, CancellationToken cancel = default)
+    public async Task<LineageGraph> Of(string reference, LineageDirection direction, Workspace workspace = default, CancellationToken cancel = default)
     {
-        var root = await Resolve(reference, cancel);
-        return database.Read(session => new LineageWalk(session).Follow(root, direction));
+        var root = await Resolve(reference, workspace, cancel);
+        return database.Read(session => new LineageWalk(session, workspace).Follow(root, direction));
     }
 
-    async Task<LineageNode> Resolve(string reference, CancellationToken cancel)
+    async Task<LineageNode> Resolve(string reference, Workspace workspace, CancellationToken cancel)
     {
         var colon = reference.IndexOf(':');
-        if (colon > 0 && Kinds.Contains(reference[..colon])) return await Resolve(reference[..colon], reference[(colon + 1)..], cancel);
-        if (PredictionId().IsMatch(reference)) return await Resolve("prediction", reference, cancel);
-        var found = database.Read(session => new LineageWalk(session).Named(reference));
-        if (IsModel(reference)) found.Add("model");
-        if (IsData(reference)) found.Add("data");
+        if (colon > 0 && Kinds.Contains(reference[..colon])) return await Resolve(reference[..colon], reference[(colon + 1)..], workspace, cancel);
+        if (PredictionId().IsMatch(reference)) return await Resolve("prediction", reference, workspace, cancel);
+        var found = database.Read(session => new LineageWalk(session, workspace).Named(reference));
+        if (models.Find(reference, workspace) is not null) found.Add("model");
+        if (workspace.IsDefault && IsData(reference)) found.Add("data");
         return found.Count switch
         {
-            1 => await Resolve(found[0], reference, cancel),
+            1 => await Resolve(found[0], reference, workspace, cancel),
             0 => throw TaktException.NotFound($"nothing here is called '{reference}': give a prediction's id, NAME@ALIAS of a model, NAME@REF of a dataset, a run's id or an endpoint"),
             _ => throw TaktException.Invalid($"'{reference}' is more than one thing; say which: {string.Join(", ", found.Order(StringComparer.Ordinal).Select(kind => $"{kind}:{reference}"))}"),
         };
     }
-
-    bool IsModel(string reference) => models.Find(reference) is not null;
 
     bool IsData(string reference)
     {
@@ -55,13 +54,13 @@ public sealed partial class Lineage(Database database, Datasets datasets, ModelR
         }
     }
 
-    async Task<LineageNode> Resolve(string kind, string name, CancellationToken cancel)
+    async Task<LineageNode> Resolve(string kind, string name, Workspace workspace, CancellationToken cancel)
     {
-        if (kind == "prediction") return await Prediction(name, cancel);
-        if (kind == "model") name = models.Resolve(name).Reference;
-        if (kind == "data" && !database.Read(session => new LineageWalk(session).IsInput(name))) name = datasets.Show(name).Reference;
-        return database.Read(session => new LineageWalk(session).Node($"{kind}:{name}"))
-            ?? throw TaktException.NotFound($"no {kind} '{name}'");
+        if (kind == "prediction" && workspace.IsDefault) return await Prediction(name, cancel);
+        if (kind == "model") name = models.Resolve(name, workspace).Reference;
+        if (kind == "data" && workspace.IsDefault && !database.Read(session => new LineageWalk(session, workspace).IsInput(name))) name = datasets.Show(name).Reference;
+        return database.Read(session => new LineageWalk(session, workspace).Node($"{kind}:{name}"))
+            ?? throw TaktException.NotFound($"no {kind} '{name}'{(workspace.IsDefault ? "" : $" in workspace '{workspace}'")}");
     }
 
     /// <summary>Looks into the log of each endpoint: an id does not tell which one answered.</summary>

@@ -6,14 +6,18 @@ using Takt.Storage;
 namespace Takt.Deployments;
 
 /// <summary>What there is to say of each thing in a lineage, from its own rows.</summary>
-sealed class LineageNodes(SqlSession session)
+sealed class LineageNodes(SqlSession session, Workspace workspace)
 {
     const int FewestDigits = 8;
 
     readonly Dictionary<string, IReadOnlyList<StageRow>> _stages = new(StringComparer.Ordinal);
 
     public IReadOnlyList<StageRow> StagesOf(string pipelineRun) =>
-        _stages.TryGetValue(pipelineRun, out var known) ? known : _stages[pipelineRun] = StageRow.Of(session, pipelineRun);
+        !workspace.IsDefault ? [] : _stages.TryGetValue(pipelineRun, out var known) ? known : _stages[pipelineRun] = StageRow.Of(session, pipelineRun); // pipelines are the project's
+
+    /// <summary>Is this run the workspace's?</summary>
+    /// <param name="column">Which holds its id, such as <c>t.run</c>.</param>
+    public Sql Here(string column) => $"exists(select 1 from run here join experiment place on place.id = here.experiment where here.id = {Sql.Raw(column)} and place.workspace = {workspace})";
 
     public StageRow? Stage(string name)
     {
@@ -27,16 +31,16 @@ sealed class LineageNodes(SqlSession session)
         var (kind, name) = Split(id);
         return kind switch
         {
-            "source" => Exists($"select count(*) from dataset_commit where source = {name}") || Sources(name).Count > 0 ? New(kind, name, "", null) : null,
+            "source" => (workspace.IsDefault && Exists($"select count(*) from dataset_commit where source = {name}")) || Sources(name).Count > 0 ? New(kind, name, "", null) : null,
             "data" => Data(name),
-            "code" => Exists($"select count(*) from run_tag where key = 'mlflow.source.git.commit' and value = {name}") || Exists($"select count(*) from model_version where code_commit = {name}")
+            "code" => Exists($"select count(*) from run_tag t where t.key = 'mlflow.source.git.commit' and t.value = {name} and {Here("t.run")}") || Exists($"select count(*) from model_version where workspace = {workspace} and code_commit = {name}")
                 ? New(kind, name, name.EndsWith("-dirty", StringComparison.Ordinal) ? "with changes that were not committed" : "", null) : null,
             "stage" => Stage(name) is { } stage ? OfStage(stage) : null,
             "run" => Run(name),
             "logged-model" => LoggedModel(name),
             "model" => Model(name),
-            "revision" => Revision(name),
-            "endpoint" => Endpoint(name),
+            "revision" when workspace.IsDefault => Revision(name),
+            "endpoint" when workspace.IsDefault => Endpoint(name),
             _ => null,
         };
     }
@@ -58,13 +62,13 @@ sealed class LineageNodes(SqlSession session)
     public string DataId(string name, string digest)
     {
         var digits = digest.StartsWith("sha256:", StringComparison.Ordinal) ? digest[7..] : digest;
-        if (digits.Length < FewestDigits || !digits.All(char.IsAsciiHexDigitLower)) return $"data:{name}@{digest}";
+        if (!workspace.IsDefault || digits.Length < FewestDigits || !digits.All(char.IsAsciiHexDigitLower)) return $"data:{name}@{digest}";
         var commits = session.Query($"select id from dataset_commit where dataset = {name} and id like {"sha256:" + digits + "%"} limit 2", row => row.Text(0));
         return commits.Count == 1 ? $"data:{name}@{commits[0]}" : $"data:{name}@{digest}";
     }
 
     /// <summary>Datasets that clients logged from this source.</summary>
-    public List<string> Sources(string source) => session.Query($"select distinct name, digest, source_type, source from run_input where source like {"%" + source + "%"}",
+    public List<string> Sources(string source) => session.Query($"select distinct i.name, i.digest, i.source_type, i.source from run_input i where i.source like {"%" + source + "%"} and {Here("i.run")}",
         row => (Name: row.Text(0), Digest: row.Text(1), Source: SourceName(row.Text(2), row.Text(3)))).Where(i => i.Source == source).Select(i => DataId(i.Name, i.Digest)).Distinct().ToList();
 
     /// <summary>A client describes a source as JSON; the address in it is what a reader knows.</summary>
@@ -88,10 +92,10 @@ sealed class LineageNodes(SqlSession session)
     LineageNode? Data(string name)
     {
         var (dataset, version) = SplitAt(name);
-        var commit = session.First($"select author, time, message, files, bytes, \"rows\" from dataset_commit where dataset = {dataset} and id = {version}", row => New("data", name,
+        var commit = !workspace.IsDefault ? null : session.First($"select author, time, message, files, bytes, \"rows\" from dataset_commit where dataset = {dataset} and id = {version}", row => New("data", name,
             $"{row.Number(3)} {(row.Number(3) == 1 ? "file" : "files")}{(row.IsNull(5) ? "" : $", {row.Number(5):N0} rows")}{(row.Text(2).Length == 0 ? "" : $": {row.Text(2)}")}", row.Time(1),
             ("author", row.Text(0)), ("files", row.Number(3).ToString()), ("bytes", row.Number(4).ToString()), ("rows", row.NumberOrNull(5)?.ToString())));
-        return commit ?? session.First($"select source_type, source, context from run_input where name = {dataset} and digest = {version}",
+        return commit ?? session.First($"select i.source_type, i.source, i.context from run_input i where i.name = {dataset} and i.digest = {version} and {Here("i.run")}",
             row => New("data", name, "as a client logged it", null, ("sourceType", row.Text(0)), ("source", row.Text(1)), ("context", row.TextOrNull(2)), ("tracked", "false")));
     }
 
@@ -102,21 +106,21 @@ sealed class LineageNodes(SqlSession session)
     {
         var tags = session.Query($"select key, value from run_tag where run = {id} and key in ('takt.kind', 'takt.trigger', 'takt.stage', 'mlflow.source.name', 'mlflow.user')",
             row => KeyValuePair.Create(row.Text(0), row.Text(1))).ToDictionary();
-        return session.First($"select r.name, r.status, r.started, e.name, r.lifecycle, r.parent from run r join experiment e on e.id = r.experiment where r.id = {id}", row => New("run", id,
+        return session.First($"select r.name, r.status, r.started, e.name, r.lifecycle, r.parent from run r join experiment e on e.id = r.experiment where r.id = {id} and e.workspace = {workspace}", row => New("run", id,
             $"{row.Text(0)}, {row.Text(1)}, in {row.Text(3)}{(row.Text(4) == "deleted" ? ", deleted" : "")}", row.Time(2),
             ("name", row.Text(0)), ("status", row.Text(1)), ("experiment", row.Text(3)), ("lifecycle", row.Text(4)), ("parent", row.TextOrNull(5)), ("kind", tags.GetValueOrDefault("takt.kind")),
             ("trigger", tags.GetValueOrDefault("takt.trigger")), ("stage", tags.GetValueOrDefault("takt.stage")), ("source", tags.GetValueOrDefault("mlflow.source.name")), ("user", tags.GetValueOrDefault("mlflow.user"))));
     }
 
-    LineageNode? LoggedModel(string id) => session.First($"select name, model_type, status, created, run from logged_model where id = {id}",
+    LineageNode? LoggedModel(string id) => session.First($"select l.name, l.model_type, l.status, l.created, l.run from logged_model l join experiment e on e.id = l.experiment where l.id = {id} and e.workspace = {workspace}",
         row => New("logged-model", id, row.Text(0), row.Time(3), ("name", row.Text(0)), ("type", row.Text(1)), ("status", row.Text(2)), ("run", row.TextOrNull(4))));
 
     LineageNode? Model(string reference)
     {
         var (name, version) = SplitAt(reference);
         if (!long.TryParse(version, out var number)) return null;
-        var aliases = string.Join(", ", session.Query($"select alias from model_alias where workspace = {ModelTable.Workspace} and name = {name} and version = {number} order by alias", row => row.Text(0)));
-        return session.First($"select source, stage, status, created, run, code_commit, package from model_version where workspace = {ModelTable.Workspace} and name = {name} and version = {number}",
+        var aliases = string.Join(", ", session.Query($"select alias from model_alias where workspace = {workspace} and name = {name} and version = {number} order by alias", row => row.Text(0)));
+        return session.First($"select source, stage, status, created, run, code_commit, package from model_version where workspace = {workspace} and name = {name} and version = {number}",
             row => New("model", reference, aliases, row.Time(3), ("aliases", aliases), ("source", row.Text(0)), ("stage", row.Text(1)), ("status", row.Text(2)), ("run", row.TextOrNull(4)),
                 ("code", row.TextOrNull(5)), ("package", row.TextOrNull(6))));
     }

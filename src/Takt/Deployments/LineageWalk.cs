@@ -10,7 +10,7 @@ namespace Takt.Deployments;
 /// A run that is met on the way shows its code only, not all of its stages: what led to the thing that was asked for is reached through the stages themselves. Down from data,
 /// a model counts only when it names that version as learned from, or came from a client's run that read it: another model of the same run does not.
 /// </remarks>
-sealed class LineageWalk(SqlSession session)
+sealed class LineageWalk(SqlSession session, Workspace workspace)
 {
     /// <summary>More can't be drawn or read; the graph then says that it is cut.</summary>
     const int MostNodes = 2000;
@@ -18,7 +18,7 @@ sealed class LineageWalk(SqlSession session)
     /// <summary>Neighbours over one kind of edge, the newest.</summary>
     const int MostOfOne = 500;
 
-    readonly LineageNodes _facts = new(session);
+    readonly LineageNodes _facts = new(session, workspace);
     readonly Dictionary<string, LineageNode> _nodes = new(StringComparer.Ordinal);
     readonly HashSet<LineageEdge> _edges = [];
     readonly Queue<(string Id, bool Whole)> _queue = new();
@@ -84,7 +84,7 @@ sealed class LineageWalk(SqlSession session)
             case "model": UpModel(id, name); break;
             case "logged-model":
                 if (_nodes[id].Facts.TryGetValue("run", out var maker)) From("run:" + maker, id, "logged");
-                foreach (var run in session.Query($"select run from run_output where model = {name}", row => row.Text(0))) From("run:" + run, id, "logged");
+                foreach (var run in session.Query($"select o.run from run_output o where o.model = {name} and {_facts.Here("o.run")}", row => row.Text(0))) From("run:" + run, id, "logged");
                 break;
             case "run": UpRun(id, name, whole); break;
             case "stage": UpStage(id, name); break;
@@ -105,7 +105,7 @@ sealed class LineageWalk(SqlSession session)
     {
         var (name, version) = LineageNodes.SplitAt(reference);
         if (!long.TryParse(version, out var number)) return;
-        var row = session.First($"select run, source, code_commit, dataset_commits from model_version where workspace = {ModelTable.Workspace} and name = {name} and version = {number}",
+        var row = session.First($"select run, source, code_commit, dataset_commits from model_version where workspace = {workspace} and name = {name} and version = {number}",
             r => Tuple.Create(r.TextOrNull(0), r.Text(1), r.TextOrNull(2), JsonSerializer.Deserialize(r.Text(3), RunsJson.Default.ListString)!));
         if (row is null) return;
         var (run, source, code, data) = row;
@@ -168,13 +168,13 @@ sealed class LineageWalk(SqlSession session)
         switch (LineageNodes.Split(id).Kind)
         {
             case "source":
-                foreach (var commit in Most(session.Query($"select dataset, id from dataset_commit where source = {name} order by time desc limit {MostOfOne + 1}", row => $"data:{row.Text(0)}@{row.Text(1)}"))) To(id, commit, "collected");
+                foreach (var commit in workspace.IsDefault ? Most(session.Query($"select dataset, id from dataset_commit where source = {name} order by time desc limit {MostOfOne + 1}", row => $"data:{row.Text(0)}@{row.Text(1)}")) : []) To(id, commit, "collected");
                 foreach (var data in _facts.Sources(name)) To(id, data, "collected");
                 break;
             case "data": DownData(id, name); break;
             case "code":
                 foreach (var run in Most(session.Query($"""
-                    select t.run from run_tag t join run r on r.id = t.run where t.key = 'mlflow.source.git.commit' and t.value = {name} order by r.started desc limit {MostOfOne + 1}
+                    select t.run from run_tag t join run r on r.id = t.run where t.key = 'mlflow.source.git.commit' and t.value = {name} and {_facts.Here("t.run")} order by r.started desc limit {MostOfOne + 1}
                     """, row => row.Text(0)))) To(id, "run:" + run, "ran at");
                 foreach (var model in ModelsWhere($"run is null and code_commit = {name}")) To(id, model, "ran at");
                 break;
@@ -182,10 +182,11 @@ sealed class LineageWalk(SqlSession session)
             case "run": DownRun(id, name, whole); break;
             case "logged-model":
                 foreach (var model in ModelsWhere($"source = {"models:/" + name} or source like {"models:/" + name + "/%"}")) To(id, model, "registered");
-                foreach (var run in Most(session.Query($"select i.run from run_model_input i where i.model = {name} and {NotItsOwn} limit {MostOfOne + 1}", row => row.Text(0)))) To(id, "run:" + run, "read", whole: false);
+                foreach (var run in Most(session.Query($"select i.run from run_model_input i where i.model = {name} and {NotItsOwn} and {_facts.Here("i.run")} limit {MostOfOne + 1}", row => row.Text(0)))) To(id, "run:" + run, "read", whole: false);
                 break;
             case "model":
-                foreach (var revision in Most(session.Query($"select endpoint, number from revision where model = {name} order by created desc limit {MostOfOne + 1}", row => $"revision:{row.Text(0)}/{row.Number(1)}"))) To(id, revision, "deployed");
+                // endpoints serve models of the project's workspace; one of the same name elsewhere is another
+                foreach (var revision in workspace.IsDefault ? Most(session.Query($"select endpoint, number from revision where model = {name} order by created desc limit {MostOfOne + 1}", row => $"revision:{row.Text(0)}/{row.Number(1)}")) : []) To(id, revision, "deployed");
                 var address = "models:/" + string.Join('/', LineageNodes.SplitAt(name).Name, LineageNodes.SplitAt(name).Version);
                 foreach (var copy in ModelsWhere($"source = {address}").Where(copy => copy != id)) To(id, copy, "copied");
                 break;
@@ -199,7 +200,7 @@ sealed class LineageWalk(SqlSession session)
         // keys of stages that collected it, then every pipeline run that had one, also where nothing had to run
         foreach (var run in Most(session.Query($"""
             select distinct p.id, p.started from stage_result r join stage_run s on s.key = r.key join run p on p.id = s.pipeline_run
-            where r.tags like {"%\"takt.dataset\":\"" + reference + "\"%"} order by p.started desc limit {MostOfOne + 1}
+            where r.tags like {"%\"takt.dataset\":\"" + reference + "\"%"} and {_facts.Here("p.id")} order by p.started desc limit {MostOfOne + 1}
             """, row => row.Text(0))))
         {
             To(id, "run:" + run, "read", whole: false);
@@ -207,12 +208,12 @@ sealed class LineageWalk(SqlSession session)
             foreach (var stage in stages.Where(s => s.Run is not null && s.Model is null && HoldsModels(s.Run!) && s.DataBefore(stages).Contains(reference))) To(id, stage.Id, "read");
         }
         foreach (var run in Most(session.Query($"""
-            select t.run from run_tag t join run r on r.id = t.run where t.key = 'takt.dataset' and t.value = {reference}
+            select t.run from run_tag t join run r on r.id = t.run where t.key = 'takt.dataset' and t.value = {reference} and {_facts.Here("t.run")}
             and not exists(select 1 from run_tag k where k.run = t.run and k.key = 'takt.kind' and k.value = 'stage') order by r.started desc limit {MostOfOne + 1}
             """, row => row.Text(0)))) To(id, "run:" + run, "read", whole: false);
         var name = LineageNodes.SplitAt(reference).Name;
-        foreach (var digest in session.Query($"select distinct digest from run_input where name = {name}", row => row.Text(0)).Where(digest => _facts.DataId(name, digest) == id))
-            foreach (var run in Most(session.Query($"select i.run from run_input i join run r on r.id = i.run where i.name = {name} and i.digest = {digest} order by r.started desc limit {MostOfOne + 1}", row => row.Text(0))))
+        foreach (var digest in session.Query($"select distinct i.digest from run_input i where i.name = {name} and {_facts.Here("i.run")}", row => row.Text(0)).Where(digest => _facts.DataId(name, digest) == id))
+            foreach (var run in Most(session.Query($"select i.run from run_input i join run r on r.id = i.run where i.name = {name} and i.digest = {digest} and {_facts.Here("i.run")} order by r.started desc limit {MostOfOne + 1}", row => row.Text(0))))
                 To(id, "run:" + run, "read", whole: false);
     }
 
@@ -241,10 +242,10 @@ sealed class LineageWalk(SqlSession session)
     static readonly Sql NotItsOwn = Sql.Raw("not exists(select 1 from logged_model l where l.id = i.model and l.run = i.run) and not exists(select 1 from run_output o where o.run = i.run and o.model = i.model)");
 
     bool HoldsModels(string run) => session.Number($"""
-        select (select count(*) from model_version where run = {run}) + (select count(*) from logged_model where run = {run}) + (select count(*) from run_output where run = {run})
+        select (select count(*) from model_version where workspace = {workspace} and run = {run}) + (select count(*) from logged_model where run = {run}) + (select count(*) from run_output where run = {run})
         """) > 0;
 
-    List<string> ModelsWhere(Sql test) => Most(session.Query($"select name, version from model_version where workspace = {ModelTable.Workspace} and ({test}) order by created desc limit {MostOfOne + 1}",
+    List<string> ModelsWhere(Sql test) => Most(session.Query($"select name, version from model_version where workspace = {workspace} and ({test}) order by created desc limit {MostOfOne + 1}",
         row => $"model:{row.Text(0)}@{row.Number(1)}"));
 
     List<T> Most<T>(List<T> found)

@@ -6,8 +6,10 @@ namespace Takt.Runs;
 /// Metrics over steps or time for charts: few points exactly, many thinned so that no extreme is lost (the axis is cut into equal stretches, of each the
 /// least and the greatest value stay, in the order they came).
 /// </summary>
-public sealed class MetricSeries(Database database)
+public sealed class MetricSeries(Database database, Workspace workspace = default)
 {
+    public MetricSeries In(Workspace other) => other == workspace ? this : new(database, other);
+
     /// <summary>Places on the axis, at most.</summary>
     public const int MostPlaces = 1000;
 
@@ -23,8 +25,15 @@ public sealed class MetricSeries(Database database)
 
     /// <param name="from">Only points at or after this place on the axis; null: from the first.</param>
     /// <param name="places">Places on the axis at most, 20 or more.</param>
+    /// <remarks>Runs that are not there, or are of another workspace, are left out.</remarks>
+    /// <exception cref="TaktException">NotFound: none of them is there.</exception>
     public SeriesChart Chart(IReadOnlyList<string> runs, string key, SeriesAxis axis, double? from = null, double? to = null, int places = MostPlaces)
     {
+        var there = database.Read(session => session.Query($"""
+            select r.id from run r join experiment e on e.id = r.experiment where e.workspace = {workspace} and r.id in ({Sql.Join(", ", runs.Select(id => (Sql)$"{id}"))})
+            """, row => row.Text(0))).ToHashSet(StringComparer.Ordinal);
+        runs = [.. runs.Where(there.Contains)];
+        if (runs.Count == 0) throw TaktException.NotFound("none of these runs is here");
         var lines = database.Read(session => runs.Select(run => Points(session, run, key, axis, from, to)).ToList());
         return Exact(runs, lines, places) ?? Thinned(runs, lines, places / 2);
     }

@@ -90,15 +90,27 @@ public sealed class RunTracker(Database database, IBlobStore blobs, TimeProvider
     /// <exception cref="TaktException">NotFound.</exception>
     public RunDetail Get(RunId id) => Find(id) ?? throw Unknown(id);
 
+    /// <inheritdoc cref="Get(RunId)"/>
+    /// <remarks>A run of another workspace is not there.</remarks>
+    public RunDetail Get(RunId id, Workspace workspace) => database.Read(session =>
+        RunTable.Select(session, $"where r.id = {id} and e.workspace = {workspace}") is [var run] ? RunTable.Fill(session, run) : null) ?? throw Unknown(id);
+
     public RunDetail? Find(RunId id) => database.Read(session =>
         RunTable.Select(session, $"where r.id = {id}") is [var run] ? RunTable.Fill(session, run) : null);
 
     /// <summary>The newest runs first, parts of other runs left out.</summary>
-    public IReadOnlyList<RunDetail> List(string? experiment = null, int limit = 50, int offset = 0) => database.Read(session =>
+    public IReadOnlyList<RunDetail> List(string? experiment = null, int limit = 50, int offset = 0, Workspace workspace = default) => database.Read(session =>
         RunTable.Select(session, experiment is null
-            ? (Sql)$"where r.parent is null and r.lifecycle = 'active' order by r.started desc, r.seq desc limit {limit} offset {offset}"
-            : $"where r.parent is null and r.lifecycle = 'active' and e.name = {experiment} order by r.started desc, r.seq desc limit {limit} offset {offset}")
+            ? (Sql)$"where r.parent is null and r.lifecycle = 'active' and e.workspace = {workspace} order by r.started desc, r.seq desc limit {limit} offset {offset}"
+            : $"where r.parent is null and r.lifecycle = 'active' and e.workspace = {workspace} and e.name = {experiment} order by r.started desc, r.seq desc limit {limit} offset {offset}")
         .ConvertAll(run => RunTable.Fill(session, run)));
+
+    /// <summary>The newest runs of pipelines, of whatever experiment: no stages, no runs that clients logged. Pipelines are the project's, in <c>default</c>.</summary>
+    public IReadOnlyList<RunDetail> Pipelines(int limit) => database.Read(session =>
+        RunTable.Select(session, $"""
+            where r.lifecycle = 'active' and e.workspace = {Workspace.Default} and exists(select 1 from run_tag k where k.run = r.id and k.key = 'takt.kind' and k.value = 'pipeline')
+            order by r.started desc, r.seq desc limit {limit}
+            """).ConvertAll(run => RunTable.Fill(session, run)));
 
     /// <summary>The parts of a run, in the order they began.</summary>
     public IReadOnlyList<RunDetail> Children(RunId id) => database.Read(session =>

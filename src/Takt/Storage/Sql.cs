@@ -61,6 +61,13 @@ public sealed class Sql
         }
     }
 
+    /// <summary>
+    /// Taken for an interpolated string that stands in a hole, before the other overloads, and does not compile: it would be read as SQL, where most often a text was meant.
+    /// </summary>
+    [OverloadResolutionPriority(1)]
+    [Obsolete("An interpolated string in a hole of SQL would be read as SQL. For a text, make a local variable of it; for SQL, a local variable of type Sql, or cast it: (Sql)$\"…\".", error: true)]
+    public void AppendFormatted(SqlHole text) => throw new NotSupportedException(nameof(text));
+
     public void AppendFormatted(object? value)
     {
         _text.Append("@p").Append(_values.Count);
