@@ -11,27 +11,44 @@ static class DeployCommands
     public static Command Create() => new("deploy", "Endpoints, their traffic, and rollouts")
     {
         ApiCommand.Of("list", "All endpoints", _ => "/api/v1/deployments", List),
-        Show(),
+        Status(),
         ApiCommand.Of("history", "What happened to an endpoint, the newest first", p => Path(p, "/history"), History, null, Endpoint),
         ApiCommand.Of("rollback", "Bring the revision before the present one back", p => Path(p, "/rollback"), _ => Terminal.Note("the revision before comes back"), HttpMethod.Post, Endpoint),
         ApiCommand.Of("pause", "Hold a rollout where it is", p => Path(p, "/pause"), _ => Terminal.Note("paused"), HttpMethod.Post, Endpoint),
-        ApiCommand.Of("resume", "Let a paused rollout go on", p => Path(p, "/resume"), _ => Terminal.Note("resumed"), HttpMethod.Post, Endpoint),
+        ApiCommand.Of("promote", "End a rollout well: all traffic to the new revision now", p => Path(p, "/promote"), _ => Terminal.Note("promoted"), HttpMethod.Post, Endpoint),
+        ApiCommand.Of("resume", "Let a rollout go on that is paused or waits for an approval", p => Path(p, "/resume"), _ => Terminal.Note("resumed"), HttpMethod.Post, Endpoint),
         ApiCommand.Of("abort", "End a rollout: all traffic to the revision in charge", p => Path(p, "/abort"), _ => Terminal.Note("aborted"), HttpMethod.Post, Endpoint),
     };
 
-    static Command Show()
+    static Command Status()
     {
-        var watch = new Option<bool>("--watch", "-w") { Description = "Show it again each second until the rollout is over" };
-        var command = new Command("show", "One endpoint: who answers, how well, and the rollout under way") { Endpoint, watch };
+        var watch = new Option<bool>("--watch", "-w") { Description = "Follow it until the rollout is over: live on a terminal, else a line for each change" };
+        var command = new Command("status", "One endpoint: who answers, how well, the steps of the rollout under way and what the evidence says") { Endpoint, watch };
+        command.Aliases.Add("show");
         command.SetAction(async (parsed, cancel) =>
         {
             await using var api = await ApiClient.Connect(parsed);
+            var (drawn, told) = (0, "");
             while (true)
             {
                 var answer = await api.Get(Path(parsed, ""), cancel);
+                var following = parsed.GetValue(watch);
+                var over = (answer["rollout"] as JsonObject).Text("state") is not ("Pending" or "Rolling" or "Paused" or "Waiting" or "Promoting");
                 if (parsed.GetValue(CommandLine.Json)) Terminal.Json(answer);
-                else Show(answer);
-                if (!parsed.GetValue(watch) || (answer["rollout"] as JsonObject).Text("state") is not ("Pending" or "Rolling" or "Paused")) return ExitCode.Ok;
+                else if (following && Console.IsOutputRedirected)
+                {
+                    var line = DeployText.Line(answer);
+                    if (line != told) Console.WriteLine($"{DataText.Time(TimeProvider.System.GetUtcNow())}  {line}");
+                    told = line;
+                }
+                else
+                {
+                    var lines = DeployText.Lines(answer, following && !Console.IsOutputRedirected ? Math.Max(40, Console.WindowWidth) : int.MaxValue);
+                    if (drawn > 0) Console.Write($"\e[{drawn}A\e[J"); // over what stands there
+                    foreach (var line in lines) Console.WriteLine(line);
+                    drawn = lines.Count;
+                }
+                if (!following || over) return ExitCode.Ok;
                 await Task.Delay(TimeSpan.FromSeconds(1), cancel);
             }
         });
@@ -45,34 +62,12 @@ static class DeployCommands
         else DataText.Rows(["ENDPOINT", "MODEL", "REVISION", "REQUESTS", "ERRORS", "P95 MS", "ROLLOUT"], list.Select(d => new[]
         {
             d.Text("endpoint"), (d["live"] as JsonObject).Text("model"), (d["live"] as JsonObject).Text("revision"), (d["live"] as JsonObject).Text("requests"),
-            (d["live"] as JsonObject).Text("errors"), (d["live"] as JsonObject).Text("p95Ms", 2), Rollout(d),
+            (d["live"] as JsonObject).Text("errors"), (d["live"] as JsonObject).Text("p95Ms", 2), DeployText.State(d),
         }));
-    }
-
-    static void Show(JsonObject d)
-    {
-        DataText.Rows([d.Text("endpoint"), "MODEL", "REVISION", "TRAFFIC", "REQUESTS", "ERRORS", "P50 MS", "P95 MS"], new[] { ("live", "in charge"), ("challenger", "challenger") }
-            .Where(r => d[r.Item1] is JsonObject).Select(r => (r.Item2, Revision: (JsonObject)d[r.Item1]!)).Select(r => new[]
-            {
-                r.Item1, r.Revision.Text("model"), r.Revision.Text("revision"), Share(d, r.Item1), r.Revision.Text("requests"), r.Revision.Text("errors"), r.Revision.Text("p50Ms", 2), r.Revision.Text("p95Ms", 2),
-            }));
-        Console.WriteLine($"rollout {(d["rollout"] as JsonObject).Text("rollout")}: {Rollout(d)}  {(d["rollout"] as JsonObject).Text("evidence")}");
     }
 
     static void History(JsonObject answer) => DataText.Rows(["TIME", "ROLLOUT", "WHAT", "DETAIL"],
         answer.List("events").Select(e => new[] { e.Time("time"), e.Text("rollout"), e.Text("kind"), e.Text("detail") }));
-
-    static string Rollout(JsonObject d) => (d["rollout"] as JsonObject).Text("state") switch
-    {
-        "Rolling" => $"rolling, {double.Parse(d.Text("challengerShare")):P0} to the challenger",
-        var state => state.ToLowerInvariant(),
-    };
-
-    static string Share(JsonObject d, string role)
-    {
-        var share = double.Parse(d.Text("challengerShare"));
-        return (role == "challenger" ? share : 1 - share).ToString("P0");
-    }
 
     static string Path(ParseResult parsed, string tail) => $"/api/v1/deployments/{Uri.EscapeDataString(parsed.GetRequiredValue(Endpoint))}{tail}";
 }

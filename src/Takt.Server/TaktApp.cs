@@ -57,7 +57,7 @@ public sealed class TaktApp : IAsyncDisposable
         Predictions = new PredictionLogs(folder, time);
         Router = new Router(Predictions.Of, time);
         Deployments = new DeploymentBook(database, time);
-        Rollouts = new Rollouts(Deployments, Models, Router, time);
+        Rollouts = new Rollouts(Deployments, Models, Router, Predictions, time, $"{Environment.MachineName}:{folder.State}");
         Purge = new Purge(database, blobs, Datasets, time, folder);
         Lineage = new Lineage(database, Datasets, Models, Predictions, folder);
         Monitors = new MonitorWatch(new MonitorTable(database, time), Models, Predictions);

@@ -15,12 +15,13 @@ public static class DeploymentsApi
     const int MostLabels = 100_000;
     const long MostLabelBytes = 32 << 20;
     const int MostPredictions = 1000;
+    const int MostRollouts = 200;
 
     public static void MapDeployments(this IEndpointRouteBuilder routes, TaktApp app)
     {
         var api = routes.MapGroup("/api/v1/deployments");
-        api.MapGet("/", () => Json(new JsonObject { ["deployments"] = new JsonArray([.. app.Deployments.List().Select(d => View(app, d))]) }));
-        api.MapGet("/{endpoint}", (string endpoint) => Json(View(app, app.Deployments.Get(endpoint))));
+        api.MapGet("/", () => Json(new JsonObject { ["deployments"] = new JsonArray([.. app.Deployments.List().Select(d => DeploymentViews.Of(app, d))]) }));
+        api.MapGet("/{endpoint}", (string endpoint) => Json(DeploymentViews.Of(app, app.Deployments.Get(endpoint))));
         api.MapGet("/{endpoint}/history", (string endpoint) =>
         {
             _ = app.Deployments.Get(endpoint);
@@ -32,10 +33,21 @@ public static class DeploymentsApi
             })])
             });
         });
-        api.MapPost("/{endpoint}/rollback", async (string endpoint) => Json(View(await app.Deployments.RollBack(endpoint))));
-        api.MapPost("/{endpoint}/pause", async (string endpoint) => Json(View(await app.Deployments.Command(endpoint, RolloutState.Paused))));
-        api.MapPost("/{endpoint}/resume", async (string endpoint) => Json(View(await app.Deployments.Command(endpoint, RolloutState.Rolling))));
-        api.MapPost("/{endpoint}/abort", async (string endpoint) => Json(View(await app.Deployments.Command(endpoint, RolloutState.Aborted))));
+        api.MapPost("/{endpoint}/rollback", async (string endpoint) => Json(DeploymentViews.Of(await app.Deployments.RollBack(endpoint))));
+        api.MapPost("/{endpoint}/pause", async (string endpoint) => Json(DeploymentViews.Of(await app.Deployments.Command(endpoint, RolloutState.Paused))));
+        api.MapPost("/{endpoint}/resume", async (string endpoint) => Json(DeploymentViews.Of(await app.Deployments.Command(endpoint, RolloutState.Rolling))));
+        api.MapPost("/{endpoint}/promote", async (string endpoint) => Json(DeploymentViews.Of(await app.Deployments.Command(endpoint, RolloutState.Promoting))));
+        api.MapGet("/{endpoint}/rollouts", (string endpoint) =>
+        {
+            _ = app.Deployments.Get(endpoint);
+            return Json(new JsonObject { ["rollouts"] = new JsonArray([.. app.Deployments.Rollouts(endpoint).Take(MostRollouts).Select(DeploymentViews.Of)]) });
+        });
+        api.MapGet("/{endpoint}/rollouts/{rollout:int}/evidence", (string endpoint, int rollout) =>
+        {
+            _ = app.Deployments.Get(endpoint);
+            return Json(new JsonObject { ["looks"] = new JsonArray([.. app.Deployments.Looks(endpoint, rollout).Select(DeploymentViews.Of)]) });
+        });
+        api.MapPost("/{endpoint}/abort", async (string endpoint) => Json(DeploymentViews.Of(await app.Deployments.Command(endpoint, RolloutState.Aborted))));
         api.MapPost("/{endpoint}/labels", async (HttpContext http, string endpoint) => await Labels(http, app, endpoint));
         api.MapGet("/{endpoint}/predictions", async (string endpoint, int? limit) => await Predictions(app, endpoint, limit ?? 50));
     }
@@ -115,50 +127,6 @@ public static class DeploymentsApi
         }
         return Json(new JsonObject { ["predictions"] = rows, ["dropped"] = log.Dropped });
     }
-
-    static JsonObject View(TaktApp app, Deployment deployment)
-    {
-        var route = app.Router.Find(deployment.Endpoint);
-        return new JsonObject
-        {
-            ["endpoint"] = deployment.Endpoint,
-            ["live"] = View(deployment.Live, route?.Champion),
-            ["challenger"] = View(deployment.Challenger, route?.Challenger),
-            ["challengerShare"] = deployment.ChallengerShare,
-            ["rollout"] = deployment.Rollout is { } rollout ? View(rollout) : null,
-            ["updatedAt"] = deployment.UpdatedAt,
-        };
-    }
-
-    static JsonObject? View(Revision? revision, Slot? slot)
-    {
-        if (revision is null) return null;
-        var stats = slot?.Revision.Number == revision.Number ? slot.Stats.Now() : null;
-        return new JsonObject
-        {
-            ["revision"] = revision.Number,
-            ["model"] = revision.Model ?? revision.Spec.Upstream?.Model,
-            ["createdAt"] = revision.CreatedAt,
-            ["loaded"] = stats is not null,
-            ["requests"] = stats?.Requests,
-            ["errors"] = stats?.Errors,
-            ["p50Ms"] = Rounded(stats?.Value("p50_ms")),
-            ["p95Ms"] = Rounded(stats?.Value("p95_ms")),
-        };
-    }
-
-    static JsonObject View(Rollout rollout) => new()
-    {
-        ["rollout"] = rollout.Number,
-        ["revision"] = rollout.Revision,
-        ["state"] = rollout.State.ToString(),
-        ["step"] = rollout.Step,
-        ["evidence"] = rollout.Evidence,
-        ["createdAt"] = rollout.CreatedAt,
-        ["updatedAt"] = rollout.UpdatedAt,
-    };
-
-    static double? Rounded(double? value) => value is { } v ? Math.Round(v, 3) : null;
 
     static IResult Json(JsonObject json) => Results.Text(json.ToJsonString(), "application/json");
 }

@@ -32,6 +32,7 @@ static class DeploymentPages
                 {
                     Parts.Text(x.Item1), Parts.Count(x.Item2!.Number), Parts.Text(Name(x.Item2)), Parts.Bar(x.Share, 1, $"{x.Share:P0}"), Parts.Count(x.Stats?.Requests), Parts.Count(x.Stats?.Errors), Ms(x.Stats, "p50_ms"), Ms(x.Stats, "p95_ms"),
                 }), "No revision is live.", "takt serve", "Traffic"))}
+            {RolloutParts.Under(app, d, now)}
             {Parts.Section("Rollouts", Parts.Table(["Rollout", "Revision", "State", "Evidence", "Began"], app.Deployments.Rollouts(endpoint).Select(r => new[]
             {
                 Parts.Count(r.Number), Parts.Count(r.Revision), Parts.State(r.State.ToString()), Parts.Text(r.Evidence), Parts.Time(r.CreatedAt, now),

@@ -38,8 +38,8 @@ static class Parts
     {
         "FINISHED" or "Ran" or "Cached" or "Restored" or "Succeeded" or "Passed" or "ok" or "done" or "succeeded" => "good",
         "FAILED" or "Failed" or "RolledBack" or "alert" or "failed" => "bad",
-        "NotPassed" or "gate not passed" or "Aborted" or "KILLED" or "Interrupted" or "Paused" or "waiting for labels" => "warn",
-        "RUNNING" or "Running" or "Rolling" or "Pending" or "running" or "pending" => "busy",
+        "NotPassed" or "gate not passed" or "Aborted" or "KILLED" or "Interrupted" or "Paused" or "Waiting" or "waiting for labels" => "warn",
+        "RUNNING" or "Running" or "Rolling" or "Pending" or "Promoting" or "running" or "pending" => "busy",
         _ => "quiet",
     });
 
@@ -140,6 +140,7 @@ static class Parts
     {
         "NotPassed" => "not passed",
         "RolledBack" => "rolled back",
+        "Waiting" => "waits for an approval",
         _ => state.ToLowerInvariant(),
     };
 }

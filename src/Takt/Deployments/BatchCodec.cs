@@ -10,9 +10,12 @@ static class BatchCodec
     public const byte SourceRecord = 3;
     public const byte RowsRecord = 4;
 
-    public static void Write(RecordWriter writer, PredictionBatch batch)
+    /// <summary>As <see cref="BatchRecord"/>: a shadow's answer, under the id of the prediction that it was copied from; its inputs are the column <c>difference</c>.</summary>
+    public const byte ShadowRecord = 5;
+
+    public static void Write(RecordWriter writer, PredictionBatch batch, byte kind = BatchRecord)
     {
-        writer.Byte(BatchRecord);
+        writer.Byte(kind);
         writer.Text(batch.Id);
         writer.Long(batch.Time.ToUnixTimeMilliseconds());
         writer.Long(batch.Received.ToUnixTimeMilliseconds());
@@ -53,7 +56,7 @@ static class BatchCodec
         }
     }
 
-    /// <summary>A record with <see cref="BatchRecord"/>.</summary>
+    /// <summary>A record with <see cref="BatchRecord"/> or <see cref="ShadowRecord"/>.</summary>
     public static PredictionBatch ReadBatch(ReadOnlySpan<byte> record)
     {
         var reader = new RecordReader(record[1..]);

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using Takt.Evaluation;
 using Takt.Models;
@@ -11,18 +12,27 @@ namespace Takt.Deployments;
 /// </summary>
 public sealed partial class DeployStep(DeploymentBook book, ModelRegistry registry) : IStepKind
 {
+    const string AllAtOnce = "all-at-once", BlueGreen = "blue-green";
+    const int MostShadows = 8;
+
+    /// <summary>How long a blue-green rollout keeps the revision before, where nothing else is said.</summary>
+    static readonly TimeSpan Kept = TimeSpan.FromMinutes(30);
+
     public string Name => "deploy";
 
     public StepDeclaration Declare(StepArguments with)
     {
         _ = Read(with);
-        return new StepDeclaration([], []);
+        return new StepDeclaration(with.TextOrNull("smoke") is { } smoke ? [smoke] : [], []);
     }
 
     public ValueTask<IReadOnlyDictionary<string, string>> Facts(StepContext context, CancellationToken cancel)
     {
-        var model = Read(context.With).Model;
-        return new(model is null ? new Dictionary<string, string>() : new Dictionary<string, string> { ["model"] = registry.Find(model)?.Reference ?? "none" });
+        var (model, spec) = Read(context.With);
+        var facts = new Dictionary<string, string>();
+        if (model is not null) facts["model"] = registry.Find(model)?.Reference ?? "none";
+        foreach (var shadow in spec.Shadows ?? []) facts["shadow " + shadow.Model] = registry.Find(shadow.Model)?.Reference ?? "none";
+        return new(facts);
     }
 
     /// <summary>A deployment that was rolled back stays so until there is another version; only one that is gone is made again.</summary>
@@ -33,15 +43,24 @@ public sealed partial class DeployStep(DeploymentBook book, ModelRegistry regist
     {
         var (model, spec) = Read(context.With);
         var version = model is null ? null : registry.Resolve(model).Reference;
+        if (spec.Shadows is { } shadows) spec = spec with { Shadows = [.. shadows.Select(s => s with { Model = registry.Resolve(s.Model).Reference })] };
+        if (context.With.TextOrNull("smoke") is { } smoke) spec = spec with { Smoke = SmokeRows.Read(Path.Combine(context.Folder, smoke)) };
         var tags = new Dictionary<string, string> { ["takt.endpoint"] = spec.Endpoint };
         if (version is not null) tags["takt.model"] = version;
         var deployment = book.Find(spec.Endpoint);
-        if (version is not null && deployment?.Rollout is not { Active: true } && deployment?.Live?.Model == version)
+        if (version is not null && deployment?.Rollout is not { Active: true } && deployment?.Live is { } live && live.Model == version && Lasting(live.Spec) == Lasting(spec))
             return new StepOutcome($"{spec.Endpoint} serves {version} already", new Dictionary<string, double>(), tags);
         var rollout = await book.Deploy(spec, version);
-        var how = rollout.Champion is null ? "goes live when the server sees it" : $"canary {string.Join(", ", spec.Canary.Select(s => s.ToString("P0")))}";
+        var how = rollout.Champion is null ? "goes live when the server sees it" : How(spec);
         return new StepOutcome($"{spec.Endpoint}: revision {rollout.Revision} ({version ?? spec.Upstream!.Model}), {how}", new Dictionary<string, double>(), tags);
     }
+
+    /// <summary>What of a spec still matters when its rollout is over.</summary>
+    static string Lasting(DeploymentSpec spec) => JsonSerializer.Serialize(
+        spec with { Canary = [1], StepTime = TimeSpan.Zero, StepRequests = 0, AbortIf = [], RollbackAutomatically = true, Shadow = null, Analysis = null, Strategy = "", Smoke = null }, DeploymentsJson.Default.DeploymentSpec);
+
+    static string How(DeploymentSpec spec) => (spec.Shadow is { } shadow ? $"copies of {shadow.Sample:P0} of the requests first{(shadow.Approve ? ", then an approval" : "")}, then " : "")
+        + (spec.Strategy == "blue-green" ? $"all at once, the one before is kept for {spec.StepTime:g}" : spec.Canary.Count == 1 ? "all at once" : $"canary {string.Join(", ", spec.Canary.Select(s => s.ToString("P0")))}");
 
     static (string? Model, DeploymentSpec Spec) Read(StepArguments with)
     {
@@ -54,12 +73,113 @@ public sealed partial class DeployStep(DeploymentBook book, ModelRegistry regist
         _ = with.Texts("needs");
         var alias = with.Section("then")?.TextOrNull("alias");
         if (alias is not null && !ModelRegistry.IsAlias(alias)) with.Fault("then", $"'{alias}' is no alias: letters, digits, _ and -, and no number");
+        if (alias is not null && upstream is not null) with.Fault("then", "an LLM deployment has no model version that could get an alias");
         var (sample, redact) = Log(with.Section("log"));
-        var strategy = with.Section("strategy");
-        var canary = strategy is null ? [1.0] : Canary(strategy);
-        var (stepTime, stepRequests) = strategy is null ? (TimeSpan.Zero, 0L) : Step(strategy);
-        return (model, new DeploymentSpec(endpoint, canary, stepTime, stepRequests, strategy is null ? [] : Rules(strategy),
-            alias, with.Choice("rollback", "automatic", "manual") == "automatic", upstream, sample, redact));
+        var sticky = with.TextOrNull("sticky");
+        if (sticky is not null && StickyKey.Parse(sticky) is null) with.Fault("sticky", $"'{sticky}' must be 'header NAME' or 'column NAME'");
+        if (upstream is not null && StickyKey.Parse(sticky) is { IsHeader: false }) with.Fault("sticky", "an LLM deployment has no columns; use sticky: header NAME");
+        if (with.TextOrNull("smoke") is not null && upstream is not null) with.Fault("smoke", "an LLM deployment has no rows to be asked; leave smoke: out");
+        var shadows = Shadows(with, upstream is not null);
+        var spec = new DeploymentSpec(endpoint, [1], TimeSpan.Zero, 0, [], alias, with.Choice("rollback", "automatic", "manual") == "automatic", upstream, sample, redact, sticky, shadows, Strategy: AllAtOnce);
+        return (model, Strategy(with, spec));
+    }
+
+    static List<ShadowSpec>? Shadows(StepArguments with, bool llm)
+    {
+        var shadows = new List<ShadowSpec>();
+        foreach (var entry in with.Sections("shadows"))
+        {
+            var model = entry.Text("model");
+            if (model.IndexOf('@') <= 0) entry.Fault("model", $"'{model}' must name a version: NAME@ALIAS or NAME@NUMBER");
+            shadows.Add(new ShadowSpec(model, Part(entry, "sample", 1)));
+        }
+        if (shadows.Count > MostShadows) with.Fault("shadows", $"{shadows.Count} shadows; {MostShadows} are allowed");
+        if (shadows.Count > 0 && llm) with.Fault("shadows", "the requests of an LLM deployment are not copied: each copy would be paid for; leave shadows: out");
+        return shadows.Count == 0 ? null : shadows;
+    }
+
+    /// <summary><c>all-at-once</c>, <c>blue-green</c>, or a mapping.</summary>
+    static DeploymentSpec Strategy(StepArguments with, DeploymentSpec spec)
+    {
+        if (!with.IsSection("strategy") || with.Section("strategy") is not { } strategy)
+        {
+            var text = with.TextOrNull("strategy") ?? AllAtOnce;
+            if (text is BlueGreen) return spec with { Strategy = BlueGreen, StepTime = Kept };
+            if (text is not AllAtOnce) with.Fault("strategy", $"'{text}' is no strategy: all-at-once, blue-green, or a mapping with canary:, shadow: or blue-green:");
+            return spec;
+        }
+        var (canary, blueGreen) = (strategy.Texts("canary"), strategy.TextOrNull(BlueGreen));
+        if (canary.Count > 0 && blueGreen is not null) strategy.Fault(BlueGreen, "a strategy is either canary: or blue-green:");
+        spec = spec with { AbortIf = Rules(strategy), Shadow = Shadow(strategy.Section("shadow")) };
+        if (blueGreen is not null)
+        {
+            spec = spec with { Strategy = BlueGreen, StepTime = strategy.Duration(BlueGreen, Kept) };
+            if (strategy.TextOrNull("step") is not null || strategy.IsSection("step")) strategy.Fault("step", "blue-green: says itself how long the revision before is kept; leave step: out");
+        }
+        else if (canary.Count > 0 || spec.Shadow is null)
+        {
+            var (time, requests) = Step(strategy);
+            spec = spec with { Strategy = "canary", Canary = Canary(strategy), StepTime = time, StepRequests = requests };
+        }
+        else if (strategy.Has("step") && strategy.TextOrNull("step") is not null) strategy.Fault("step", "there are no canary: steps that it could be of; how long the copies go on stands under shadow:");
+        if (spec.Shadow is not null)
+        {
+            if (spec.Strategy == AllAtOnce) spec = spec with { Strategy = "shadow" };
+            if (spec.Upstream is not null) strategy.Fault("shadow", "the requests of an LLM deployment are not copied: each copy would be paid for; use canary:");
+        }
+        var sideBySide = spec.Shadow is not null || spec.Canary.Any(share => share < 1);
+        return spec with { Analysis = Analysis(strategy, spec, sideBySide) };
+    }
+
+    static ShadowStep? Shadow(StepArguments? shadow)
+    {
+        if (shadow is null) return null;
+        var requests = shadow.Integer("requests", 0);
+        if (requests < 0) shadow.Fault("requests", "requests must not be below 0");
+        var time = shadow.Has("time") ? shadow.Duration("time", TimeSpan.Zero) : requests > 0 ? TimeSpan.Zero : TimeSpan.FromHours(1);
+        return new ShadowStep(Part(shadow, "sample", 1), time, FewestOf(requests), shadow.Choice("then", "promote", "approve") == "approve");
+    }
+
+    static AnalysisSpec? Analysis(StepArguments strategy, DeploymentSpec spec, bool sideBySide)
+    {
+        var fallback = sideBySide ? AnalysisSpec.Default : null;
+        if (!strategy.IsSection("analysis") || strategy.Section("analysis") is not { } analysis)
+        {
+            if (strategy.TextOrNull("analysis") is not { } text) return fallback;
+            if (text != "none") strategy.Fault("analysis", $"'{text}' must be none, or a mapping such as {{ errors: 1%, latency: 10% }}");
+            return null;
+        }
+        double? Margin(string key)
+        {
+            if (analysis.TextOrNull(key) is not { } text) return null;
+            if (Quantity.TryShare(text, out var margin) && margin < 1) return margin;
+            analysis.Fault(key, $"'{text}' is not a tolerated difference such as 1%");
+            return null;
+        }
+        var (errors, latency, score, label) = (Margin("errors"), Margin("latency"), Margin("score"), Margin("label"));
+        if (errors is null && latency is null && score is null && label is null && !analysis.Has("errors")) errors = AnalysisSpec.Default.Errors;
+        var alpha = analysis.Number("alpha", AnalysisSpec.Default.Alpha);
+        if (alpha is not (> 0 and <= 0.5)) analysis.Fault("alpha", "alpha must be above 0 and at most 0.5: the chance that a harmless revision is rolled back");
+        var scale = analysis.Number("scale", 1);
+        if (scale is not (> 0 and < double.PositiveInfinity)) analysis.Fault("scale", "scale must be a number above 0: what outputs are divided by");
+        var absolute = analysis.Choice("loss", "squared", "absolute") == "absolute";
+        var pass = analysis.Choice("pass", "time", "evidence", "either") switch { "evidence" => StepPass.Evidence, "either" => StepPass.Either, _ => StepPass.Time };
+        if (pass != StepPass.Evidence && analysis.TextOrNull("wait") is not null) analysis.Fault("wait", "wait: is how long pass: evidence waits for it; leave it out");
+        if (!sideBySide) strategy.Fault("analysis", "no step has both revisions side by side that could be compared; use a canary below 100% or shadow:, or abort-if:");
+        if (label is null && absolute) analysis.Fault("loss", "loss: is of label:, which is not there");
+        if (score is null && label is null && scale != 1) analysis.Fault("scale", "scale: is of score: and label:, which are not there");
+        if ((score is not null || label is not null) && spec.Upstream is not null) analysis.Fault(score is not null ? "score" : "label", "an LLM deployment has no numbers to compare; use errors: and latency:");
+        if ((score is not null || label is not null) && spec.LogSample == 0) analysis.Fault(score is not null ? "score" : "label", "it is read from the prediction log, and log: { sample: 0% } keeps none");
+        return new AnalysisSpec(errors, latency, score, label, alpha, pass, analysis.Duration("wait", AnalysisSpec.Default.Wait), scale, absolute);
+    }
+
+    /// <summary>A share above 0.</summary>
+    static double Part(StepArguments with, string key, double fallback)
+    {
+        if (with.TextOrNull(key) is not { } text) return fallback;
+        if (Quantity.TryShare(text, out var share) && share > 0) return share;
+        with.Fault(key, $"'{text}' is not a share above 0 such as 10%");
+        return fallback;
     }
 
     static (double Sample, IReadOnlyList<string>? Redact) Log(StepArguments? log)

@@ -6,6 +6,8 @@ namespace Takt.Deployments;
 public sealed record Deployment(string Endpoint, Revision? Live, Revision? Challenger, Rollout? Rollout, DateTimeOffset CreatedAt, DateTimeOffset UpdatedAt)
 {
     /// <summary>The share of the traffic that goes to <see cref="Challenger"/>, 0 to 1.</summary>
-    public double ChallengerShare => Rollout is { State: RolloutState.Rolling or RolloutState.Paused } rollout && Challenger is { } challenger
-        ? challenger.Spec.Canary[Math.Min(rollout.Step, challenger.Spec.Canary.Count - 1)] : 0;
+    public double ChallengerShare => Rollout is { Active: true, State: not RolloutState.Pending, StepStartedAt: not null } rollout && Challenger is { } challenger ? challenger.Spec.ShareAt(rollout.Step) : 0;
+
+    /// <summary>Whether the rollout's revision gets copies of requests only.</summary>
+    public bool ChallengerIsShadow => Rollout is { Active: true, State: not RolloutState.Pending, StepStartedAt: not null } rollout && Challenger is { } challenger && challenger.Spec.IsShadow(rollout.Step);
 }

@@ -99,6 +99,15 @@ public sealed class PredictionLog : IAsyncDisposable
         return Append(writer, batch.Rows, cancel);
     }
 
+    /// <summary>Logs what a shadow answered.</summary>
+    /// <inheritdoc cref="Append(PredictionBatch, CancellationToken)"/>
+    public ValueTask<bool> AppendShadow(PredictionBatch batch, CancellationToken cancel = default)
+    {
+        var writer = RecordWriter.OfThread();
+        BatchCodec.Write(writer, batch, BatchCodec.ShadowRecord);
+        return Append(writer, batch.Rows, cancel);
+    }
+
     /// <summary>Logs the record that the thread's writer holds.</summary>
     internal ValueTask<bool> Append(RecordWriter writer, int rows, CancellationToken cancel = default)
     {
@@ -140,7 +149,7 @@ public sealed class PredictionLog : IAsyncDisposable
     }
 
     /// <summary>
-    /// A connection with two views: <c>predictions</c> (docs/formats.md), and <c>labels(id, label, time)</c> with the newest label of each id.
+    /// A connection with three views: <c>predictions</c> and <c>shadows</c> (docs/formats.md), and <c>labels(id, label, time)</c> with the newest label of each id.
     /// Segments only: <see cref="Flush"/> first to see all.
     /// </summary>
     /// <returns>Null before the first prediction is in a segment.</returns>

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Takt.Storage;
 
 namespace Takt.Deployments;
@@ -13,6 +14,13 @@ public static class RenamedModels
             if (!model.StartsWith(prefix, StringComparison.Ordinal)) continue;
             var now = $"{to}@{model[prefix.Length..]}";
             session.Execute($"update revision set model = {now} where model = {model}");
+        }
+        foreach (var (endpoint, number, json) in session.Query($"select endpoint, number, spec from revision where spec like '%\"shadows\":[%'", row => (row.Text(0), row.Number(1), row.Text(2))))
+        {
+            var spec = JsonSerializer.Deserialize(json, DeploymentsJson.Default.DeploymentSpec)!;
+            if (spec.Shadows?.Any(s => s.Model.StartsWith(prefix, StringComparison.Ordinal)) != true) continue;
+            spec = spec with { Shadows = [.. spec.Shadows.Select(s => s.Model.StartsWith(prefix, StringComparison.Ordinal) ? s with { Model = $"{to}@{s.Model[prefix.Length..]}" } : s)] };
+            session.Execute($"update revision set spec = {JsonSerializer.Serialize(spec, DeploymentsJson.Default.DeploymentSpec)} where endpoint = {endpoint} and number = {number}");
         }
     }
 }

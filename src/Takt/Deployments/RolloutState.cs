@@ -16,4 +16,8 @@ public enum RolloutState
     Aborted,
     /// <summary>A newer rollout took its place before it ended.</summary>
     Superseded,
+    /// <summary>The copies are compared; a person says whether it goes on.</summary>
+    Waiting,
+    /// <summary>Somebody wants it to succeed now, without the steps that are left.</summary>
+    Promoting,
 }

@@ -32,17 +32,34 @@ public sealed class Router
     public void Set(string endpoint, Route route)
     {
         _routes.TryGetValue(endpoint, out var old);
+        if (route.Challenger is not null) route.Challenger.Shadows = null;
+        route.Champion.Shadows = route.Shadows.Count == 0 ? null : [.. route.Shadows];
         _routes[endpoint] = route;
-        foreach (var slot in new[] { old?.Champion, old?.Challenger })
-            if (slot is not null && slot != route.Champion && slot != route.Challenger) slot.Dispose();
+        if (old is not null) LetGo(old, route);
     }
 
     public void Remove(string endpoint)
     {
-        if (!_routes.TryRemove(endpoint, out var route)) return;
-        route.Champion.Dispose();
-        route.Challenger?.Dispose();
+        if (_routes.TryRemove(endpoint, out var route)) LetGo(route, null);
     }
+
+    static void LetGo(Route old, Route? now)
+    {
+        if (old.Champion != now?.Champion) old.Champion.Shadows = null;
+        foreach (var shadow in old.Shadows)
+            if (now?.Shadows.Contains(shadow) != true) shadow.Stop();
+        foreach (var slot in old.Slots)
+            if (now?.Slots.Contains(slot) != true) slot.Dispose();
+    }
+
+    /// <summary>Copies of the champion's requests for a slot, once it is in a route.</summary>
+    public Shadow Shadow(Slot slot, double sample) => new(slot, sample, this);
+
+    /// <summary>The header whose value the façade gives as the key; null: it matters to nobody now.</summary>
+    public string? KeyHeader(ReadOnlySpan<char> endpoint) => _byName.TryGetValue(endpoint, out var route) && route is { Challenger: not null, Sticky: { IsHeader: true } sticky } ? sticky.Name : null;
+
+    /// <summary>Whether the key is a column's value now; <see cref="Ask"/> reads it.</summary>
+    public bool KeyIsColumn(ReadOnlySpan<char> endpoint) => _byName.TryGetValue(endpoint, out var route) && route is { Challenger: not null, Sticky.IsHeader: false };
 
     /// <summary>Answers rows, on the caller's thread.</summary>
     /// <param name="eventTime">When it happened, for the windows of monitors; null: now.</param>
@@ -84,6 +101,7 @@ public sealed class Router
         {
             slot.Turn.Leave();
         }
+        if (slot.Shadows is { } shadows) Copy(shadows, id, eventTime, start, inputs, outputs);
         await Done(slot, id, eventTime, start, inputs, outputs, "", failed: false);
         return new Answer(id, slot.Revision, slot.Model.Signature, outputs);
     }
@@ -95,6 +113,7 @@ public sealed class Router
     /// <inheritdoc cref="Infer(string, Table, DateTimeOffset?, CancellationToken)"/>
     public async Task<Answer> Ask(string endpoint, Func<Slot, Table> rows, DateTimeOffset? eventTime, CancellationToken cancel, string? key = null)
     {
+        if (key is null && Find(endpoint) is { Challenger: not null, Sticky: { IsHeader: false } sticky, Champion: { Model: not null } first }) key = KeyIn(first, rows, sticky.Name);
         var slot = Enter(endpoint, key);
         try
         {
@@ -138,6 +157,20 @@ public sealed class Router
         }
     }
 
+    /// <summary>The column's value in the first row, as text; null when the rows can't be read: then whoever is asked says why.</summary>
+    static string? KeyIn(Slot slot, Func<Slot, Table> rows, string column)
+    {
+        try
+        {
+            var table = rows(slot);
+            return table.Rows > 0 && table.Find(column) is { } values && !values.IsMissing(0) ? values.TextAt(0) : null;
+        }
+        catch (TaktException)
+        {
+            return null;
+        }
+    }
+
     static Table Read(Slot slot, Func<Slot, Table> rows) =>
         slot.Model is null ? throw TaktException.Invalid($"'{slot.Revision.Endpoint}' is an LLM deployment; ask it at /v1/chat/completions") : rows(slot);
 
@@ -164,7 +197,7 @@ public sealed class Router
         while (true)
         {
             if (!_byName.TryGetValue(endpoint, out var route)) throw TaktException.NotFound($"no model is served as '{endpoint}'");
-            var slot = route.Challenger is { } challenger && TakesChallenger(route.Share, key) ? challenger : route.Champion;
+            var slot = route.Challenger is { } challenger && TakesChallenger(route.Share, key, challenger) ? challenger : route.Champion;
             if (slot.TryEnter()) return slot;
         }
     }
@@ -212,6 +245,7 @@ public sealed class Router
         slot.Turn.Leave();
         var latency = Stopwatch.GetElapsedTime(start);
         slot.Stats.Count(latency, error: false);
+        if (slot.Shadows is { } shadows) Copy(shadows, slot, id, start, rows);
         if (!slot.TakesSample() || Log(slot) is not { } log) return new(id);
         var source = slot.Source(log, scorer);
         var writer = RecordWriter.OfThread();
@@ -226,6 +260,42 @@ public sealed class Router
         rows.Write(writer, scorer.Features, slot.Redacted, slot.Redacted is not null && slot.IsRedacted(scorer.Output.Name));
         var logged = log.Append(writer, rows.Rows, cancel);
         return logged.IsCompletedSuccessfully ? new(id) : Logged(logged, id);
+    }
+
+    /// <summary>The batch is used again by the next request: its rows are copied, for those requests only that are in a sample.</summary>
+    void Copy(Shadow[] shadows, Slot slot, PredictionId id, long start, RowBatch rows)
+    {
+        var scores = rows.Scores;
+        double[]? kept = null;
+        Table? table = null;
+        foreach (var shadow in shadows)
+        {
+            if (!shadow.TakesSample()) continue;
+            kept ??= scores.ToArray();
+            table ??= rows.ToTable(slot.Model!.Rows!.Features);
+            var now = _time.GetUtcNow();
+            shadow.Offer(new ShadowCopy(id.ToString(), now, now, table, Column.Of(slot.Model!.Rows!.Output.Name, kept), Stopwatch.GetElapsedTime(start)));
+        }
+    }
+
+    void Copy(Shadow[] shadows, string id, DateTimeOffset? eventTime, long start, Table inputs, Table outputs)
+    {
+        foreach (var shadow in shadows)
+        {
+            if (!shadow.TakesSample()) continue;
+            var now = _time.GetUtcNow();
+            shadow.Offer(new ShadowCopy(id, eventTime ?? now, now, inputs, outputs.Columns.Count > 0 ? outputs.Columns[0] : null, Stopwatch.GetElapsedTime(start)));
+        }
+    }
+
+    /// <summary>What a shadow answered, beside what the champion did; never waits long and never throws.</summary>
+    internal async Task LogShadow(Slot slot, ShadowCopy copy, TimeSpan latency, double[]? difference, Table? outputs, string error)
+    {
+        if (Log(slot) is not { } log) return;
+        var rows = copy.Inputs.Rows;
+        var hidden = copy.Champion is { } champion && slot.IsRedacted(champion.Name);
+        var facts = new Table([Column.Of("difference", difference is null || hidden ? Enumerable.Repeat(double.NaN, rows).ToArray() : difference)]);
+        await log.AppendShadow(new PredictionBatch(copy.Id, copy.Time, copy.Received, slot.Revision.Number, slot.Name, latency, facts, Redacted(slot, outputs), error));
     }
 
     async ValueTask<PredictionId> Later(Slot slot, RowBatch rows, CancellationToken cancel)
@@ -272,11 +342,12 @@ public sealed class Router
     }
 
     /// <summary>By the key's hash; without one spread evenly instead of by chance: the golden ratio's multiples (a low-discrepancy sequence) leave no long runs.</summary>
-    bool TakesChallenger(double share, string? key)
+    /// <remarks>The hash goes with the endpoint and the revision: it is not always the same clients that try what is new. Within a rollout a larger share only adds clients.</remarks>
+    bool TakesChallenger(double share, string? key, Slot challenger)
     {
         const double Golden = 0.6180339887498949;
         const double Whole = 18446744073709551616.0; // 2^64
-        if (key is not null) return XxHash3.HashToUInt64(MemoryMarshal.AsBytes(key.AsSpan())) / Whole < share;
+        if (key is not null) return XxHash3.HashToUInt64(MemoryMarshal.AsBytes(key.AsSpan()), challenger.Salt) / Whole < share;
         var x = Interlocked.Increment(ref _turn) * Golden;
         return x - Math.Floor(x) < share;
     }

@@ -1,3 +1,5 @@
+using System.Text;
+using Takt.Data;
 using Takt.Models;
 
 namespace Takt.Deployments;
@@ -64,6 +66,32 @@ public sealed class RowBatch
         if (_textEnd + text.Length > _texts.Length) Array.Resize(ref _texts, Math.Max(_textEnd + text.Length, _texts.Length * 2));
         text.CopyTo(_texts.AsSpan(_textEnd));
         _textEnd += text.Length;
+    }
+
+    /// <summary>A copy of the rows that stays when the batch is used again.</summary>
+    public Table ToTable(IReadOnlyList<Feature> features)
+    {
+        var columns = new List<Column>(Columns);
+        for (var column = 0; column < Columns; column++)
+        {
+            var (name, type) = (features[column].Name, features[column].Type);
+            if (type is FieldType.Float or FieldType.Double) columns.Add(Column.Of(name, Values(column, (value, _) => value)));
+            else if (type is FieldType.String or FieldType.Binary) columns.Add(Column.Of(name, Values(column, (_, at) => _textAt[at] is var (start, length) && length >= 0 ? Encoding.UTF8.GetString(_texts, start, length) : null)));
+            else
+            {
+                var missing = Values(column, (value, _) => double.IsNaN(value));
+                columns.Add(type == FieldType.Boolean ? Column.Over(name, ColumnType.Boolean, Values(column, (value, _) => value != 0 && !double.IsNaN(value)), Rows, missing)
+                    : Column.Of(name, Values(column, (value, _) => double.IsNaN(value) ? 0 : (long)value), missing));
+            }
+        }
+        return new Table(columns);
+    }
+
+    T[] Values<T>(int column, Func<double, int, T> read)
+    {
+        var values = new T[Rows];
+        for (var row = 0; row < Rows; row++) values[row] = read(_matrix[(row * Columns) + column], (row * Columns) + column);
+        return values;
     }
 
     /// <summary>Writes the rows as <paramref name="source"/>'s columns, and the scores.</summary>

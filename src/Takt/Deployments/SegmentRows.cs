@@ -48,10 +48,10 @@ sealed class SegmentRows(IReadOnlyList<LogColumn> inputs, IReadOnlyList<LogColum
         _error.Add(error);
     }
 
-    public Table Build() => new(
+    public Table Build(string prefix = "in_") => new(
     [
         Column.Of("id", _id.ToArray()), Column.OfTimes("time", _time.ToArray()), Column.OfTimes("received", _received.ToArray()), Column.Of("revision", _revision.ToArray()),
         Column.Of("model_version", _model.ToArray()), Column.Of("latency_us", _latency.ToArray()), Column.Of("error", _error.ToArray()),
-        .. _inputs.Select(c => c.Build("in_")), .. _outputs.Select(c => c.Build("out_")),
+        .. _inputs.Select(c => c.Build(prefix)), .. _outputs.Select(c => c.Build("out_")),
     ]);
 }

@@ -2,11 +2,14 @@ using Takt.Data;
 
 namespace Takt.Deployments;
 
-/// <summary>Turns the records of a journal into Parquet segments: <c>predictions-…</c> and <c>labels-…</c>, each written aside and renamed.</summary>
+/// <summary>Turns the records of a journal into Parquet segments: <c>predictions-…</c>, <c>shadows-…</c> and <c>labels-…</c>, each written aside and renamed.</summary>
 /// <remarks>Memory is bounded by <see cref="MostRows"/> rows a shape, whatever the journal's length.</remarks>
 static class SegmentWriter
 {
     public const int MostRows = 100_000;
+
+    /// <summary>In front of a shape of shadows' rows.</summary>
+    const string Shadows = "shadows|";
 
     /// <param name="name">Sorts by time; the same records under the same name are the same files, so that a recovery can repeat it.</param>
     public static void Write(string folder, string name, IEnumerable<byte[]> records)
@@ -29,10 +32,10 @@ static class SegmentWriter
                     sources[read.Number] = read;
                     shapeOf[read.Number] = SegmentRows.Shape(read.Inputs, read.Outputs);
                     break;
-                case BatchCodec.BatchRecord:
+                case BatchCodec.BatchRecord or BatchCodec.ShadowRecord:
                     var batch = BatchCodec.ReadBatch(record);
                     var (inputs, outputs) = (SegmentRows.Columns(batch.Inputs), SegmentRows.Columns(batch.Outputs));
-                    var shape = SegmentRows.Shape(inputs, outputs);
+                    var shape = (record[0] == BatchCodec.ShadowRecord ? Shadows : "") + SegmentRows.Shape(inputs, outputs);
                     if (!open.TryGetValue(shape, out var rows)) open[shape] = rows = new SegmentRows(inputs, outputs);
                     rows.Add(batch);
                     if (rows.Rows >= MostRows) WriteRows(shape);
@@ -51,7 +54,8 @@ static class SegmentWriter
 
         void WriteRows(string shape)
         {
-            Tables.Write(open[shape].Build(), Path.Combine(folder, $"predictions-{name}-{part++:D2}.parquet"));
+            var shadows = shape.StartsWith(Shadows, StringComparison.Ordinal);
+            Tables.Write(open[shape].Build(shadows ? "" : "in_"), Path.Combine(folder, $"{(shadows ? "shadows" : "predictions")}-{name}-{part++:D2}.parquet"));
             open.Remove(shape);
         }
 

@@ -49,6 +49,10 @@ sealed class Segments : IAsyncDisposable
             if (predictions.Length == 0) return null;
             var connection = DuckDb.Open();
             DuckDb.Execute(connection, $"create view predictions as select * from read_parquet([{List(predictions)}], union_by_name = true)");
+            var shadows = Directory.GetFiles(_folder, "shadows-*.parquet");
+            DuckDb.Execute(connection, shadows.Length == 0
+                ? "create view shadows as select ''::varchar as id, now()::timestamp as time, now()::timestamp as received, 0::bigint as revision, ''::varchar as model_version, 0::bigint as latency_us, ''::varchar as error, 0::double as difference where false"
+                : $"create view shadows as select * from read_parquet([{List(shadows)}], union_by_name = true)");
             var labels = Directory.GetFiles(_folder, "labels-*.parquet");
             DuckDb.Execute(connection, labels.Length == 0
                 ? "create view labels as select ''::varchar as id, 0::double as label, now()::timestamp as time where false"
@@ -96,6 +100,7 @@ sealed class Segments : IAsyncDisposable
             {
                 Merge("predictions-");
                 Merge("labels-");
+                Merge("shadows-");
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException or TaktException or DuckDBException)
             {

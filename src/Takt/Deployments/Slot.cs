@@ -1,3 +1,5 @@
+using System.IO.Hashing;
+using System.Runtime.InteropServices;
 using Takt.Data;
 using Takt.Models;
 
@@ -10,6 +12,7 @@ public sealed class Slot(Revision revision, ILoadedModel? model, int inside = 0,
     public const int Queue = 1024;
 
     int _users = 1; // one is the router's own
+    Shadow[]? _shadows;
     (PredictionLog Log, LogSource Source)? _logged;
 
     public Revision Revision { get; } = revision;
@@ -19,11 +22,21 @@ public sealed class Slot(Revision revision, ILoadedModel? model, int inside = 0,
 
     public SlotStats Stats { get; } = new();
 
+    /// <summary>Those that get copies of what it answers; null: none. Set by the router.</summary>
+    internal Shadow[]? Shadows
+    {
+        get => Volatile.Read(ref _shadows);
+        set => Volatile.Write(ref _shadows, value);
+    }
+
     /// <summary>Bounds how many requests compute at once and how many wait.</summary>
     public Turnstile Turn { get; } = new(inside > 0 ? inside : Math.Max(4, Environment.ProcessorCount * 2), waiting);
 
     /// <summary>The number as text, as protocols want it.</summary>
     public string Version { get; } = revision.Number.ToString();
+
+    /// <summary>Mixed into the hashes of clients' keys.</summary>
+    internal long Salt { get; } = (long)XxHash3.HashToUInt64(MemoryMarshal.AsBytes(revision.Endpoint.AsSpan()), revision.Number);
 
     /// <summary>What answers, as the log names it.</summary>
     public string Name { get; } = revision.Model ?? revision.Spec.Upstream?.Model ?? "";

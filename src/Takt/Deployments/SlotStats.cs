@@ -49,6 +49,28 @@ public sealed class SlotStats
         public Snapshot Since(Snapshot earlier) =>
             new(Requests - earlier.Requests, Errors - earlier.Errors, Latency.Zip(earlier.Latency, (now, then) => now - then).ToArray());
 
+        public Snapshot Plus(Snapshot other) => new(Requests + other.Requests, Errors + other.Errors, Latency.Zip(other.Latency, (a, b) => a + b).ToArray());
+
+        /// <summary>The share of answers that took longer than <paramref name="ms"/>, which is a bucket's edge; null without a request.</summary>
+        public double? Over(double ms) => Latency.Sum() is var all and > 0 ? (double)CountOver(ms) / all : null;
+
+        internal long CountOver(double ms)
+        {
+            var bucket = (int)Math.Round(Math.Log(ms / FirstBucketMs, Growth));
+            var over = 0L;
+            for (var i = bucket + 1; i < Latency.Length; i++) over += Latency[i];
+            return over;
+        }
+
+        /// <summary>The upper edge of the bucket that holds the quantile, in ms; null without a request.</summary>
+        public double? EdgeAt(double share)
+        {
+            var rank = share * Latency.Sum();
+            for (var (i, seen) = (0, 0L); i < Latency.Length && rank > 0; i++)
+                if ((seen += Latency[i]) >= rank) return FirstBucketMs * Math.Pow(Growth, i);
+            return null;
+        }
+
         /// <summary>Null without a request.</summary>
         public double? Value(string name) => name switch
         {

@@ -120,7 +120,6 @@ sealed partial class ProjectReader(IReadOnlyList<IStepKind> kinds, IReadOnlyDict
 
     void ReadDeploy(StepArguments deploy)
     {
-        ToCome(deploy, "smoke");
         Add(deploy, $"deploy.{deploy.Name}", "deploy", deploy, deploy.Texts("needs"));
     }
 

@@ -69,7 +69,7 @@ public static class OpenAiApi
         Slot? slot = null;
         try
         {
-            slot = app.Router.Enter(model);
+            slot = app.Router.Enter(model, http.StickyKey(app, model));
             if (slot.Revision.Spec.Upstream is null && app.Router.EnterChampionInsteadOf(slot) is { } champion)
             {
                 var challenger = slot;

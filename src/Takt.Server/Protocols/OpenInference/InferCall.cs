@@ -86,7 +86,10 @@ static class InferCall
     /// <returns>False: nothing is written, take the long way.</returns>
     static async ValueTask<bool> Short(HttpContext http, TaktApp app, ReadOnlyMemory<char> name, ReadOnlyMemory<byte> body)
     {
-        var slot = app.Router.Enter(name.Span);
+        string? key = null;
+        if (app.Router.KeyHeader(name.Span) is { } sticky) key = http.Request.Headers[sticky] is { Count: > 0 } values ? values[0] : null;
+        else if (app.Router.KeyIsColumn(name.Span)) return false; // the rows say which revision answers: they are read first
+        var slot = app.Router.Enter(name.Span, key);
         var batch = RowBatch.Take();
         try
         {
@@ -141,7 +144,7 @@ static class InferCall
             request.RequireOutputs(slot.Model.Signature);
             return rows;
         }
-        var answer = version is null && !model.Contains('@', StringComparison.Ordinal) ? await app.Router.Ask(model, Rows, request.EventTime, http.RequestAborted)
+        var answer = version is null && !model.Contains('@', StringComparison.Ordinal) ? await app.Router.Ask(model, Rows, request.EventTime, http.RequestAborted, http.StickyKey(app, model))
             : await app.Router.AskOne(OpenInferenceApi.Enter(OpenInferenceApi.Require(app, model, version)), Rows, request.EventTime, http.RequestAborted);
         var response = http.Response;
         var raw = answer.Signature.Outputs.Where(f => (request.Outputs.Count == 0 || request.Outputs.Contains(f.Name)) && request.IsBinary(f.Name)).Select(f => answer.Outputs[f.Name]).ToList();

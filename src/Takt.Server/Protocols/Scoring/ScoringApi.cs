@@ -60,12 +60,12 @@ public static class ScoringApi
                 return Results.Text($"Unrecognized content type parameters: {string.Join(", ", odd)}.", "text/plain", statusCode: 415);
             var body = await Body(http);
             Answer answer;
-            if (type.MediaType == "text/csv") answer = await app.Router.Ask(endpoint, slot => ScoringRequest.Csv(body, slot.Model!.Signature), null, http.RequestAborted);
+            if (type.MediaType == "text/csv") answer = await app.Router.Ask(endpoint, slot => ScoringRequest.Csv(body, slot.Model!.Signature), null, http.RequestAborted, http.StickyKey(app, endpoint));
             else
             {
                 using var json = Parse(body);
                 ScoringRequest.RequireForm(json.RootElement);
-                answer = await app.Router.Ask(endpoint, slot => ScoringRequest.Json(json.RootElement, slot.Model!.Signature), null, http.RequestAborted);
+                answer = await app.Router.Ask(endpoint, slot => ScoringRequest.Json(json.RootElement, slot.Model!.Signature), null, http.RequestAborted, http.StickyKey(app, endpoint));
             }
             http.Response.Headers["x-takt-prediction-id"] = answer.Id;
             return Json(200, new JsonObject { ["predictions"] = Rows(answer) });
@@ -93,7 +93,7 @@ public static class ScoringApi
             var instances = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("instances", out _);
             if (root.ValueKind != JsonValueKind.Object || instances == root.TryGetProperty("inputs", out _)) throw TaktException.Invalid("the request must be an object with either 'instances' or 'inputs'");
             Table Read(Slot slot) => ScoringRequest.Json(root, slot.Model!.Signature);
-            var answer = version is null ? await app.Router.Ask(model, Read, null, http.RequestAborted)
+            var answer = version is null ? await app.Router.Ask(model, Read, null, http.RequestAborted, http.StickyKey(app, model))
                 : await app.Router.AskOne(OpenInference.OpenInferenceApi.Enter(OpenInference.OpenInferenceApi.Require(app, model, version)), Read, null, http.RequestAborted);
             http.Response.Headers["x-takt-prediction-id"] = answer.Id;
             return Json(200, new JsonObject { [instances ? "predictions" : "outputs"] = Rows(answer) });

@@ -1,0 +1,134 @@
+using System.Text.Json.Nodes;
+using Takt.Deployments;
+
+namespace Takt.Server.Api;
+
+/// <summary>Deployments, rollouts and their evidence as JSON (docs/cli-json.md).</summary>
+static class DeploymentViews
+{
+    public static JsonObject Of(TaktApp app, Deployment deployment)
+    {
+        var route = app.Router.Find(deployment.Endpoint);
+        var json = new JsonObject
+        {
+            ["endpoint"] = deployment.Endpoint,
+            ["live"] = Of(deployment.Live, route?.Champion),
+            ["challenger"] = Of(deployment.Challenger, route?.Challenger ?? route?.Shadows.FirstOrDefault(s => s.Slot.Revision.Number == deployment.Challenger?.Number)?.Slot),
+            ["challengerShare"] = deployment.ChallengerShare,
+            ["sticky"] = (deployment.Challenger ?? deployment.Live)?.Spec.Sticky,
+            ["rollout"] = deployment.Rollout is { } rollout ? Of(rollout) : null,
+            ["updatedAt"] = deployment.UpdatedAt,
+        };
+        if (app.Rollouts.WhyNotServed(deployment.Endpoint) is { } why) json["notServed"] = why;
+        json["shadows"] = new JsonArray([.. Shadows(app, deployment, route)]);
+        if (deployment is { Rollout: { Active: true } under, Challenger: { } challenger })
+        {
+            json["strategy"] = challenger.Spec.Strategy;
+            json["steps"] = new JsonArray([.. Steps(app, under, challenger.Spec)]);
+        }
+        json["evidence"] = new JsonArray([.. (deployment.Rollout is { } newest ? app.Deployments.Looks(deployment.Endpoint, newest.Number).LastOrDefault()?.Evidence ?? [] : []).Select(Of)]);
+        return json;
+    }
+
+    static IEnumerable<JsonNode> Steps(TaktApp app, Rollout rollout, DeploymentSpec spec)
+    {
+        var figures = app.Deployments.Figures(rollout.Endpoint, rollout.Number);
+        for (var step = 0; step < spec.Steps; step++)
+        {
+            var answered = figures.Where(f => f.Step == step).Sum(f => f.Figures.Challenger.Requests);
+            var begun = rollout.StepStartedAt is not null;
+            yield return new JsonObject
+            {
+                ["kind"] = spec.IsShadow(step) ? "shadow" : spec.Strategy,
+                ["share"] = spec.IsShadow(step) ? spec.Shadow!.Sample : spec.ShareAt(step),
+                ["state"] = !begun || step > rollout.Step ? "to come" : step < rollout.Step ? "done" : "now",
+                ["requests"] = answered,
+                ["neededRequests"] = spec.IsShadow(step) ? spec.Shadow!.Requests : spec.StepRequests,
+                ["seconds"] = begun && step == rollout.Step ? Math.Round((app.Time.GetUtcNow() - rollout.StepStartedAt!.Value).TotalSeconds, 1) : null,
+                ["neededSeconds"] = (spec.IsShadow(step) ? spec.Shadow!.Time : spec.StepTime).TotalSeconds,
+            };
+        }
+    }
+
+    static IEnumerable<JsonNode> Shadows(TaktApp app, Deployment deployment, Route? route)
+    {
+        foreach (var shadow in route?.Shadows ?? [])
+        {
+            var stats = shadow.Slot.Stats.Now();
+            yield return new JsonObject
+            {
+                ["model"] = shadow.Slot.Name,
+                ["revision"] = shadow.Slot.Revision.Number,
+                ["sample"] = shadow.Sample,
+                ["requests"] = stats.Requests,
+                ["errors"] = stats.Errors,
+                ["p95Ms"] = Rounded(stats.Value("p95_ms")),
+                ["dropped"] = shadow.Dropped,
+                ["compared"] = shadow.Compared,
+                ["agreed"] = shadow.Agreed,
+                ["meanDifference"] = Rounded(shadow.MeanDifference, 6),
+            };
+        }
+        foreach (var wanted in deployment.Live?.Spec.Shadows ?? [])
+            if (app.Rollouts.WhyNotShadowed(deployment.Endpoint, wanted.Model) is { } why) yield return new JsonObject { ["model"] = wanted.Model, ["sample"] = wanted.Sample, ["notServed"] = why };
+    }
+
+    static JsonObject? Of(Revision? revision, Slot? slot)
+    {
+        if (revision is null) return null;
+        var stats = slot?.Revision.Number == revision.Number ? slot.Stats.Now() : null;
+        return new JsonObject
+        {
+            ["revision"] = revision.Number,
+            ["model"] = revision.Model ?? revision.Spec.Upstream?.Model,
+            ["createdAt"] = revision.CreatedAt,
+            ["loaded"] = stats is not null,
+            ["requests"] = stats?.Requests,
+            ["errors"] = stats?.Errors,
+            ["p50Ms"] = Rounded(stats?.Value("p50_ms")),
+            ["p95Ms"] = Rounded(stats?.Value("p95_ms")),
+        };
+    }
+
+    public static JsonObject Of(Rollout rollout) => new()
+    {
+        ["rollout"] = rollout.Number,
+        ["revision"] = rollout.Revision,
+        ["state"] = rollout.State.ToString(),
+        ["step"] = rollout.Step,
+        ["stepStartedAt"] = rollout.StepStartedAt,
+        ["evidence"] = rollout.Evidence,
+        ["createdAt"] = rollout.CreatedAt,
+        ["updatedAt"] = rollout.UpdatedAt,
+    };
+
+    public static JsonObject Of(RolloutLook look) => new()
+    {
+        ["time"] = look.Time,
+        ["kind"] = look.Kind,
+        ["step"] = look.Step,
+        ["share"] = look.Share,
+        ["challengerRequests"] = look.Challenger,
+        ["championRequests"] = look.Champion,
+        ["evidence"] = new JsonArray([.. look.Evidence.Select(Of)]),
+    };
+
+    static JsonObject Of(Evidence evidence) => new()
+    {
+        ["metric"] = evidence.Metric,
+        ["verdict"] = evidence.Verdict switch { EvidenceVerdict.Harm => "harm", EvidenceVerdict.NoHarm => "no harm", _ => "open" },
+        ["pairs"] = evidence.Pairs,
+        ["challenger"] = evidence.Challenger,
+        ["champion"] = evidence.Champion,
+        ["difference"] = evidence.Difference,
+        ["lower"] = evidence.Lower,
+        ["upper"] = evidence.Upper,
+        ["margin"] = evidence.Margin,
+        ["alpha"] = evidence.Alpha,
+        ["logEHarm"] = evidence.LogHarm,
+        ["logENoHarm"] = evidence.LogSafe,
+        ["words"] = evidence.InWords(),
+    };
+
+    static double? Rounded(double? value, int digits = 3) => value is { } v ? Math.Round(v, digits) : null;
+}
