@@ -44,7 +44,7 @@ static class DataStoreCommands
         var versions = Paths(app, tree);
         foreach (var path in relative)
         {
-            var (commit, isNew, stored) = await versions.Add(path, name, branch, message, cancel);
+            var (commit, isNew, stored) = await versions.Add(path, name, branch, message, fault => Terminal.Note($"takt: warning: {fault}; it is stored as it is"), cancel);
             if (parsed.GetValue(CommandLine.Json))
                 Terminal.Json(new JsonObject { ["path"] = path, ["new"] = isNew, ["commit"] = commit?.Id.ToString(), ["dataset"] = commit?.Dataset, ["files"] = commit?.Files, ["bytes"] = commit?.Bytes, ["stored"] = stored });
             else if (!isNew) Console.WriteLine($"{path}: nothing new");

@@ -37,10 +37,28 @@ static partial class PipelineCommands
         command.SetAction(async (parsed, cancel) =>
         {
             await using var app = ProjectFolder.Open(parsed);
-            return await Status(app.Pipelines, [], parsed.GetValue(CommandLine.Json), cancel);
+            var json = parsed.GetValue(CommandLine.Json);
+            var plan = await app.Pipelines.Plan([], cancel);
+            var refreshes = app.Refreshes.List();
+            if (json) Terminal.Json(new JsonObject { ["stages"] = new JsonArray([.. plan.Select(Json)]), ["refreshes"] = Takt.Server.Api.RefreshApi.View(refreshes) });
+            else
+            {
+                Show(plan);
+                if (refreshes.Count > 0)
+                {
+                    Console.WriteLine();
+                    DataText.Rows(["REFRESH", "SCHEDULE", "STATE", "NEXT", "ERROR"], refreshes.Select(r => new[]
+                    {
+                        r.Stage, r.Schedule, r.Failures > 1 ? $"{r.State} ({r.Failures} times)" : r.State, r.NextAt is { } next ? DataText.Time(next) : "never", DataText.OneLine(r.Error ?? ""),
+                    }));
+                }
+            }
+            return ExitCode.Ok;
         });
         return command;
     }
+
+    static void Show(IReadOnlyList<StageReason> plan) => DataText.Rows(["STAGE", "STATE", "REASON"], plan.Select(w => new[] { w.Stage, w.UpToDate ? "up to date" : "would run", w.Reason }));
 
     public static Command Why()
     {
@@ -106,7 +124,7 @@ static partial class PipelineCommands
     {
         var plan = await runner.Plan(stages, cancel);
         if (json) Terminal.Json(new JsonObject { ["stages"] = new JsonArray([.. plan.Select(Json)]) });
-        else DataText.Rows(["STAGE", "STATE", "REASON"], plan.Select(w => new[] { w.Stage, w.UpToDate ? "up to date" : "would run", w.Reason }));
+        else Show(plan);
         return ExitCode.Ok;
     }
 

@@ -70,6 +70,7 @@ public sealed class TaktApp : IAsyncDisposable
             new DeployStep(Deployments, Models),
         ];
         Pipelines = new PipelineRunner(folder, database, blobs, Runs, Steps, new LocalExecutor(), time);
+        Refreshes = new DataRefresh(Pipelines, Collect, database, time, $"{Environment.MachineName}/{Environment.ProcessId}/{Guid.NewGuid().ToString("N")[..8]}");
         Loop = new ClosedLoop(Monitors, Pipelines);
     }
 
@@ -84,6 +85,7 @@ public sealed class TaktApp : IAsyncDisposable
     public Datasets Datasets { get; }
     public Collector Collector { get; }
     public CollectStep Collect { get; }
+    public DataRefresh Refreshes { get; }
     public RunTracker Runs { get; }
     public ModelCatalog ModelCatalog { get; }
     public Webhooks Webhooks { get; }

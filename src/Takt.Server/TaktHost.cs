@@ -51,6 +51,7 @@ public static class TaktHost
         routes.MapGet("/health", () => "OK");
         routes.MapTesting(app);
         routes.MapDatasets(app);
+        routes.MapRefreshes(app);
         routes.MapRuns(app);
         routes.MapModels(app);
         routes.MapDeployments(app);

@@ -57,6 +57,7 @@ public sealed class TaktServer : IAsyncDisposable
                 builder.Services.AddHostedService<RolloutWorker>();
                 builder.Services.AddHostedService<LoopWorker>();
                 builder.Services.AddHostedService<PurgeWorker>();
+                builder.Services.AddHostedService<RefreshWorker>();
                 builder.Services.AddHostedService<Protocols.Webhooks.WebhookWorker>();
             });
             await web.StartAsync(cancel);

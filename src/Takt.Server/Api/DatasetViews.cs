@@ -24,7 +24,7 @@ sealed record VersionView(string Dataset, CommitView Commit, IReadOnlyList<FileV
     const int MostFiles = 1000;
 
     public static async Task<VersionView> Of(Datasets datasets, DatasetCommit commit, CancellationToken cancel) => new(commit.Dataset, CommitView.Of(commit),
-        (await datasets.Tree(commit, cancel)).Files.Take(MostFiles).Select(file => new FileView(file.Path, file.Digest.ToString(), file.Size)).ToList(),
+        await datasets.Files(commit, cancel).Take(MostFiles).Select(file => new FileView(file.Path, file.Digest.ToString(), file.Size)).ToListAsync(cancel),
         await datasets.Profile(commit, cancel));
 }
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Takt.Data;
 using Takt.Deployments;
+using Takt.Runs;
 
 namespace Takt.Server.Dashboard;
 
@@ -13,10 +14,31 @@ static class DataPages
     {
         if (!workspace.IsDefault) return ("Data", WorkspaceChoice.Elsewhere("Datasets"));
         var now = app.Time.GetUtcNow();
-        return ("Data", Parts.Section("Datasets", Parts.Table(["Dataset", "Version", "Rows", "Files", "Size", "Versions", "Collected"], app.Datasets.List().Select(d => new[]
+        return ("Data", Html.Of($"{Datasets(app, now)}{Refreshes(app, now)}"));
+    }
+
+    static Html Datasets(TaktApp app, DateTimeOffset now) => Parts.Section("Datasets", Parts.Table(["Dataset", "Version", "Rows", "Files", "Size", "Versions", "Collected"], app.Datasets.List().Select(d => new[]
         {
             Parts.Link($"/data/{d.Name}", d.Name), Parts.Id(d.Tip.Id.ToString()), Parts.Count(d.Tip.Rows), Parts.Count(d.Tip.Files), Parts.Size(d.Tip.Bytes), Parts.Count(d.Commits), Parts.Time(d.Tip.Time, now),
-        }), "No data has been collected.", "takt run", "Datasets")));
+        }), "No data has been collected.", "takt run", "Datasets"));
+
+    /// <summary>What is collected on a schedule; nothing when nothing is, or when the project file has faults, which the Pipelines page shows.</summary>
+    static Html Refreshes(TaktApp app, DateTimeOffset now)
+    {
+        IReadOnlyList<Refresh> list;
+        try
+        {
+            list = File.Exists(app.Folder.ProjectFile) ? app.Refreshes.List() : [];
+        }
+        catch (TaktException)
+        {
+            return Html.None;
+        }
+        if (list.Count == 0) return Html.None;
+        return Parts.Section("Refreshed on a schedule", Parts.Table(["Stage", "Schedule (UTC)", "State", "Next", "Last success", "Last error"], list.Select(r => new[]
+        {
+            Parts.Text(r.Stage), Parts.Text(r.Schedule), Parts.Badge(r.Failures > 1 ? $"{r.State}, {r.Failures} times" : r.State, r.State switch { "ok" => "good", "failing" => "bad", "running" => "busy", _ => "quiet" }), Parts.Text(r.NextAt?.UtcDateTime.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture)), Parts.Time(r.SucceededAt, now), Parts.Text(r.Error),
+        }), "Nothing is.", "takt status", "Refreshed on a schedule"));
     }
 
     public static async Task<(string, Html)> One(TaktApp app, Workspace workspace, string name)

@@ -39,6 +39,34 @@ static class Archives
         return all;
     }
 
+    /// <summary>Tells when a compressed table or an archive is damaged or cut off; of other files, nothing.</summary>
+    public static void Doubt(string file, string shown, Action<string> tell)
+    {
+        var gzip = file.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) && (DuckDb.CanRead(file) || Kind(file) is not null) || Kind(file) == ".tgz";
+        if (!gzip && Kind(file) != ".zip") return;
+        try
+        {
+            if (gzip) Gzip.Require(shown, file);
+            else
+            {
+                using var zip = ZipFile.OpenRead(file);
+                _ = zip.Entries.Count; // the list stands at the end: of what was cut off there is none
+            }
+        }
+        catch (TaktException e)
+        {
+            tell(e.Message);
+        }
+        catch (InvalidDataException e)
+        {
+            tell($"'{shown}' is damaged or cut off: {e.Message}");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // who takes it says so
+        }
+    }
+
     static IEnumerable<(string Entry, string File)> Zip(Stream content, string path, string wanted, string folder, Budget left)
     {
         using var zip = new ZipArchive(content, ZipArchiveMode.Read);

@@ -8,14 +8,23 @@ public sealed class DatasetDiffs(Datasets datasets)
     {
         options ??= new DiffOptions();
         var (before, now) = (datasets.Show(from), datasets.Show(to));
-        var (treeBefore, treeNow) = (await datasets.Tree(before, cancel), await datasets.Tree(now, cancel));
-        var (changes, same) = Files(treeBefore, treeNow);
+        var (changes, left, right) = (new List<FileChange>(), new List<TreeFile>(), new List<TreeFile>());
+        var fresh = 0L;
+        await foreach (var change in datasets.Changes(before, now, cancel))
+        {
+            if (change is { Before: { } a, After: { } b } && a.Id == b.Id) continue; // another mode, the same content
+            if (change.After is not null) fresh++;
+            changes.Add(new((change.After ?? change.Before)!.Value.File.Path, change.Before?.Size, change.After?.Size));
+            if (change.Before is { } old) left.Add(old.File);
+            if (change.After is { } file) right.Add(file.File);
+        }
+        var same = now.Files - fresh;
         if (changes.Count == 0) return new(before.Reference, now.Reference, [], same, [], new RowDiff([], false, 0, 0, 0, 0, new Dictionary<string, long>(), []), null);
         if (before.Profile is null || now.Profile is null) return new(before.Reference, now.Reference, changes, same, [], null, "one of the two holds no tables");
         var folder = datasets.Scratch();
         try
         {
-            var (a, b) = (await Export(before, treeBefore, treeNow, Path.Combine(folder, "a")), await Export(now, treeNow, treeBefore, Path.Combine(folder, "b")));
+            var (a, b) = (await Export(before, left, right, Path.Combine(folder, "a")), await Export(now, right, left, Path.Combine(folder, "b")));
             var profiles = (await datasets.Profile(before, cancel), await datasets.Profile(now, cancel));
             var compare = new RowComparison(a, b, options, Inferred(profiles));
             var (columns, rows) = await Task.Run(() => compare.Run(cancel), CancellationToken.None);
@@ -30,33 +39,26 @@ public sealed class DatasetDiffs(Datasets datasets)
             if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
         }
 
-        async Task<(IReadOnlyList<string> Differing, IReadOnlyList<string> Any)> Export(DatasetCommit commit, DatasetTree tree, DatasetTree other, string target)
+        async Task<(IReadOnlyList<string> Differing, IReadOnlyList<string> Any)> Export(DatasetCommit commit, List<TreeFile> files, List<TreeFile> others, string target)
         {
             // files that only have another name hold the same rows
-            var left = other.Files.GroupBy(file => file.Digest).ToDictionary(group => group.Key, group => group.Count());
-            var differing = new HashSet<string>(StringComparer.Ordinal);
-            foreach (var file in tree.Files.Where(file => DuckDb.CanRead(file.Path)))
-                if (left.TryGetValue(file.Digest, out var count) && count > 0) left[file.Digest] = count - 1;
-                else differing.Add(file.Path);
+            var elsewhere = others.GroupBy(file => file.Digest).ToDictionary(group => group.Key, group => group.Count());
+            var differing = new Dictionary<string, TreeFile>(StringComparer.Ordinal);
+            foreach (var file in files.Where(file => DuckDb.CanRead(file.Path)))
+                if (elsewhere.TryGetValue(file.Digest, out var count) && count > 0) elsewhere[file.Digest] = count - 1;
+                else differing[file.Path] = file;
             // for its columns, one file is needed even where none differs
-            var any = tree.Files.First(file => DuckDb.CanRead(file.Path)).Path;
-            await datasets.Export(commit, target, path => differing.Contains(path) || path == any, cancel);
+            var wanted = new Dictionary<string, TreeFile>(differing, StringComparer.Ordinal);
+            await foreach (var file in datasets.Files(commit, cancel))
+            {
+                if (!DuckDb.CanRead(file.Path)) continue;
+                wanted[file.Path] = file;
+                break;
+            }
+            await datasets.Export(wanted.Values, target, cancel);
             var all = Tables.Expand([target]).Select(Path.GetFullPath).ToList();
-            return (all.Where(file => differing.Contains(Path.GetRelativePath(target, file))).ToList(), all);
+            return (all.Where(file => differing.ContainsKey(Path.GetRelativePath(target, file))).ToList(), all);
         }
-    }
-
-    static (List<FileChange> Changes, long Same) Files(DatasetTree before, DatasetTree now)
-    {
-        var known = before.Files.ToDictionary(file => file.Path, StringComparer.Ordinal);
-        var changes = new List<FileChange>();
-        long same = 0;
-        foreach (var file in now.Files)
-            if (!known.Remove(file.Path, out var old)) changes.Add(new(file.Path, null, file.Size));
-            else if (old.Digest == file.Digest) same++;
-            else changes.Add(new(file.Path, old.Size, file.Size));
-        changes.AddRange(known.Values.Select(file => new FileChange(file.Path, file.Size, null)));
-        return (changes.OrderBy(change => change.Path, StringComparer.Ordinal).ToList(), same);
     }
 
     /// <summary>The column without a missing or repeated value in both versions: one called like a key first, then whole numbers and texts; never measurements.</summary>

@@ -110,6 +110,16 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
     public async Task<DatasetTree> Tree(DatasetCommit commit, CancellationToken cancel = default) =>
         await Tree(_store.Reader, ContentId.From(commit.Tree), cancel);
 
+    /// <summary>The files one by one, by path: for trees of millions.</summary>
+    public async IAsyncEnumerable<TreeFile> Files(DatasetCommit commit, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel = default)
+    {
+        await foreach (var file in new TreeReader(_store.Reader).Files(ContentId.From(commit.Tree), cancel)) yield return file.File;
+    }
+
+    /// <summary>The files that differ, by path; parts of the trees that are equal are not read.</summary>
+    internal IAsyncEnumerable<TreeChange> Changes(DatasetCommit before, DatasetCommit now, CancellationToken cancel = default) =>
+        new TreeReader(_store.Reader).Changes(ContentId.From(before.Tree), ContentId.From(now.Tree), cancel);
+
     /// <summary>The profile of all tables in the version; null when it holds none.</summary>
     public async Task<TableProfile?> Profile(DatasetCommit commit, CancellationToken cancel = default)
     {
@@ -140,6 +150,8 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
         var tree = await Tree(commit, cancel);
         await Checkouts.Fill(_store.Reader, wanted is null ? tree : new DatasetTree(tree.Files.Where(file => wanted(file.Path))), folder, cancel);
     }
+
+    internal Task Export(IEnumerable<TreeFile> files, string folder, CancellationToken cancel) => Checkouts.Fill(_store.Reader, new DatasetTree(files), folder, cancel);
 
     /// <summary>A new path for files in flight, on the file system of the store; whoever asks makes it and removes it.</summary>
     public string Scratch() => Path.Combine(scratch, Guid.NewGuid().ToString("N"));
@@ -212,6 +224,8 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
     async Task<(TableProfile? Profile, CheckReport? Report)> Examine(BlobReader reader, ContentId root, NewVersion version, DatasetCommit? known, DatasetCommit? tip, CancellationToken cancel)
     {
         if (known is not null && version.Expect is null) return default;
+        // a tip without a profile holds no table (or was added as it is): millions of names need not be read to learn that again
+        if (version.Expect is null && version.KeepOthers && tip is { Profile: null } && !version.Files.Keys.Any(DuckDb.CanRead)) return default;
         var tree = await Tree(reader, root, cancel);
         if (!tree.Files.Any(file => DuckDb.CanRead(file.Path)))
             return version.Expect is null ? default : throw TaktException.Invalid($"{version.Dataset}: expectations need tables, and none of the {tree.Files.Count} files is one");

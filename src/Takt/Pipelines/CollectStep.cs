@@ -8,7 +8,7 @@ namespace Takt.Pipelines;
 /// <c>collect</c>: brings what is new at <c>source</c> into a dataset, checks <c>expect</c> on the whole new version, and checks the version
 /// out at <c>path</c>. It is what an entry of <c>data:</c> with a <c>source</c> becomes.
 /// </summary>
-/// <remarks>Files are looked at in every run. A source elsewhere is asked in every run too, or, with <c>refresh</c>, once after each of its times.</remarks>
+/// <remarks>Files are looked at in every run. A source elsewhere is asked in every run too, or, with <c>refresh</c>, once after each of its times; a server does that by itself (<c>DataRefresh</c>).</remarks>
 public sealed class CollectStep(Collector collector, Datasets datasets, TimeProvider time) : IStepKind
 {
     public string Name => "collect";
@@ -28,7 +28,7 @@ public sealed class CollectStep(Collector collector, Datasets datasets, TimeProv
         var arguments = Read(context.With, context.Folder);
         var request = arguments.Request;
         var facts = new Dictionary<string, string> { ["dataset"] = request.Dataset };
-        if (!arguments.IsFiles) facts["asked"] = Due(arguments.Refresh).ToString("O", CultureInfo.InvariantCulture);
+        if (!arguments.IsFiles) facts["asked"] = Due(arguments.Refresh, time.GetUtcNow()).ToString("O", CultureInfo.InvariantCulture);
         else if (request.Unpack is null && request.Mask.Count == 0) facts["tree"] = (await datasets.CollectedTree(request.Dataset, context.Folder, request.Sources, cancel)).ToString();
         return facts;
     }
@@ -63,10 +63,19 @@ public sealed class CollectStep(Collector collector, Datasets datasets, TimeProv
         return (arguments.Request with { Expect = ExpectationReader.Read(stage.With!, project.Folder.Root) }, arguments.Path);
     }
 
-    // the newest time of the schedule that has passed: the key changes with it, and with nothing else
-    DateTimeOffset Due(string? refresh)
+    /// <summary>The entries with a <c>refresh</c>: their stage, schedule and dataset.</summary>
+    public IEnumerable<(string Stage, string Schedule, string Dataset)> Scheduled(Project project)
     {
-        var now = time.GetUtcNow();
+        foreach (var stage in project.Stages)
+            if (stage.Kind == this && Read(stage.With!, null) is { Refresh: { } schedule } arguments) yield return (stage.Name, schedule, arguments.Request.Dataset);
+    }
+
+    /// <summary>The next time of a schedule after a moment; null: never.</summary>
+    public static DateTimeOffset? Next(string schedule, DateTimeOffset now) => CronExpression.Parse(schedule).GetNextOccurrence(now, TimeZoneInfo.Utc);
+
+    /// <summary>The newest time of a schedule that has passed: a stage's key changes with it, and with nothing else. Without a schedule, now.</summary>
+    public static DateTimeOffset Due(string? refresh, DateTimeOffset now)
+    {
         if (refresh is null || !CronExpression.TryParse(refresh, out var cron)) return now;
         for (var back = TimeSpan.FromHours(1); back < TimeSpan.FromDays(800); back *= 4)
             if (cron.GetOccurrences(now - back, now, TimeZoneInfo.Utc, fromInclusive: true, toInclusive: true).Select(o => (DateTimeOffset?)o).LastOrDefault() is { } last) return last;

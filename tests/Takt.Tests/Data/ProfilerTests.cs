@@ -80,4 +80,22 @@ public sealed class ProfilerTests
             File.Delete(file);
         }
     }
+
+    [Fact]
+    public void A_very_wide_table_has_the_profile_of_its_columns()
+    {
+        var random = new Random(3);
+        Column Of(int i) => (i % 3) switch
+        {
+            0 => Column.Of($"c{i}", Enumerable.Range(0, 60).Select(_ => (long)random.Next(-20, 20)).ToArray()),
+            1 => Column.Of($"c{i}", Enumerable.Range(0, 60).Select(j => j % 7 == 0 ? double.NaN : random.NextDouble() - 0.5).ToArray()),
+            _ => Column.Of($"c{i}", Enumerable.Range(0, 60).Select(j => j % 9 == 0 ? null : $"t{random.Next(8)}").ToArray()),
+        };
+        var columns = Enumerable.Range(0, 450).Select(Of).ToArray();
+        var wide = Profile(columns);
+        Assert.Equal(450, wide.Columns.Count);
+        // fewer columns are counted in another way
+        Assert.Equal(Profile(columns[..150]).ToJson(), (wide with { Columns = wide.Columns.Take(150).ToList() }).ToJson());
+        Assert.Equal(Profile(columns[300..]).ToJson(), (wide with { Columns = wide.Columns.Skip(300).ToList() }).ToJson());
+    }
 }

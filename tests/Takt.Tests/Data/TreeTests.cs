@@ -129,4 +129,32 @@ public sealed class TreeTests : IAsyncLifetime
             return true;
         }, iter: 20_000);
     }
+
+    /// <summary>Run by <c>bench/data/tree.sh</c>: prints, asserts only that the work was done.</summary>
+    [Fact(Explicit = true)]
+    public async Task Ten_million_files_of_which_one_changes()
+    {
+        const int Count = 10_000_000;
+        var watch = System.Diagnostics.Stopwatch.StartNew();
+        var root = Build(Enumerable.Range(0, Count).Select(i => File(i, i)));
+        var first = new DatasetCommit("many", root.Id.Digest, [], "bench", DateTimeOffset.UnixEpoch, "", "", root.Files, root.Bytes, null, null);
+        _writer.Add(first.Json());
+        await _writer.Commit(session => DatasetTable.Add(session, first, DatasetReference.Main, null, DateTimeOffset.UnixEpoch, ""));
+        Tell("tree of 10,000,000 files made");
+        var datasets = new Datasets(_database, _store, TimeProvider.System, Path.Combine(_folder, "scratch"));
+        var source = Path.Combine(_folder, "new");
+        System.IO.File.WriteAllText(source, "new");
+        watch.Restart();
+        var second = (await datasets.Commit(new NewVersion("many", new Dictionary<string, string> { ["part-50000/file-5000000.csv.bin"] = source }) { KeepOthers = true })).Commit;
+        Tell("one file more committed");
+        var diff = await new DatasetDiffs(datasets).Between(first.Reference, second.Reference);
+        Tell("the two versions compared");
+        Assert.Equal((Count + 1, 1, Count), ((int)second.Files, diff.Files.Count, (int)diff.SameFiles));
+
+        void Tell(string what)
+        {
+            TestContext.Current.TestOutputHelper?.WriteLine($"{what}: {watch.Elapsed.TotalSeconds:F2} s, {Environment.WorkingSet >> 20} MiB of memory");
+            watch.Restart();
+        }
+    }
 }

@@ -152,4 +152,77 @@ public sealed class WorkTreeTests : IAsyncDisposable
         Assert.Equal(merged.Id, (await branches.Merge("data@cleaned")).Id);
         Assert.Equal(TaktError.Conflict, (await Assert.ThrowsAsync<TaktException>(() => branches.Create("first", "data", tag: true))).Error);
     }
+
+    [Fact]
+    public async Task What_a_killed_checkout_left_is_never_data_and_goes_with_the_next_one()
+    {
+        using var gone = System.Diagnostics.Process.Start("true");
+        await gone.WaitForExitAsync(TestContext.Current.CancellationToken);
+        await Add();
+        var (inside, beside, alive) = ($"data/sub/.takt-{gone.Id}-{Guid.NewGuid():N}.tmp", $".takt-{gone.Id}-{Guid.NewGuid():N}.tmp", $"data/.takt-{Environment.ProcessId}-{Guid.NewGuid():N}.tmp");
+        Write(inside, "half");
+        Write(alive, "another thread's");
+        Directory.CreateDirectory(PathOf(beside));
+        Write($"{beside}/a.txt", "half");
+        Assert.Empty(Status());
+        Assert.Equal(2, (await Add()).Files);
+        Directory.CreateDirectory(PathOf("data/empty"));
+        File.Delete(PathOf("data/a.txt"));
+        await _paths.Checkout(_tree.Named(PathOf("data")), only: null, force: false);
+        Assert.False(File.Exists(PathOf(inside)));
+        Assert.False(Directory.Exists(PathOf(beside)));
+        Assert.True(File.Exists(PathOf(alive)));
+        Assert.Equal("a", File.ReadAllText(PathOf("data/a.txt")));
+    }
+
+    [Fact]
+    public async Task Missing_folders_come_back_beside_those_that_stand()
+    {
+        Directory.CreateDirectory(PathOf("data/deep/er/still"));
+        Write("data/deep/er/still/c.txt", "c");
+        Write("data/deep/d.txt", "d");
+        await Add();
+        Directory.Delete(PathOf("data/deep"), recursive: true);
+        File.Delete(PathOf("data/sub/b.txt"));
+        Assert.Equal((3, 0), await _paths.Checkout(_tree.Named(PathOf("data")), only: null, force: false));
+        Assert.Empty(Status());
+        Assert.Equal("c", File.ReadAllText(PathOf("data/deep/er/still/c.txt")));
+        Directory.Delete(PathOf("data"), recursive: true);
+        Assert.Equal((1, 0), await _paths.Checkout(_tree.Named(PathOf("data")), only: "deep/er", force: false));
+        Assert.Equal(["data/deep/er/still/c.txt"], Directory.GetFiles(PathOf("data"), "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(_folder, file)));
+        Assert.DoesNotContain(Directory.GetFileSystemEntries(_folder, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 }), path => path.EndsWith(".tmp", StringComparison.Ordinal) && !path.Contains("/store/", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task What_the_store_has_lost_fails_for_itself_alone_and_is_named()
+    {
+        Write("data/lost.txt", "lost");
+        await Add();
+        await _store.Delete(Digest.Of("lost"u8), TestContext.Current.CancellationToken);
+        Directory.Delete(PathOf("data"), recursive: true);
+        var e = await Assert.ThrowsAsync<TaktException>(() => _paths.Checkout(_tree.Named(PathOf("data")), only: null, force: false));
+        Assert.Contains("'data/lost.txt'", e.Faults[0]);
+        Assert.Equal("a", File.ReadAllText(PathOf("data/a.txt")));
+        Assert.False(File.Exists(PathOf("data/lost.txt")));
+    }
+
+    [Fact]
+    public async Task A_compressed_table_or_archive_that_was_cut_off_is_told_and_kept_as_it_is()
+    {
+        using (var zip = System.IO.Compression.ZipFile.Open(PathOf("whole.zip"), System.IO.Compression.ZipArchiveMode.Create))
+        using (var entry = zip.CreateEntry("a.txt").Open()) entry.Write("a"u8);
+        using (var gzip = new System.IO.Compression.GZipStream(File.Create(PathOf("whole.csv.gz")), System.IO.Compression.CompressionLevel.Fastest)) gzip.Write(RandomNumberGenerator.GetBytes(5000));
+        foreach (var name in (string[])["whole.zip", "whole.csv.gz"])
+        {
+            var content = File.ReadAllBytes(PathOf(name));
+            File.WriteAllBytes(PathOf("data/" + name), content);
+            File.WriteAllBytes(PathOf("data/cut-" + name), content[..^30]);
+        }
+        Write("data/table.gz", "no table by its name");
+        var told = new List<string>();
+        Assert.Equal(7, (await _paths.Add("data", null, "main", "", told.Add)).Commit!.Files);
+        Assert.Equal(2, told.Count);
+        Assert.Contains("'data/cut-whole.csv.gz' is damaged or cut off", told[0]);
+        Assert.Contains("'data/cut-whole.zip' is damaged or cut off", told[1]);
+    }
 }

@@ -9,7 +9,8 @@ static class FolderScan
 {
     static readonly EnumerationOptions s_all = new() { AttributesToSkip = 0, RecurseSubdirectories = false, ReturnSpecialDirectories = false, IgnoreInaccessible = false };
 
-    public static IEnumerable<FoundFile> Files(string folder, string prefix = "")
+    /// <param name="leftover">Told each path that a checkout which was killed has left in flight; such names are never files of the data.</param>
+    public static IEnumerable<FoundFile> Files(string folder, string prefix = "", Action<string>? leftover = null)
     {
         var names = new FileSystemEnumerable<(string Name, bool Folder)>(folder, (ref FileSystemEntry entry) => (entry.FileName.ToString(), entry.IsDirectory), s_all).ToArray();
         for (var i = 0; i < names.Length; i++)
@@ -17,10 +18,15 @@ static class FolderScan
         Array.Sort(names, PathOrder.Compare);
         foreach (var (name, isFolder) in names)
         {
+            if (InFlight.Is(name))
+            {
+                if (leftover is not null && InFlight.IsDead(name)) leftover($"{folder}/{name}");
+                continue;
+            }
             var full = folder + "/" + name;
             if (name.Contains('\uFFFD') && FileStat.OfLink(full) is null) throw TaktException.Invalid($"the name of '{full}' is not UTF-8; rename it");
             if (isFolder)
-                foreach (var file in Files(full, $"{prefix}{name}/")) yield return file;
+                foreach (var file in Files(full, $"{prefix}{name}/", leftover)) yield return file;
             else if (FileStat.OfLink(full) is { } stat) yield return new FoundFile(Encoding.UTF8.GetBytes(prefix + name), full, stat);
         }
     }

@@ -15,15 +15,16 @@ public sealed class VersionedPaths(WorkTree tree, Database database, PackStore s
     /// </summary>
     /// <param name="path">Relative to the root.</param>
     /// <param name="dataset">Null: as the pointer says, else the path's last part.</param>
+    /// <param name="doubtful">Told each compressed table or archive that is damaged or cut off; it is stored as it is.</param>
     /// <returns>The version and whether it is new; no version for a file.</returns>
     /// <exception cref="TaktException">NotFound, Invalid. Unavailable: the disk is full, or files can't be read; all are named. Conflict.</exception>
-    public async Task<(DatasetCommit? Commit, bool IsNew, long Stored)> Add(string path, string? dataset, string branch, string message, CancellationToken cancel = default)
+    public async Task<(DatasetCommit? Commit, bool IsNew, long Stored)> Add(string path, string? dataset, string branch, string message, Action<string>? doubtful = null, CancellationToken cancel = default)
     {
         var pointer = File.Exists($"{tree.Root}/{path}.takt") ? TrackedPath.Read(tree.Root, $"{tree.Root}/{path}.takt") : null;
         dataset ??= pointer?.Dataset ?? WorkTree.DatasetName(path);
         DatasetReference.CheckName(dataset);
         await using var writer = await store.Begin($"add {path}");
-        var (root, isFolder) = await Task.Run(() => tree.Take(writer, path), cancel);
+        var (root, isFolder) = await Task.Run(() => tree.Take(writer, path, doubtful ?? (_ => { })), cancel);
         CrashPoint.Pass("tree.taken");
         if (!isFolder)
         {

@@ -13,6 +13,7 @@ namespace Takt.Data.WorkTrees;
 public sealed record WorkTree(string Root, string State)
 {
     const string Ending = ".takt";
+    const int MostFaults = 20;
 
     /// <summary>The nearest takt project, git repository or folder with a <c>.takt/</c> at or above <paramref name="start"/>; else that folder itself.</summary>
     public static WorkTree Find(string start)
@@ -103,7 +104,8 @@ public sealed record WorkTree(string Root, string State)
 
     /// <summary>Brings a folder or file into the store as it is now. Files whose stat is noted are not read.</summary>
     /// <returns>The root of its tree, or the file; with the number of files and bytes.</returns>
-    internal (TreeNodeRef Root, bool IsFolder) Take(StoreWriter writer, string path)
+    /// <param name="doubtful">Told each table or archive, newly taken, that is damaged or cut off: it is stored as it is.</param>
+    internal (TreeNodeRef Root, bool IsFolder) Take(StoreWriter writer, string path, Action<string> doubtful)
     {
         var full = Full(path);
         var stat = FileStat.OfLink(full) ?? throw TaktException.NotFound($"no file or folder '{full}'");
@@ -114,6 +116,7 @@ public sealed record WorkTree(string Root, string State)
             var one = new FileIntake<bool>(writer, (_, taken) => file = taken);
             one.Add(full, stat, true);
             one.Finish();
+            Archives.Doubt(full, path, doubtful);
             return (new TreeNodeRef([], 1, file.Stat.Size, file.Id), false);
         }
         var builder = new TreeBuilder(node => writer.Add(node));
@@ -126,7 +129,11 @@ public sealed record WorkTree(string Root, string State)
             while (hasKnown && TreeEntry.Compare(known.Current.Path, file.Path) < 0) hasKnown = known.MoveNext();
             if (hasKnown && known.Current.Path.AsSpan().SequenceEqual(file.Path) && known.Current.Stat == file.Stat && writer.Has(known.Current.Id))
                 intake.Skip(file.Path, new TakenFile(known.Current.Id, file.Stat, null)); // keeps its place in the order
-            else intake.Add(file.FullPath, file.Stat, file.Path);
+            else
+            {
+                intake.Add(file.FullPath, file.Stat, file.Path);
+                if (file.Stat.Kind == FileKind.File) Archives.Doubt(file.FullPath, file.FullPath[(Root.Length + 1)..], doubtful);
+            }
         }
         intake.Finish();
         var root = builder.Finish();
@@ -162,13 +169,14 @@ public sealed record WorkTree(string Root, string State)
         var wanted = new List<TreeEntry>();
         var gone = new List<FoundFile>();
         var lost = new List<string>();
-        Directory.CreateDirectory(full);
+        foreach (var left in Directory.Exists(Path.GetDirectoryName(full)) ? Directory.EnumerateFileSystemEntries(Path.GetDirectoryName(full)!, ".takt-*.tmp").ToList() : [])
+            if (InFlight.IsDead(Path.GetFileName(left))) InFlight.Remove(left);
         var index = StatIndex.Read(IndexFile(tracked.Path));
         using var known = (index?.Files ?? []).GetEnumerator();
         var hasKnown = known.MoveNext();
         var at = 0;
         var kept = new Dictionary<int, FileStat>();
-        foreach (var found in FolderScan.Files(full))
+        foreach (var found in Directory.Exists(full) ? FolderScan.Files(full, leftover: InFlight.Remove) : [])
         {
             while (hasKnown && TreeEntry.Compare(known.Current.Path, found.Path) < 0) hasKnown = known.MoveNext();
             for (; at < files.Count && TreeEntry.Compare(files[at].Path, found.Path) < 0; at++) wanted.Add(files[at]);
@@ -188,18 +196,84 @@ public sealed record WorkTree(string Root, string State)
         if (lost.Count > 0) throw Lost(lost);
         wanted.RemoveAll(file => !Chosen(file.Path));
         foreach (var file in gone) File.Delete(file.FullPath);
-        string? last = null;
-        foreach (var file in wanted)
-            if (Path.GetDirectoryName(full + "/" + Encoding.UTF8.GetString(file.Path))! is var folder && folder != last) Directory.CreateDirectory(last = folder);
-        await Parallel.ForEachAsync(wanted, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = cancel }, (file, _) =>
-        {
-            Put(store.Reader, file, full + "/" + Encoding.UTF8.GetString(file.Path));
-            return ValueTask.CompletedTask;
-        });
+        var faults = await Write(full, wanted, store.Reader, cancel);
+        if (wanted.Count == 0) Directory.CreateDirectory(full);
+        if (faults.Count > 0)
+            throw new TaktException(TaktError.Invalid, [.. faults.Take(MostFaults), .. faults.Count > MostFaults ? [$"and {faults.Count - MostFaults:N0} more"] : Array.Empty<string>(), $"the other {wanted.Count - faults.Count:N0} files were written"]);
         if (only is null) Note(tracked, files);
         return (wanted.Count, gone.Count);
 
         bool Chosen(byte[] path) => only is null || Encoding.UTF8.GetString(path) is var text && (text == only || text.StartsWith(only.TrimEnd('/') + "/", StringComparison.Ordinal) || Glob.Matches(only, text));
+    }
+
+    /// <summary>
+    /// Writes files on all cores. Folders that are not there yet are filled aside and renamed once: half the system calls, and killed half-way none of it is seen.
+    /// What the store can't give fails for itself alone.
+    /// </summary>
+    /// <returns>The faults.</returns>
+    static async Task<List<string>> Write(string full, List<TreeEntry> wanted, BlobReader blobs, CancellationToken cancel)
+    {
+        const int MostInRun = 256; // files of one folder one core after another: two that write into it at once wait for each other
+        var targets = new Dictionary<string, string>(StringComparer.Ordinal);
+        var aside = new List<(string From, string To)>();
+        var runs = new List<(string Folder, bool Fresh, int Start, int Count)>();
+        string? last = null;
+        for (var i = 0; i < wanted.Count; i++)
+        {
+            var folder = Path.GetDirectoryName(full + "/" + Encoding.UTF8.GetString(wanted[i].Path))!;
+            if (folder == last && runs[^1].Count < MostInRun) runs[^1] = runs[^1] with { Count = runs[^1].Count + 1 };
+            else runs.Add((Target(folder), Target(folder) != folder, i, 1));
+            last = folder;
+        }
+        var faults = new List<string>();
+        try
+        {
+            await Parallel.ForEachAsync(runs, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = cancel }, (run, _) =>
+            {
+                if (run.Fresh) Directory.CreateDirectory(run.Folder);
+                for (var i = run.Start; i < run.Start + run.Count; i++)
+                {
+                    var path = run.Folder + "/" + Path.GetFileName(Encoding.UTF8.GetString(wanted[i].Path));
+                    try
+                    {
+                        if (run.Fresh) Make(blobs, wanted[i], path);
+                        else Put(blobs, wanted[i], path);
+                    }
+                    catch (TaktException e) when (e.Error is TaktError.NotFound or TaktError.Invalid)
+                    {
+                        lock (faults) faults.Add($"'{Path.GetFileName(full)}/{Encoding.UTF8.GetString(wanted[i].Path)}': {e.Message}");
+                    }
+                }
+                return ValueTask.CompletedTask;
+            });
+            CrashPoint.Pass("checkout.filled");
+            foreach (var (from, to) in aside)
+                if (Directory.Exists(from)) Directory.Move(from, to);
+            return faults;
+        }
+        catch (IOException e) when (StorageFaults.Of(e, full) is null && aside.Any(folder => Directory.Exists(folder.From) && Directory.Exists(folder.To)))
+        {
+            throw new TaktException(TaktError.Conflict, $"somebody else made '{aside.First(folder => Directory.Exists(folder.From) && Directory.Exists(folder.To)).To}' meanwhile; check out again", e);
+        }
+        finally
+        {
+            foreach (var (from, _) in aside)
+                if (Directory.Exists(from)) Directory.Delete(from, recursive: true);
+        }
+
+        string Target(string folder)
+        {
+            if (targets.TryGetValue(folder, out var target)) return target;
+            var parent = Path.GetDirectoryName(folder)!;
+            if (Directory.Exists(folder)) target = folder;
+            else if (folder != full && Target(parent) is var above && above != parent) target = above + "/" + Path.GetFileName(folder);
+            else
+            {
+                target = $"{parent}/{InFlight.Name()}";
+                aside.Add((target, folder));
+            }
+            return targets[folder] = target;
+        }
     }
 
     /// <summary>Writes the pointer and sees that git ignores what it stands for.</summary>
@@ -256,18 +330,23 @@ public sealed record WorkTree(string Root, string State)
 
     static void Put(BlobReader blobs, TreeEntry file, string path)
     {
-        var tmp = $"{Path.GetDirectoryName(path)}/.takt-{Guid.NewGuid():N}.tmp";
+        var tmp = $"{Path.GetDirectoryName(path)}/{InFlight.Name()}";
         try
         {
-            if (file.Mode == TreeFileMode.Link) File.CreateSymbolicLink(tmp, Encoding.UTF8.GetString(blobs.Bytes(file.Id).GetAwaiter().GetResult()));
-            else blobs.Place(file.Id, tmp, file.Mode == TreeFileMode.Executable, readOnly: false);
+            Make(blobs, file, tmp);
             File.Move(tmp, path, overwrite: true);
         }
-        catch (TaktException e)
+        catch
         {
             File.Delete(tmp);
-            throw new TaktException(e.Error, $"'{path}': {e.Message}", e);
+            throw;
         }
+    }
+
+    static void Make(BlobReader blobs, TreeEntry file, string path)
+    {
+        if (file.Mode == TreeFileMode.Link) File.CreateSymbolicLink(path, Encoding.UTF8.GetString(blobs.Bytes(file.Id).GetAwaiter().GetResult()));
+        else blobs.Place(file.Id, path, file.Mode == TreeFileMode.Executable, readOnly: false);
     }
 
     static ContentId Content(FoundFile file) => file.Stat.Kind switch

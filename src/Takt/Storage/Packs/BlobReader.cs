@@ -100,11 +100,29 @@ public sealed class BlobReader
         if (IsLoose(id) && !executable) Files.LinkOrCopy(_whole.LocalFile(id.Digest).GetAwaiter().GetResult(), file);
         else
         {
+            if (!IsLoose(id) && TryPlaceSmall(id, file, (executable ? 0x16D : 0x124) | (readOnly ? 0 : 0x80))) return; // 0555, 0444, and 0200
             if (IsLoose(id)) File.Copy(_whole.LocalFile(id.Digest).GetAwaiter().GetResult(), file);
             else CopyTo(id, file);
             const UnixFileMode Read = UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
             const UnixFileMode Execute = UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
             if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(file, Read | (executable ? Execute : 0) | (readOnly ? 0 : UnixFileMode.UserWrite));
+        }
+    }
+
+    // three system calls a file; at ten thousand files they are what a checkout takes
+    bool TryPlaceSmall(ContentId id, string file, int mode)
+    {
+        if (_find(id) is not { Entry.Kind: RecordKind.Bytes } hit) return false;
+        var buffer = ArrayPool<byte>.Shared.Rent((int)hit.Entry.Length);
+        try
+        {
+            var content = buffer.AsSpan(0, (int)hit.Entry.Length);
+            hit.Pack.Read(hit.Entry, content);
+            return ContentId.Of(content) == id ? FileBytes.TryCreate(file, content, mode) : throw Wrong(id);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
         }
     }
 

@@ -45,8 +45,35 @@ static partial class FileBytes
         return length;
     }
 
+    /// <summary>Makes a new file of the content. False: it could not be, and nothing is there; .NET's own way then says why.</summary>
+    /// <param name="mode">Permissions, less the process's umask.</param>
+    public static unsafe bool TryCreate(string path, ReadOnlySpan<byte> content, int mode)
+    {
+        if (!OperatingSystem.IsLinux()) return false;
+        const int WriteOnlyNewClosedOnExec = 0x800C1; // O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC
+        var fd = create(path, WriteOnlyNewClosedOnExec, mode);
+        if (fd < 0) return false;
+        var written = 0;
+        fixed (byte* start = content)
+            while (written < content.Length)
+            {
+                var put = write(fd, start + written, content.Length - written);
+                if (put <= 0) break;
+                written += (int)put;
+            }
+        var whole = close(fd) == 0 && written == content.Length;
+        if (!whole) File.Delete(path);
+        return whole;
+    }
+
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
     private static partial int open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int create(string path, int flags, int mode);
+
+    [LibraryImport("libc")]
+    private static unsafe partial nint write(int fd, byte* buffer, nint length);
 
     [LibraryImport("libc", SetLastError = true)]
     private static unsafe partial nint read(int fd, byte* buffer, nint length);

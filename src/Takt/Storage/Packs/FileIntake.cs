@@ -188,6 +188,7 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
             {
                 using var batch = task.GetAwaiter().GetResult();
                 writer.Add(batch);
+                batch.Hashed.GetAwaiter().GetResult();
                 foreach (ref readonly var piece in batch.Pieces) list.Add(piece.Id, piece.Length);
             }
         }
@@ -202,10 +203,11 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
         return id;
     }
 
-    // reads, finds the cuts and hashes the whole; the hashes of the chunks are another core's
+    // reads and finds the cuts; the hash of the whole, batch behind batch, and those of the chunks are whichever core's is free
     byte[] Cut(SafeFileHandle file, BlockingCollection<Task<RecordBatch>> batches, CancellationToken stop)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var hashing = Task.CompletedTask;
         try
         {
             var left = Array.Empty<byte>();
@@ -235,14 +237,22 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
                     batch.Prepare(writer.Known);
                     return batch;
                 }, CancellationToken.None);
-                hash.AppendData(batch.Buffer, fresh, length - fresh);
+                var (earlier, count) = (hashing, length - fresh);
+                hashing = batch.Hashed = Task.Run(async () =>
+                {
+                    await earlier;
+                    hash.AppendData(batch.Buffer, fresh, count);
+                }, CancellationToken.None);
                 batches.Add(ready, stop);
             }
+            batches.CompleteAdding();
+            hashing.GetAwaiter().GetResult();
             return hash.GetHashAndReset();
         }
         finally
         {
-            batches.CompleteAdding();
+            if (!batches.IsAddingCompleted) batches.CompleteAdding();
+            hashing.GetAwaiter().GetResult(); // it uses the hash
         }
     }
 }

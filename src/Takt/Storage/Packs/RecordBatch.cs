@@ -13,6 +13,9 @@ sealed class RecordBatch(int capacity) : IDisposable
     /// <summary>At least the capacity.</summary>
     public byte[] Buffer { get; } = ArrayPool<byte>.Shared.Rent(Math.Max(capacity, 1));
 
+    /// <summary>Done when somebody who hashes the buffer as part of a larger whole no longer needs it.</summary>
+    public Task Hashed { get; set; } = Task.CompletedTask;
+
     public Span<Piece> Pieces => CollectionsMarshal.AsSpan(_pieces);
 
     /// <summary>Where a piece lies in the buffer, and once it is prepared what is to be stored of it.</summary>
