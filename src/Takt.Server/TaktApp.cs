@@ -141,7 +141,7 @@ public sealed class TaktApp : IAsyncDisposable
         try
         {
             var (blobs, scratch) = OpenBlobs(folder, options.Blobs.Value, time);
-            return new TaktApp(folder, database, new PackStore(blobs, database, time ?? TimeProvider.System), scratch, time ?? TimeProvider.System, options.Testing) { Retention = options.Retention.Value, Bucket = blobs as S3BlobStore };
+            return new TaktApp(folder, database, new PackStore(blobs, database, time ?? TimeProvider.System) { SmallInRows = blobs is FolderBlobStore }, scratch, time ?? TimeProvider.System, options.Testing) { Retention = options.Retention.Value, Bucket = blobs as S3BlobStore };
         }
         catch
         {

@@ -15,6 +15,7 @@ static partial class BlobRoots
         ["pack"] = "what the store has, not what is needed",
         ["blob_quarantine"] = "what is about to go",
         ["store_lease"] = "holds no ids",
+        ["small_blob"] = "the bytes themselves: what names them stands elsewhere",
         ["file_digest"] = "stats of the work tree's files",
         ["dataset_commit"] = "kept by refs, the reflog and whatever names a version",
         ["dataset_ref"] = "followed with all their history",

@@ -1,4 +1,5 @@
 using Takt.Storage;
+using Takt.Storage.Packs;
 
 namespace Takt.Runs;
 
@@ -39,10 +40,17 @@ public sealed class ArtifactFiles(Database database, IBlobStore blobs, TimeProvi
         return path.Trim('/');
     }
 
-    public async Task Put(string path, Stream content, CancellationToken cancel) => await Put(path, await blobs.Put(content, cancel));
+    /// <summary>On return the file and its name are durable.</summary>
+    public async Task Put(string path, Stream content, CancellationToken cancel)
+    {
+        if (blobs is PackStore packs) await packs.Put(content, (session, blob) => Name(session, path, blob), cancel);
+        else await Put(path, await blobs.Put(content, cancel));
+    }
 
     /// <summary>A blob that the store has already gets a name.</summary>
-    public Task Put(string path, Blob blob) => database.Write(session =>
+    public Task Put(string path, Blob blob) => database.Write(session => Name(session, path, blob));
+
+    void Name(SqlSession session, string path, Blob blob)
     {
         if (OfRun(session, path) is var (run, inner))
             session.Execute($"""
@@ -54,7 +62,7 @@ public sealed class ArtifactFiles(Database database, IBlobStore blobs, TimeProvi
                 insert into artifact_file(path, digest, size, created) values({path}, {blob.Id}, {blob.Length}, {time.GetUtcNow()})
                 on conflict(path) do update set digest = excluded.digest, size = excluded.size, created = excluded.created
                 """);
-    });
+    }
 
     /// <exception cref="TaktException">NotFound.</exception>
     public async Task<Stream> Open(string path, CancellationToken cancel) => await blobs.Open(Find(path), cancel);

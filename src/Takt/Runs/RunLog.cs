@@ -152,8 +152,9 @@ public sealed class RunLog(Database database, TimeProvider time, Workspace works
         List<(string Key, string Old, string New)>? changed = null;
         foreach (var (key, value) in values)
         {
-            if (session.Text($"select value from run_param where run = {run} and key = {key}") is not { } old) RunTable.SetParam(session, run, key, value);
-            else if (old != value) (changed ??= []).Add((key, old, value));
+            if (RunTable.SetParam(session, run, key, value)) continue;
+            var old = session.Text($"select value from run_param where run = {run} and key = {key}")!;
+            if (old != value) (changed ??= []).Add((key, old, value));
         }
         if (changed is null) return;
         throw TaktException.Invalid(values.Count == 1

@@ -45,9 +45,10 @@ static class RunTable
         insert into run_tag(run, key, value) values({run}, {key}, {value}) on conflict(run, key) do update set value = excluded.value
         """);
 
-    public static void SetParam(SqlSession session, RunId run, string key, string value) => session.Execute($"""
+    /// <returns>Whether it was new.</returns>
+    public static bool SetParam(SqlSession session, RunId run, string key, string value) => session.Execute($"""
         insert into run_param(run, key, value) values({run}, {key}, {value}) on conflict(run, key) do nothing
-        """);
+        """) > 0;
 
     /// <summary>Counts runs in the order of their creation. PostgreSQL's servers would wait for each other at a maximum.</summary>
     public static Sql NextSeq(SqlSession session) =>
@@ -98,7 +99,8 @@ static class RunTable
         if (points.Length <= OpenBlock / 2)
         {
             if (session.Execute($"""
-                update metric_block set points = cast(points || {points} as blob) where run = {run} and key = {key} and seq = 0 and length(points) <= {OpenBlock - points.Length}
+                insert into metric_block(run, key, seq, points) values({run}, {key}, 0, {points})
+                on conflict(run, key, seq) do update set points = cast(metric_block.points || excluded.points as blob) where length(metric_block.points) <= {OpenBlock - points.Length}
                 """) > 0) return;
             session.Execute($"""
                 update metric_block set seq = (select max(seq) + 1 from metric_block where run = {run} and key = {key}) where run = {run} and key = {key} and seq = 0

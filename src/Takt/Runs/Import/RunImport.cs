@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Takt.Storage;
+using Takt.Storage.Packs;
 
 namespace Takt.Runs.Import;
 
@@ -51,7 +52,7 @@ public sealed class RunImport(Database database, IBlobStore blobs, TimeProvider 
         {
             if (file.Path.Split('/').Any(part => part.Length == 0 || part is "." or "..")) throw TaktException.Invalid($"'{file.Path}' is no path of an artifact");
             await using var content = await file.Open(cancel);
-            var blob = await blobs.Put(content, cancel);
+            var blob = blobs is PackStore packs ? await packs.Put(content, static (_, _) => { }, cancel) : await blobs.Put(content, cancel);
             stored.Add(new Artifact(file.Path, blob.Id, blob.Length));
         }
         return stored;

@@ -22,6 +22,7 @@ public sealed class PackStore : IBlobStore, IDisposable
     const long MostCopies = 4L << 30;
 
     readonly TimeProvider _time;
+    readonly SmallBlobs _small;
     readonly Lock _loading = new();
     readonly Lazy<StoreConfig> _config;
     Pack[]? _packs;
@@ -32,15 +33,19 @@ public sealed class PackStore : IBlobStore, IDisposable
     /// <param name="whole">Where whole blobs are, and the packs beside them: it must be an <see cref="IObjectStore"/> as well.</param>
     public PackStore(IBlobStore whole, Database database, TimeProvider time)
     {
-        Whole = whole;
-        Objects = whole as IObjectStore ?? throw new ArgumentException("packs need a store of objects", nameof(whole));
+        Whole = _small = new SmallBlobs(whole, database, time);
+        Objects = _small;
         Database = database;
         _time = time;
         _config = new Lazy<StoreConfig>(ReadConfig);
-        Reader = new BlobReader(id => TryFind(id), whole);
+        Reader = new BlobReader(id => TryFind(id), Whole);
     }
 
+    /// <summary>Whole blobs, the small ones that are rows among them.</summary>
     internal IBlobStore Whole { get; }
+
+    /// <summary>Whether small content that is put with a name becomes a row. Not beside a bucket: there everything is to be found in the bucket, and can be read past the server.</summary>
+    public bool SmallInRows { get; init; }
 
     internal IObjectStore Objects { get; }
 
@@ -64,6 +69,16 @@ public sealed class PackStore : IBlobStore, IDisposable
     }
 
     public Task<Blob> Put(Stream content, CancellationToken cancel = default) => Revived(Whole.Put(content, cancel));
+
+    /// <summary>Stores all that <paramref name="content"/> still holds and writes the rows that name it; small content with them in one commit. On return both survive power loss.</summary>
+    /// <param name="name">As <see cref="Database.Write{T}"/> has it: short, and nothing but rows.</param>
+    public async Task<Blob> Put(Stream content, Action<SqlSession, Blob> name, CancellationToken cancel = default)
+    {
+        if (SmallInRows) return await Revived(_small.Put(content, name, cancel));
+        var blob = await Put(content, cancel);
+        await Database.Write(session => name(session, blob));
+        return blob;
+    }
 
     public async Task<Stream> Open(Digest id, CancellationToken cancel = default)
     {
