@@ -89,7 +89,7 @@ public sealed class Router
         Table outputs;
         try
         {
-            outputs = slot.Model.Predict(inputs);
+            outputs = slot.Turn.MeanMs < Workbench.From ? slot.Model.Predict(inputs) : await Workbench.Run(() => slot.Model.Predict(inputs));
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
@@ -99,7 +99,7 @@ public sealed class Router
         }
         finally
         {
-            slot.Turn.Leave();
+            slot.Turn.Leave(Stopwatch.GetElapsedTime(start));
         }
         if (slot.Shadows is { } shadows) Copy(shadows, id, eventTime, start, inputs, outputs);
         await Done(slot, id, eventTime, start, inputs, outputs, "", failed: false);
@@ -180,7 +180,7 @@ public sealed class Router
 
     /// <summary>The short way for rows of a model that has <see cref="Models.ILoadedModel.Rows"/>; the scores are in the batch afterwards.</summary>
     /// <inheritdoc cref="Infer(string, Table, DateTimeOffset?, CancellationToken)"/>
-    public ValueTask<PredictionId> Score(Slot slot, RowBatch rows, CancellationToken cancel) => slot.Turn.TryEnter() ? Scored(slot, rows, cancel) : Later(slot, rows, cancel);
+    public ValueTask<PredictionId> Score(Slot slot, RowBatch rows, CancellationToken cancel) => slot.Turn.TryEnter() ? Inside(slot, rows, cancel) : Later(slot, rows, cancel);
 
     /// <summary>Counts and logs that a revision refused what the one in charge takes.</summary>
     public ValueTask Refused(Slot slot, DateTimeOffset? eventTime, string why)
@@ -191,14 +191,24 @@ public sealed class Router
 
     /// <summary>A slot for one request, by the shares; the caller leaves it.</summary>
     /// <param name="key">Of whoever asks: the same key keeps to the same revision. Null: requests are spread evenly.</param>
-    /// <exception cref="TaktException">NotFound: no such endpoint, or none ready.</exception>
+    /// <exception cref="TaktException">NotFound: no such endpoint, or none ready. Unavailable: more requests wait than can be answered.</exception>
     public Slot Enter(ReadOnlySpan<char> endpoint, string? key = null)
     {
         while (true)
         {
             if (!_byName.TryGetValue(endpoint, out var route)) throw TaktException.NotFound($"no model is served as '{endpoint}'");
             var slot = route.Challenger is { } challenger && TakesChallenger(route.Share, key, challenger) ? challenger : route.Champion;
-            if (slot.TryEnter()) return slot;
+            if (!slot.TryEnter()) continue;
+            try
+            {
+                slot.Turn.Require(slot.Revision.Endpoint);
+                return slot;
+            }
+            catch
+            {
+                slot.Leave();
+                throw;
+            }
         }
     }
 
@@ -239,11 +249,11 @@ public sealed class Router
         }
         catch (Exception e)
         {
-            slot.Turn.Leave();
+            slot.Turn.Leave(Stopwatch.GetElapsedTime(start));
             return Failed(slot, id, start, e);
         }
-        slot.Turn.Leave();
         var latency = Stopwatch.GetElapsedTime(start);
+        slot.Turn.Leave(latency);
         slot.Stats.Count(latency, error: false);
         if (slot.Shadows is { } shadows) Copy(shadows, slot, id, start, rows);
         if (!slot.TakesSample() || Log(slot) is not { } log) return new(id);
@@ -301,8 +311,12 @@ public sealed class Router
     async ValueTask<PredictionId> Later(Slot slot, RowBatch rows, CancellationToken cancel)
     {
         await slot.Turn.Enter(slot.Revision.Endpoint, cancel);
-        return await Scored(slot, rows, cancel);
+        return await Inside(slot, rows, cancel);
     }
+
+    ValueTask<PredictionId> Inside(Slot slot, RowBatch rows, CancellationToken cancel) => slot.Turn.MeanMs < Workbench.From ? Scored(slot, rows, cancel) : Elsewhere(slot, rows, cancel);
+
+    async ValueTask<PredictionId> Elsewhere(Slot slot, RowBatch rows, CancellationToken cancel) => await await Workbench.Run(() => Scored(slot, rows, cancel));
 
     static async ValueTask<PredictionId> Logged(ValueTask<bool> logged, PredictionId id)
     {

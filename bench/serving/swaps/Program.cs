@@ -1,0 +1,160 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Takt;
+using Takt.Data;
+using Takt.Deployments;
+using Takt.ML.Trainers;
+using Takt.Models;
+using Takt.Server;
+
+// swaps [N]            N rollouts through the rows, each swapping the served revision, while 16 connections ask: counts answers that are not 200
+// overload [SECONDS]   a model of some milliseconds a request: 4 connections, then 40 and 400, in turns, from a process of their own
+// load ADDRESS CONNECTIONS PAUSE_MS SECONDS   that process: prints what its requests took, how many were refused as they should, and others
+CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+var mode = args.Length > 0 ? args[0] : "swaps";
+if (mode == "load")
+{
+    await Load(args[1], int.Parse(args[2]), TimeSpan.FromMilliseconds(int.Parse(args[3])), int.Parse(args[4]));
+    return;
+}
+var count = args.Length > 1 ? int.Parse(args[1]) : mode == "swaps" ? 10_000 : 6;
+var folder = Directory.CreateTempSubdirectory("takt-swaps").FullName;
+try
+{
+    await using var app = TaktApp.Open(TaktFolder.At(folder));
+    await using var web = TaktHost.Build(app, builder => builder.WebHost.UseKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0)));
+    await web.StartAsync();
+    var address = web.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+    if (mode == "swaps") await Swaps(app, address);
+    else await Overload(app, address);
+    await web.StopAsync();
+}
+finally
+{
+    Directory.Delete(folder, recursive: true);
+}
+
+async Task Swaps(TaktApp app, string address)
+{
+    for (var version = 1; version <= 2; version++) await Register(app, version, trees: 100, leaves: 31, features: 12);
+    var spec = new DeploymentSpec("m", [1], TimeSpan.Zero, 0, [], "champion", true, null, Strategy: "all-at-once");
+    async Task Deploy(int version)
+    {
+        var rollout = await app.Deployments.Deploy(spec, $"m@{version}");
+        while (app.Deployments.Find("m")!.Rollout is { Active: true }) await app.Rollouts.Tick();
+        if (app.Deployments.Find("m")!.Live!.Number != rollout.Revision) throw new InvalidOperationException(app.Deployments.Find("m")!.Rollout!.Evidence);
+    }
+    await Deploy(1);
+    using var stop = new CancellationTokenSource();
+    var body = Body(rows: 1, features: 12);
+    var clients = Enumerable.Range(0, 16).Select(_ => Task.Run(() => Client(address, body, stop.Token))).ToArray();
+    for (var swap = 0; swap < 100; swap++) await Deploy(1 + (swap % 2)); // warm
+    var (rss, clock, most) = (Rss(), Stopwatch.StartNew(), 0L);
+    for (var swap = 0; swap < count; swap++)
+    {
+        await Deploy(1 + (swap % 2));
+        if (swap % 100 == 99) most = Math.Max(most, Rss());
+        if (swap % 1000 == 999) Console.Error.WriteLine($"{swap + 1} swaps, RSS {Rss()} MB, {clock.Elapsed.TotalSeconds:0} s");
+    }
+    var seconds = clock.Elapsed.TotalSeconds;
+    await stop.CancelAsync();
+    var all = await Task.WhenAll(clients);
+    Console.WriteLine($"{count:N0} swaps in {seconds:0} s ({count / seconds:0}/s) while {all.Sum(a => a.Took.Count + a.Other):N0} requests were asked by 16 connections");
+    Console.WriteLine($"answers that were not 200: {all.Sum(a => a.Other):N0}   (bar 0)");
+    Console.WriteLine($"RSS {rss} MB after 100 swaps, {Rss()} MB at the end, {most} MB at most");
+}
+
+async Task Overload(TaktApp app, string address)
+{
+    await Register(app, 1, trees: 3000, leaves: 63, features: 30);
+    await app.Deployments.Deploy(new DeploymentSpec("m", [1], TimeSpan.Zero, 0, [], null, true, null), "m@1");
+    while (app.Router.Find("m") is null) await app.Rollouts.Tick();
+    var usual = Environment.ProcessorCount * 2;
+    await Run("warm", usual, 0, 3);
+    foreach (var (name, times, pause) in new[] { ("x10", 10, 5), ("x100", 100, 50), ("x10, asking again at once", 10, 0) })
+    {
+        var before = await Run("usual", usual, 0, count);
+        var over = await Run(name, usual * times, pause, count);
+        var after = await Run("usual", usual, 0, count);
+        var (p50, p99, rate) = ((before.P50 + after.P50) / 2, (before.P99 + after.P99) / 2, (before.Rate + after.Rate) / 2);
+        Console.WriteLine($"  {name}: p50 {over.P50 / p50:0.00} and p99 {over.P99 / p99:0.00} of usual   (bar 2.00), {over.Rate / rate:0.00} of its answers a second");
+    }
+
+    async Task<(double P50, double P99, double Rate)> Run(string name, int connections, int pause, int seconds)
+    {
+        var start = new ProcessStartInfo(Environment.ProcessPath!, ["load", address, $"{connections}", $"{pause}", $"{seconds}"]) { RedirectStandardOutput = true };
+        using var process = Process.Start(start)!;
+        var numbers = (await process.StandardOutput.ReadToEndAsync()).Split(' ').Select(double.Parse).ToArray();
+        await process.WaitForExitAsync();
+        Console.WriteLine($"{name}: {connections} connections, {numbers[0] / seconds:N0} answers/s, p50 {numbers[1]:0.0} ms, p99 {numbers[2]:0.0} ms, {numbers[3]:N0} refused with 503 and Retry-After, {numbers[4]:N0} other, RSS {Rss()} MB");
+        return (numbers[1], numbers[2], numbers[0] / seconds);
+    }
+}
+
+static async Task Load(string address, int connections, TimeSpan pause, int seconds)
+{
+    ThreadPool.SetMinThreads(16, 16);
+    using var stop = new CancellationTokenSource(TimeSpan.FromSeconds(seconds));
+    var body = Body(rows: 100, features: 30);
+    var all = await Task.WhenAll(Enumerable.Range(0, connections).Select(_ => Task.Run(() => Client(address, body, stop.Token, pause))));
+    // the first fifth of a run is a burst that may wait
+    var took = all.SelectMany(a => a.Took.Skip(a.Took.Count / 5)).Order().ToArray();
+    Console.Write($"{all.Sum(a => a.Took.Count)} {took[took.Length / 2]} {took[(int)(took.Length * 0.99)]} {all.Sum(a => a.Refused)} {all.Sum(a => a.Other - a.Refused)}");
+}
+
+static async Task<(List<double> Took, long Refused, long Other)> Client(string address, byte[] body, CancellationToken stop, TimeSpan pause = default)
+{
+    using var http = new HttpClient(new SocketsHttpHandler { MaxConnectionsPerServer = 1 }) { BaseAddress = new Uri(address) };
+    var (took, refused, other) = (new List<double>(), 0L, 0L);
+    while (!stop.IsCancellationRequested)
+    {
+        var start = Stopwatch.GetTimestamp();
+        using var content = new ByteArrayContent(body);
+        content.Headers.ContentType = new("application/json");
+        try
+        {
+            using var answer = await http.PostAsync("/v2/models/m/infer", content);
+            var text = await answer.Content.ReadAsByteArrayAsync();
+            if (answer.StatusCode == HttpStatusCode.OK && text.AsSpan().IndexOf("\"outputs\""u8) > 0)
+            {
+                took.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+                continue;
+            }
+            other++;
+            if (answer.StatusCode is HttpStatusCode.ServiceUnavailable or HttpStatusCode.TooManyRequests && answer.Headers.RetryAfter is not null) refused++;
+            if (pause > TimeSpan.Zero) await Task.Delay(pause);
+        }
+        catch (HttpRequestException)
+        {
+            other++;
+        }
+    }
+    return (took, refused, other);
+}
+
+static byte[] Body(int rows, int features)
+{
+    var random = new Random(3);
+    var inputs = Enumerable.Range(0, features).Select(f => $"{{\"name\":\"f{f}\",\"shape\":[{rows}],\"datatype\":\"FP64\",\"data\":[{string.Join(',', Enumerable.Range(0, rows).Select(_ => random.NextDouble().ToString("0.####")))}]}}");
+    return System.Text.Encoding.UTF8.GetBytes($"{{\"inputs\":[{string.Join(',', inputs)}]}}");
+}
+
+async Task Register(TaktApp app, int seed, int trees, int leaves, int features)
+{
+    var random = new Random(seed);
+    const int Rows = 8000;
+    var columns = Enumerable.Range(0, features).Select(f => Column.Of($"f{f}", Enumerable.Range(0, Rows).Select(_ => random.NextDouble()).ToArray())).ToList();
+    columns.Add(Column.Of("y", Enumerable.Range(0, Rows).Select(i => columns[0].Numbers[i] + (columns[1].Numbers[i] * columns[2].Numbers[i]) + (random.NextDouble() * 0.3) > 0.9 ? 1L : 0L).ToArray()));
+    var package = Directory.CreateDirectory(Path.Combine(folder, $"model-{seed}")).FullName;
+    new LightGbmTrainer().Train(new TrainingRequest("binary", "y", null, [], new Dictionary<string, double> { ["trees"] = trees, ["leaves"] = leaves }, seed), new Table(columns), package, TextWriter.Null, default);
+    await app.Models.Register(new RegisterModel("m", package, null, null, [], new Dictionary<string, string>(), new Dictionary<string, double>()));
+}
+
+static long Rss() => Process.GetCurrentProcess().WorkingSet64 >> 20;
