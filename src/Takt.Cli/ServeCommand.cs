@@ -14,21 +14,24 @@ static class ServeCommand
     {
         var host = new Option<string>("--host") { Description = "The address to listen on", DefaultValueFactory = _ => "127.0.0.1" };
         var port = new Option<int>("--port", "-p") { Description = "0 takes any that is free", DefaultValueFactory = _ => DefaultPort };
+        var grpc = new Option<int?>("--grpc-port") { Description = "Answer the Open Inference Protocol over gRPC too, on this port (Triton's is 8001); 0 takes any that is free" };
         var insecure = new Option<bool>("--insecure") { Description = "Listen beyond this machine although there is no login yet" };
         var data = new Option<string?>("--data") { Description = "Serve this folder, made when it is not there; it needs no takt.yaml" };
         var testing = new Option<bool>("--testing") { Description = "For test suites: webhooks may go to this machine by http, and POST /testing/reset empties everything" };
-        var command = new Command("serve", "Serve models, watch them, and keep the loop turning") { host, port, data, insecure, testing };
+        var command = new Command("serve", "Serve models, watch them, and keep the loop turning") { host, port, grpc, data, insecure, testing };
         command.SetAction(async (parsed, cancel) =>
         {
             var address = parsed.GetValue(host)!;
             if (IPAddress.TryParse(address, out var ip) && !IPAddress.IsLoopback(ip) && !parsed.GetValue(insecure))
                 throw new TaktException(TaktError.Denied, $"{address} can be reached from other machines and there is no login yet: add --insecure to serve it all the same");
             if (parsed.GetValue(port) is < 0 or > 65535) throw TaktException.Invalid("--port must be 0 to 65535");
+            if (parsed.GetValue(grpc) is < 0 or > 65535) throw TaktException.Invalid("--grpc-port must be 0 to 65535");
+            if (parsed.GetValue(grpc) is > 0 and var same && same == parsed.GetValue(port)) throw TaktException.Invalid($"--grpc-port must be another port than --port, which is {same} too: in clear text gRPC and HTTP/1.1 can't share one");
             var folder = parsed.GetValue(data) is { Length: > 0 } path ? Made(path) : ProjectFolder.At(parsed);
-            var options = ProjectFolder.Options(parsed, folder) with { Testing = parsed.GetValue(testing) };
+            var options = ProjectFolder.Options(parsed, folder) with { Testing = parsed.GetValue(testing), GrpcPort = parsed.GetValue(grpc) };
             await using var server = await TaktServer.Start(folder, address, parsed.GetValue(port), options, cancel);
             if (options.Testing) Terminal.Note("takt: --testing: whoever reaches this server can empty it", Terminal.Tone.Dim);
-            Console.WriteLine($"takt serves {folder.Root} on {server.Address.ToString().TrimEnd('/')}  (Ctrl-C stops it)");
+            Console.WriteLine($"takt serves {folder.Root} on {server.Address.ToString().TrimEnd('/')} {(server.GrpcAddress is { } address2 ? $"and over gRPC on {address2.Authority} " : "")} (Ctrl-C stops it)");
             try
             {
                 await server.WaitForShutdown(cancel);

@@ -60,6 +60,7 @@ public static class TaktHost
         routes.MapPurge(app);
         routes.MapWorkspaces(app);
         routes.MapOpenInference(app);
+        routes.MapOpenInferenceGrpc();
         routes.MapScoring(app);
         routes.MapMlflow(app);
         routes.MapOpenTelemetry(app);

@@ -17,6 +17,9 @@ public sealed record TaktOptions
     /// <summary>Foreign test suites run against this server: webhooks may go to this machine by http, and <c>POST /testing/reset</c> empties everything.</summary>
     public bool Testing { get; init; }
 
+    /// <summary>Where the Open Inference Protocol is answered over gRPC, beside HTTP; 0: any port that is free; null: nowhere.</summary>
+    public int? GrpcPort { get; init; }
+
     /// <exception cref="TaktException">Invalid: <c>takt.config</c>; or a password where others can read it, in a flag or in the file.</exception>
     public static TaktOptions Read(TaktFolder folder, string? database = null, string? blobs = null)
     {

@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Takt.Runs;
+using Takt.Server.Protocols.OpenInference;
 
 namespace Takt.Server;
 
@@ -19,18 +20,22 @@ public sealed class TaktServer : IAsyncDisposable
     readonly WebApplication _web;
     readonly FolderLock _lock;
 
-    TaktServer(TaktApp app, WebApplication web, FolderLock @lock, Uri address)
+    TaktServer(TaktApp app, WebApplication web, FolderLock @lock, Uri address, Uri? grpcAddress)
     {
         App = app;
         _web = web;
         _lock = @lock;
         Address = address;
+        GrpcAddress = grpcAddress;
     }
 
     public TaktApp App { get; }
 
     /// <summary>Where it listens, with the port that it got.</summary>
     public Uri Address { get; }
+
+    /// <summary>Where it listens for gRPC, in clear text and HTTP/2 only; null: <see cref="TaktOptions.GrpcPort"/> is not set.</summary>
+    public Uri? GrpcAddress { get; }
 
     /// <param name="port">0: any that is free.</param>
     /// <param name="options">Null: as the environment and <c>takt.config</c> say.</param>
@@ -44,6 +49,7 @@ public sealed class TaktServer : IAsyncDisposable
         try
         {
             if (Socket(folder) is { } stale) File.Delete(stale); // of a server that was killed: the lock says that none runs
+            options ??= TaktOptions.Read(folder);
             app = TaktApp.Open(folder, options: options);
             web = TaktHost.Build(app, builder =>
             {
@@ -51,9 +57,11 @@ public sealed class TaktServer : IAsyncDisposable
                 {
                     kestrel.AddServerHeader = false;
                     kestrel.Limits.MaxRequestBodySize = null; // each façade has its own limit
-                    Listen(kestrel, host, port);
+                    kestrel.Listen(Parse(host), port);
+                    if (options.GrpcPort is { } grpc) kestrel.ListenGrpc(Parse(host), grpc);
                     if (Socket(folder) is { } socket) kestrel.ListenUnixSocket(socket);
                 });
+                if (options.GrpcPort is not null) builder.Services.AddOpenInferenceGrpc();
                 builder.Services.AddHostedService<RolloutWorker>();
                 builder.Services.AddHostedService<LoopWorker>();
                 builder.Services.AddHostedService<PurgeWorker>();
@@ -62,8 +70,9 @@ public sealed class TaktServer : IAsyncDisposable
             });
             await web.StartAsync(cancel);
             if (Socket(folder) is { } path && !OperatingSystem.IsWindows()) File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-            var address = web.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First(a => a.StartsWith("http://", StringComparison.Ordinal) && !a.Contains("unix:", StringComparison.Ordinal));
-            return new TaktServer(app, web, turn, new Uri(address));
+            var addresses = web.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses // in the order of Listen
+                .Where(a => a.StartsWith("http://", StringComparison.Ordinal) && !a.Contains("unix:", StringComparison.Ordinal)).Select(a => new Uri(a)).ToList();
+            return new TaktServer(app, web, turn, addresses[0], options.GrpcPort is null ? null : addresses[1]);
         }
         catch (Exception e)
         {
@@ -71,7 +80,10 @@ public sealed class TaktServer : IAsyncDisposable
             if (app is not null) await app.DisposeAsync();
             turn.Dispose();
             if (e is IOException { InnerException: AddressInUseException } or AddressInUseException)
-                throw new TaktException(TaktError.Unavailable, $"port {port} of {host} is in use by another program; choose one with --port, or --port 0 for any that is free", e);
+            {
+                var (taken, flag) = options?.GrpcPort is > 0 and var grpc && e.Message.Contains($":{grpc}:", StringComparison.Ordinal) ? (grpc, "--grpc-port") : (port, "--port");
+                throw new TaktException(TaktError.Unavailable, $"port {taken} of {host} is in use by another program; choose one with {flag}, or {flag} 0 for any that is free", e);
+            }
             if (e is SocketException or IOException { InnerException: SocketException }) throw new TaktException(TaktError.Unavailable, $"can't listen on {host}:{port}: {e.Message}", e);
             throw;
         }
@@ -80,12 +92,7 @@ public sealed class TaktServer : IAsyncDisposable
     /// <summary>Returns when the server is told to stop (Ctrl-C, SIGTERM).</summary>
     public Task WaitForShutdown(CancellationToken cancel) => _web.WaitForShutdownAsync(cancel);
 
-    static void Listen(Microsoft.AspNetCore.Server.Kestrel.Core.KestrelServerOptions kestrel, string host, int port)
-    {
-        if (host is "localhost") host = "127.0.0.1";
-        if (!System.Net.IPAddress.TryParse(host, out var address)) throw TaktException.Invalid($"--host must be an IP address, not '{host}'");
-        kestrel.Listen(address, port);
-    }
+    static System.Net.IPAddress Parse(string host) => System.Net.IPAddress.TryParse(host is "localhost" ? "127.0.0.1" : host, out var address) ? address : throw TaktException.Invalid($"--host must be an IP address, not '{host}'");
 
     static string? Socket(TaktFolder folder) => !OperatingSystem.IsWindows() && folder.Socket.Length <= LongestSocketPath ? folder.Socket : null;
 

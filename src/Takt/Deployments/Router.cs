@@ -24,6 +24,9 @@ public sealed class Router
         _byName = _routes.GetAlternateLookup<ReadOnlySpan<char>>();
     }
 
+    /// <summary>An endpoint goes another way, or is there no more; on the thread that changed it.</summary>
+    public event Action<string>? Changed;
+
     public IReadOnlyCollection<string> Endpoints => (IReadOnlyCollection<string>)_routes.Keys;
 
     public Route? Find(string endpoint) => _routes.GetValueOrDefault(endpoint);
@@ -36,11 +39,14 @@ public sealed class Router
         route.Champion.Shadows = route.Shadows.Count == 0 ? null : [.. route.Shadows];
         _routes[endpoint] = route;
         if (old is not null) LetGo(old, route);
+        Changed?.Invoke(endpoint);
     }
 
     public void Remove(string endpoint)
     {
-        if (_routes.TryRemove(endpoint, out var route)) LetGo(route, null);
+        if (!_routes.TryRemove(endpoint, out var route)) return;
+        LetGo(route, null);
+        Changed?.Invoke(endpoint);
     }
 
     static void LetGo(Route old, Route? now)

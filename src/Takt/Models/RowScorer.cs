@@ -13,10 +13,13 @@ public abstract class RowScorer
 
     readonly byte[][] _names;
 
+    readonly byte[] _output;
+
     protected RowScorer(IReadOnlyList<Feature> features, Field output)
     {
         Features = features;
         Output = output;
+        _output = Encoding.UTF8.GetBytes(output.Name);
         _names = features.Select(f => Encoding.UTF8.GetBytes(f.Name)).ToArray();
         _codes = new Dictionary<byte[], int>.AlternateLookup<ReadOnlySpan<byte>>[features.Count];
         for (var f = 0; f < features.Count; f++)
@@ -34,6 +37,9 @@ public abstract class RowScorer
 
     /// <summary>A feature's name in UTF-8.</summary>
     public ReadOnlySpan<byte> NameOf(int feature) => _names[feature];
+
+    /// <summary>The output's name in UTF-8.</summary>
+    public ReadOnlySpan<byte> NameOfOutput => _output;
 
     /// <summary>The number of a category; NaN for one that training has not seen.</summary>
     public double Code(int feature, ReadOnlySpan<byte> utf8) => _codes[feature].TryGetValue(utf8, out var code) ? code : double.NaN;

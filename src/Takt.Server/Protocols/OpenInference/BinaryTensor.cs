@@ -71,39 +71,69 @@ static class BinaryTensor
     }
 
     /// <summary>Bytes that <see cref="Write"/> will write.</summary>
-    public static int Size(Column column) => column.Type switch
-    {
-        ColumnType.Boolean => column.Length,
-        ColumnType.Text => Enumerable.Range(0, column.Length).Sum(row => 4 + Encoding.UTF8.GetByteCount(column.Texts[row] ?? "")),
-        _ => column.Length * 8,
-    };
+    public static int Size(Column column, FieldType type) => SizeOf(InferRequest.DataType(type)) is > 0 and var size ? column.Length * size
+        : Enumerable.Range(0, column.Length).Sum(row => 4 + Encoding.UTF8.GetByteCount(TextAt(column, row)));
 
-    public static void Write(IBufferWriter<byte> writer, Column column)
+    /// <param name="type">What the signature says: it decides how wide a value is on the wire, whatever the column holds.</param>
+    public static void Write(IBufferWriter<byte> writer, Column column, FieldType type)
     {
-        var size = Size(column);
-        var to = writer.GetSpan(size)[..size];
-        switch (column.Type)
+        var size = Size(column, type);
+        if (size == 0) return;
+        Write(writer.GetSpan(size)[..size], column, type);
+        writer.Advance(size);
+    }
+
+    /// <param name="to">As long as <see cref="Size"/> says.</param>
+    public static void Write(Span<byte> to, Column column, FieldType type)
+    {
+        var count = column.Length;
+        switch (type)
         {
-            case ColumnType.Boolean:
-                for (var row = 0; row < column.Length; row++) to[row] = column.Booleans[row] ? (byte)1 : (byte)0;
+            case FieldType.Double when column.Type == ColumnType.Number:
+                MemoryMarshal.AsBytes(column.Numbers.AsSpan(0, count)).CopyTo(to); // little-endian, as every machine that runs this
                 break;
-            case ColumnType.Text:
-                foreach (var text in column.Texts.AsSpan(0, column.Length))
+            case FieldType.Long or FieldType.Datetime when column.Type == ColumnType.Integer:
+                MemoryMarshal.AsBytes(column.Integers.AsSpan(0, count)).CopyTo(to);
+                break;
+            case FieldType.Double:
+                for (var row = 0; row < count; row++) BinaryPrimitives.WriteDoubleLittleEndian(to[(row * 8)..], NumberAt(column, row));
+                break;
+            case FieldType.Float:
+                for (var row = 0; row < count; row++) BinaryPrimitives.WriteSingleLittleEndian(to[(row * 4)..], (float)NumberAt(column, row));
+                break;
+            case FieldType.Long or FieldType.Datetime:
+                for (var row = 0; row < count; row++) BinaryPrimitives.WriteInt64LittleEndian(to[(row * 8)..], WholeAt(column, row));
+                break;
+            case FieldType.Integer:
+                for (var row = 0; row < count; row++) BinaryPrimitives.WriteInt32LittleEndian(to[(row * 4)..], (int)WholeAt(column, row));
+                break;
+            case FieldType.Boolean:
+                for (var row = 0; row < count; row++) to[row] = NumberAt(column, row) != 0 ? (byte)1 : (byte)0;
+                break;
+            default:
+                for (var row = 0; row < count; row++)
                 {
-                    var length = Encoding.UTF8.GetBytes(text ?? "", to[4..]);
+                    var length = Encoding.UTF8.GetBytes(TextAt(column, row), to[4..]);
                     BinaryPrimitives.WriteInt32LittleEndian(to, length);
                     to = to[(4 + length)..];
                 }
                 break;
-            case ColumnType.Number:
-                MemoryMarshal.AsBytes(column.Numbers.AsSpan(0, column.Length)).CopyTo(to); // little-endian, as every machine that runs this
-                break;
-            default:
-                MemoryMarshal.AsBytes(column.Integers.AsSpan(0, column.Length)).CopyTo(to);
-                break;
         }
-        writer.Advance(size);
     }
+
+    /// <summary>A value as a number; NaN where it is missing.</summary>
+    public static double NumberAt(Column column, int row) => column.IsMissing(row) ? double.NaN : column.Type switch
+    {
+        ColumnType.Number => column.Numbers[row],
+        ColumnType.Boolean => column.Booleans[row] ? 1 : 0,
+        ColumnType.Integer => column.Integers[row],
+        _ => double.NaN,
+    };
+
+    /// <summary>A value as a whole number; 0 where it is missing, for which the wire has no other.</summary>
+    public static long WholeAt(Column column, int row) => column.Type == ColumnType.Integer ? column.Integers[row] : NumberAt(column, row) is var number && double.IsFinite(number) ? (long)number : 0;
+
+    public static string TextAt(Column column, int row) => column.IsMissing(row) ? "" : column.TextAt(row) ?? "";
 
     static Column? Texts(ReadOnlySpan<byte> raw, InferRequest.Tensor tensor, Field field, int count, List<string> faults)
     {

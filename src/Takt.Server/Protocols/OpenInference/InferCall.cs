@@ -138,16 +138,9 @@ static class InferCall
     static async Task Long(HttpContext http, TaktApp app, string model, string? version, ReadOnlyMemory<byte> body)
     {
         var request = InferRequest.Parse(body.Span, Header(http.Request));
-        Table Rows(Slot slot)
-        {
-            var rows = request.ToTable(body.Span, slot.Model!.Signature);
-            request.RequireOutputs(slot.Model.Signature);
-            return rows;
-        }
-        var answer = version is null && !model.Contains('@', StringComparison.Ordinal) ? await app.Router.Ask(model, Rows, request.EventTime, http.RequestAborted, http.StickyKey(app, model))
-            : await app.Router.AskOne(OpenInferenceApi.Enter(OpenInferenceApi.Require(app, model, version)), Rows, request.EventTime, http.RequestAborted);
+        var answer = await Ask(http, app, model, version, request, body, http.RequestAborted);
         var response = http.Response;
-        var raw = answer.Signature.Outputs.Where(f => (request.Outputs.Count == 0 || request.Outputs.Contains(f.Name)) && request.IsBinary(f.Name)).Select(f => answer.Outputs[f.Name]).ToList();
+        var raw = answer.Signature.Outputs.Where(f => (request.Outputs.Count == 0 || request.Outputs.Contains(f.Name)) && request.IsBinary(f.Name)).Select(f => (Column: answer.Outputs[f.Name], f.Type)).ToList();
         if (raw.Count == 0)
         {
             response.ContentType = "application/json";
@@ -159,9 +152,22 @@ static class InferCall
         await using (var json = new Utf8JsonWriter(head)) OpenInferenceApi.Write(json, model, request, answer);
         response.ContentType = "application/octet-stream";
         response.Headers[InferRequest.HeaderLength] = head.WrittenCount.ToString();
-        response.ContentLength = head.WrittenCount + raw.Sum(c => (long)BinaryTensor.Size(c));
+        response.ContentLength = head.WrittenCount + raw.Sum(r => (long)BinaryTensor.Size(r.Column, r.Type));
         response.BodyWriter.Write(head.WrittenSpan);
-        foreach (var column in raw) BinaryTensor.Write(response.BodyWriter, column);
+        foreach (var (column, type) in raw) BinaryTensor.Write(response.BodyWriter, column, type);
+    }
+
+    /// <summary>Answers a request that is read, whatever form it came in.</summary>
+    internal static Task<Answer> Ask(HttpContext http, TaktApp app, string model, string? version, InferRequest request, ReadOnlyMemory<byte> body, CancellationToken cancel)
+    {
+        Table Rows(Slot slot)
+        {
+            var rows = request.ToTable(body.Span, slot.Model!.Signature);
+            request.RequireOutputs(slot.Model.Signature);
+            return rows;
+        }
+        return version is null && !model.Contains('@', StringComparison.Ordinal) ? app.Router.Ask(model, Rows, request.EventTime, cancel, http.StickyKey(app, model))
+            : app.Router.AskOne(OpenInferenceApi.Enter(OpenInferenceApi.Require(app, model, version)), Rows, request.EventTime, cancel);
     }
 
     /// <summary>How much of the body is JSON; -1: all.</summary>

@@ -17,18 +17,28 @@ sealed class InferRequest
 
     readonly List<Tensor> _inputs = [];
 
-    public string? Id { get; private set; }
+    public string? Id { get; internal set; }
 
-    public DateTimeOffset? EventTime { get; private set; }
+    public DateTimeOffset? EventTime { get; internal set; }
 
     /// <summary>Outputs that are asked for; empty: all.</summary>
     public List<string> Outputs { get; } = [];
 
     /// <summary>Whether an output is to be sent as raw bytes.</summary>
-    public bool IsBinary(string output) => _binaryOutputs.TryGetValue(output, out var own) ? own : _binaryOutput;
+    public bool IsBinary(string output) => _binaryOutputs.TryGetValue(output, out var own) ? own : BinaryOutput;
+
+    /// <summary>Whether outputs are sent as raw bytes where nothing is said of one.</summary>
+    internal bool BinaryOutput { private get; set; }
 
     readonly Dictionary<string, bool> _binaryOutputs = new(StringComparer.Ordinal);
-    bool _binaryOutput;
+
+    internal void Add(Tensor input) => _inputs.Add(input);
+
+    internal void Add(string output, bool? binary)
+    {
+        Outputs.Add(output);
+        if (binary is { } own) _binaryOutputs[output] = own;
+    }
 
     /// <exception cref="TaktException">Invalid: not JSON of this form.</exception>
     /// <param name="header">How many bytes of the body are JSON; raw tensors follow. Negative: all.</param>
@@ -161,6 +171,7 @@ sealed class InferRequest
     /// <summary>Its values, wherever they stand.</summary>
     static Column? Values(ReadOnlySpan<byte> body, Tensor tensor, Field field, int count, List<string> faults)
     {
+        if (tensor.IsContents) return ContentsTensor.Read(body.Slice(tensor.From, tensor.Bytes), tensor, field, count, faults);
         if (tensor.Bytes >= 0) return BinaryTensor.Read(body.Slice(tensor.From, tensor.Bytes), tensor, field, count, faults);
         if (tensor.DataType is not ("FP16" or "BF16")) return TensorReader.Read(body, tensor, field, count, faults);
         faults.Add($"input '{tensor.Name}': {tensor.DataType} has no JSON form; send it as binary data");
@@ -180,17 +191,20 @@ sealed class InferRequest
             else if (json.ValueTextEquals("binary_data_output"u8))
             {
                 json.Read();
-                _binaryOutput = json.TokenType == JsonTokenType.True;
+                BinaryOutput = json.TokenType == JsonTokenType.True;
             }
             else json.Skip();
         }
     }
 
-    static DateTimeOffset Time(ref Utf8JsonReader json)
+    static DateTimeOffset Time(ref Utf8JsonReader json) => Time(json.TokenType == JsonTokenType.Number && json.TryGetInt64(out var milliseconds) ? milliseconds : null, json.TokenType == JsonTokenType.String ? json.GetString() : null);
+
+    /// <param name="milliseconds">Since 1970; or else <paramref name="text"/>.</param>
+    internal static DateTimeOffset Time(long? milliseconds, string? text)
     {
         const long Latest = 253402300799999; // 9999-12-31
-        if (json.TokenType == JsonTokenType.Number && json.TryGetInt64(out var milliseconds) && milliseconds is >= 0 and <= Latest) return DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
-        if (json.TokenType == JsonTokenType.String && DateTimeOffset.TryParse(json.GetString(), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time)) return time;
+        if (milliseconds is >= 0 and <= Latest) return DateTimeOffset.FromUnixTimeMilliseconds(milliseconds.Value);
+        if (text is not null && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time)) return time;
         throw TaktException.Invalid("parameters.event_time must be a time such as 2001-01-22T10:00:00Z, or milliseconds since 1970");
     }
 
@@ -260,8 +274,7 @@ sealed class InferRequest
                 }
                 else json.Skip();
             if (name.Length == 0) throw TaktException.Invalid($"output {Outputs.Count + 1} has no name");
-            Outputs.Add(name);
-            if (binary is { } own) _binaryOutputs[name] = own;
+            Add(name, binary);
         }
         if (json.TokenType != JsonTokenType.EndArray) throw TaktException.Invalid("outputs must hold objects");
     }
@@ -298,5 +311,6 @@ sealed class InferRequest
 
     /// <param name="From">Where its data begins in the body.</param>
     /// <param name="Bytes">How long it is there; -1: it is JSON.</param>
-    internal readonly record struct Tensor(string Name, string DataType, long[] Shape, int From, int Bytes = -1);
+    /// <param name="IsContents">They are a message <c>InferTensorContents</c>, not raw values.</param>
+    internal readonly record struct Tensor(string Name, string DataType, long[] Shape, int From, int Bytes = -1, bool IsContents = false);
 }

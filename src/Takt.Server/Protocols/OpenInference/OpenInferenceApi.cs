@@ -10,15 +10,18 @@ using Takt.Models;
 namespace Takt.Server.Protocols.OpenInference;
 
 /// <summary>
-/// Open Inference Protocol v2 over REST and JSON (kserve/open-inference-protocol, 2025): what KServe and Triton clients speak. Binary tensors and gRPC are
-/// not there yet and are refused in words.
+/// Open Inference Protocol v2 over REST (kserve/open-inference-protocol, 2025): what KServe and Triton clients speak. <see cref="GrpcCalls"/> is the same over gRPC.
 /// </summary>
 public static class OpenInferenceApi
 {
+    internal const string Platform = "lightgbm_lightgbm";
+
+    internal static readonly string[] Extensions = ["binary_tensor_data", "model_repository(index)"];
+
     public static void MapOpenInference(this IEndpointRouteBuilder routes, TaktApp app)
     {
         var v2 = routes.MapGroup("/v2").AddEndpointFilter(Errors);
-        v2.MapGet("/", () => Json(new JsonObject { ["name"] = "takt", ["version"] = TaktHost.Version, ["extensions"] = new JsonArray("binary_tensor_data", "model_repository(index)") }));
+        v2.MapGet("/", () => Json(new JsonObject { ["name"] = "takt", ["version"] = TaktHost.Version, ["extensions"] = new JsonArray([.. Extensions]) }));
         v2.MapPost("/repository/index", (Delegate)((HttpContext http) => Index(http, app)));
         v2.MapGet("/health/live", () => Json(new JsonObject { ["live"] = true }));
         v2.MapGet("/health/ready", () => Json(new JsonObject { ["ready"] = true }));
@@ -55,7 +58,7 @@ public static class OpenInferenceApi
             if (request.IsBinary(field.Name))
             {
                 json.WriteStartObject("parameters"u8);
-                json.WriteNumber("binary_data_size"u8, BinaryTensor.Size(column));
+                json.WriteNumber("binary_data_size"u8, BinaryTensor.Size(column, field.Type));
                 json.WriteEndObject();
                 json.WriteEndObject();
                 continue;
@@ -90,13 +93,20 @@ public static class OpenInferenceApi
             throw new TaktException(TaktError.Invalid, $"the request is not JSON: {e.Message}", e);
         }
         var list = new JsonArray();
+        foreach (var (name, version, state, reason) in Index(app, readyOnly))
+            list.Add(version is null ? new JsonObject { ["name"] = name, ["state"] = state, ["reason"] = reason } : new JsonObject { ["name"] = name, ["version"] = version, ["state"] = state, ["reason"] = reason });
+        return Results.Text(list.ToJsonString(), "application/json");
+    }
+
+    /// <summary>Every endpoint with the revisions that are loaded, and those of which none is, without a version.</summary>
+    internal static IEnumerable<(string Name, string? Version, string State, string Reason)> Index(TaktApp app, bool readyOnly)
+    {
         foreach (var endpoint in app.Deployments.Endpoints())
         {
             var slots = app.Router.Find(endpoint) is { } route ? new[] { route.Champion, route.Challenger }.OfType<Slot>().ToList() : [];
-            foreach (var slot in slots) list.Add(new JsonObject { ["name"] = endpoint, ["version"] = slot.Version, ["state"] = "READY", ["reason"] = "" });
-            if (slots.Count == 0 && !readyOnly) list.Add(new JsonObject { ["name"] = endpoint, ["state"] = "UNAVAILABLE", ["reason"] = app.Rollouts.WhyNotServed(endpoint) ?? "not loaded yet" });
+            foreach (var slot in slots) yield return (endpoint, slot.Version, "READY", "");
+            if (slots.Count == 0 && !readyOnly) yield return (endpoint, null, "UNAVAILABLE", app.Rollouts.WhyNotServed(endpoint) ?? "not loaded yet");
         }
-        return Results.Text(list.ToJsonString(), "application/json");
     }
 
     static JsonObject Metadata(TaktApp app, string model, string? version)
@@ -106,7 +116,7 @@ public static class OpenInferenceApi
         {
             ["name"] = model,
             ["versions"] = new JsonArray(slot.Revision.Number.ToString()),
-            ["platform"] = "lightgbm_lightgbm",
+            ["platform"] = Platform,
             ["inputs"] = Tensors(slot.Model?.Signature.Inputs ?? []),
             ["outputs"] = Tensors(slot.Model?.Signature.Outputs ?? []),
         };

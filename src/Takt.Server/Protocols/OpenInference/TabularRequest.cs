@@ -12,9 +12,9 @@ namespace Takt.Server.Protocols.OpenInference;
 /// </summary>
 static class TabularRequest
 {
-    const int MostFeatures = 512;
+    public const int MostFeatures = 512;
     const int LongestId = 256;
-    const long LargestExact = 1L << 53;
+    public const long LargestExact = 1L << 53;
 
     static readonly ConditionalWeakTable<RowScorer, object> Fitting = [];
     static readonly object Fits = new(), FitsNot = new();
@@ -24,8 +24,7 @@ static class TabularRequest
     public static bool TryRead(ReadOnlySpan<byte> body, RowScorer scorer, RowBatch batch, out Range id)
     {
         id = default;
-        if (!Fitting.TryGetValue(scorer, out var fits)) Fitting.AddOrUpdate(scorer, fits = scorer.Features.Count <= MostFeatures && scorer.Features.All(CanRead) ? Fits : FitsNot);
-        if (fits == FitsNot) return false;
+        if (!CanRead(scorer)) return false;
         try
         {
             var json = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = 16 });
@@ -51,6 +50,13 @@ static class TabularRequest
         {
             return false;
         }
+    }
+
+    /// <summary>Whether requests to this model can take the short way at all.</summary>
+    public static bool CanRead(RowScorer scorer)
+    {
+        if (!Fitting.TryGetValue(scorer, out var fits)) Fitting.AddOrUpdate(scorer, fits = scorer.Features.Count <= MostFeatures && scorer.Features.All(CanRead) ? Fits : FitsNot);
+        return fits == Fits;
     }
 
     static bool CanRead(Feature feature) => feature.Type is FieldType.String ? feature.Categories is not null : feature.Type is not FieldType.Binary && feature.Categories is null;
