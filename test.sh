@@ -13,6 +13,7 @@ command -v chromium >/dev/null 2>&1 || missing="$missing chromium fonts-dejavu-c
 command -v git >/dev/null 2>&1 || missing="$missing git"
 [ -n "$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null)" ] || command -v pg_ctl >/dev/null 2>&1 || missing="$missing postgresql"
 for program in radosgw ceph-osd ceph-mon jq curl; do command -v $program >/dev/null 2>&1 || missing="$missing $program"; done
+/usr/bin/python3 -c 'import sklearn, pandas' >/dev/null 2>&1 || missing="$missing python3 python3-sklearn python3-pandas"
 command -v ceph >/dev/null 2>&1 || missing="$missing ceph-common"
 if [ -n "$missing" ]; then
     command -v apt-get >/dev/null 2>&1 || { echo "test.sh: install these first (no apt-get here):$missing" >&2; exit 1; }

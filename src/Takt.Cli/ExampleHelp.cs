@@ -25,6 +25,7 @@ sealed class ExampleHelp(HelpAction inner) : SynchronousCommandLineAction
         ["models"] = ["takt models show flights@champion", "takt models alias flights@3 champion"],
         ["deploy"] = ["takt deploy status flights --watch   steps, traffic and evidence, live", "takt deploy pause flights            hold a rollout; resume, promote or abort it", "takt deploy rollback flights         the revision before comes back"],
         ["status"] = ["takt status", "takt deploy status flights --watch", "takt deploy status flights --json"],
+        ["score"] = ["takt score flights@champion data.parquet -o scored.parquet", "takt score out/model/ *.csv -o scored.csv --keep id", "TAKT_PYTHON=venv/bin/python takt score churn@7 data.csv -o scored.csv"],
         ["monitor"] = ["takt monitor show flights", "takt monitor alerts"],
         ["runs"] = ["takt runs list", "takt runs show ID", "takt runs logs ID train"],
         ["demo"] = ["takt demo", "takt demo --once --weeks 10"],

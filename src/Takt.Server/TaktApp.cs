@@ -25,7 +25,7 @@ namespace Takt.Server;
 /// </summary>
 public sealed class TaktApp : IAsyncDisposable
 {
-    TaktApp(TaktFolder folder, Database database, PackStore blobs, string scratch, TimeProvider time, bool testing)
+    TaktApp(TaktFolder folder, Database database, PackStore blobs, string scratch, TimeProvider time, bool testing, string? python)
     {
         Testing = testing;
         Folder = folder;
@@ -53,7 +53,7 @@ public sealed class TaktApp : IAsyncDisposable
         EvaluationSets = new EvaluationSets(database, time);
         Scorers = new Scorers(database, time);
         Gates = new GateTable(database, time);
-        Models = new ModelRegistry(database, blobs, [new LightGbmRuntime()], time, folder.Cache);
+        Models = new ModelRegistry(database, blobs, [new LightGbmRuntime(), new PythonRuntime(python)], time, folder.Cache);
         Predictions = new PredictionLogs(folder, time);
         Router = new Router(Predictions.Of, time);
         Deployments = new DeploymentBook(database, time);
@@ -141,7 +141,7 @@ public sealed class TaktApp : IAsyncDisposable
         try
         {
             var (blobs, scratch) = OpenBlobs(folder, options.Blobs.Value, time);
-            return new TaktApp(folder, database, new PackStore(blobs, database, time ?? TimeProvider.System) { SmallInRows = blobs is FolderBlobStore }, scratch, time ?? TimeProvider.System, options.Testing) { Retention = options.Retention.Value, Bucket = blobs as S3BlobStore };
+            return new TaktApp(folder, database, new PackStore(blobs, database, time ?? TimeProvider.System) { SmallInRows = blobs is FolderBlobStore }, scratch, time ?? TimeProvider.System, options.Testing, options.Python.Value) { Retention = options.Retention.Value, Bucket = blobs as S3BlobStore };
         }
         catch
         {

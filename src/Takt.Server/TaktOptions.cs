@@ -14,6 +14,9 @@ public sealed record TaktOptions
     /// <summary>What was deleted so long ago is purged by the server, once an hour, such as <c>30d</c>; null: never by itself.</summary>
     public TaktSetting Retention { get; init; } = new("retention", null, "default");
 
+    /// <summary>The interpreter of Python models, where a deployment names none; null: <c>python3</c>. <c>TAKT_PYTHON</c> sets it as well.</summary>
+    public TaktSetting Python { get; init; } = new("python", null, "default");
+
     /// <summary>Foreign test suites run against this server: webhooks may go to this machine by http, and <c>POST /testing/reset</c> empties everything.</summary>
     public bool Testing { get; init; }
 
@@ -24,7 +27,7 @@ public sealed record TaktOptions
     public static TaktOptions Read(TaktFolder folder, string? database = null, string? blobs = null)
     {
         var file = ReadFile(folder.Settings);
-        return new TaktOptions { Database = Setting("database", database, file), Blobs = Setting("blobs", blobs, file), Retention = Duration(Setting("retention", null, file)) };
+        return new TaktOptions { Database = Setting("database", database, file), Blobs = Setting("blobs", blobs, file), Retention = Duration(Setting("retention", null, file)), Python = Interpreter(file) };
     }
 
     static TaktSetting Setting(string name, string? flag, IReadOnlyDictionary<string, string> file)
@@ -34,6 +37,9 @@ public sealed record TaktOptions
         if (Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value) return new(name, value, variable);
         return file.TryGetValue(name, out var written) ? Open(new(name, written, "takt.config")) : new(name, null, "default");
     }
+
+    static TaktSetting Interpreter(Dictionary<string, string> file) =>
+        Environment.GetEnvironmentVariable("TAKT_PYTHON") is { Length: > 0 } value ? new("python", value, "TAKT_PYTHON") : Setting("python", null, file);
 
     static TaktSetting Duration(TaktSetting setting) => setting.Value is null || Pipelines.Quantity.TryDuration(setting.Value, out _) ? setting
         : throw TaktException.Invalid($"{setting.Name} in {setting.Source} is '{setting.Value}', not a duration such as 30d, 366d at most");
@@ -53,8 +59,8 @@ public sealed record TaktOptions
             number++;
             if (line.Length == 0 || line[0] == '#') continue;
             var pair = line.Split('=', 2, StringSplitOptions.TrimEntries);
-            if (pair is [var name and ("database" or "blobs" or "retention"), { Length: > 0 } value]) settings[name] = value;
-            else faults.Add($"takt.config:{number}: not a setting; there are 'database = postgres://…' , 'blobs = s3://…' and 'retention = 30d'");
+            if (pair is [var name and ("database" or "blobs" or "retention" or "python"), { Length: > 0 } value]) settings[name] = value;
+            else faults.Add($"takt.config:{number}: not a setting; there are 'database = postgres://…' , 'blobs = s3://…', 'retention = 30d' and 'python = /usr/bin/python3'");
         }
         return faults.Count == 0 ? settings : throw new TaktException(TaktError.Invalid, faults);
     }

@@ -80,8 +80,37 @@ public sealed partial class DeployStep(DeploymentBook book, ModelRegistry regist
         if (upstream is not null && StickyKey.Parse(sticky) is { IsHeader: false }) with.Fault("sticky", "an LLM deployment has no columns; use sticky: header NAME");
         if (with.TextOrNull("smoke") is not null && upstream is not null) with.Fault("smoke", "an LLM deployment has no rows to be asked; leave smoke: out");
         var shadows = Shadows(with, upstream is not null);
-        var spec = new DeploymentSpec(endpoint, [1], TimeSpan.Zero, 0, [], alias, with.Choice("rollback", "automatic", "manual") == "automatic", upstream, sample, redact, sticky, shadows, Strategy: AllAtOnce);
+        var spec = new DeploymentSpec(endpoint, [1], TimeSpan.Zero, 0, [], alias, with.Choice("rollback", "automatic", "manual") == "automatic", upstream, sample, redact, sticky, shadows, Strategy: AllAtOnce, Runtime: Python(with));
+        if (spec.Runtime is not null && upstream is not null) with.Fault("python", "an LLM deployment has no model of its own; leave python: out");
         return (model, Strategy(with, spec));
+    }
+
+    /// <summary><c>python: /usr/bin/python3</c>, or a mapping.</summary>
+    static RuntimeSettings? Python(StepArguments with)
+    {
+        if (!with.Has("python")) return null;
+        if (!with.IsSection("python") || with.Section("python") is not { } python) return with.TextOrNull("python") is { Length: > 0 } only ? new RuntimeSettings(only) : null;
+        int? Number(string key, int most)
+        {
+            if (!python.Has(key)) return null;
+            var number = python.Integer(key, 1);
+            if (number < 1 || number > most) python.Fault(key, $"{key} is {number}; 1 to {most} are allowed");
+            return (int)Math.Clamp(number, 1, most);
+        }
+        TimeSpan? Time(string key, TimeSpan most)
+        {
+            if (!python.Has(key)) return null;
+            var time = python.Duration(key, TimeSpan.FromSeconds(1));
+            if (time > most) python.Fault(key, $"{key} is over {most}");
+            return time;
+        }
+        long? memory = null;
+        if (python.TextOrNull("memory") is { } size)
+        {
+            if (!Quantity.TrySize(size, out var bytes) || bytes < 64 << 20) python.Fault("memory", $"'{size}' is not a size such as 2GB, 64MB at least");
+            else memory = bytes;
+        }
+        return new RuntimeSettings(python.TextOrNull("interpreter"), Number("workers", 64), Number("batch", 1_000_000), Time("delay", TimeSpan.FromSeconds(10)), Time("timeout", TimeSpan.FromHours(1)), memory);
     }
 
     static List<ShadowSpec>? Shadows(StepArguments with, bool llm)

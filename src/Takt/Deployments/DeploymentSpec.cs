@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Takt.Evaluation;
+using Takt.Models;
 
 namespace Takt.Deployments;
 
@@ -17,6 +18,7 @@ namespace Takt.Deployments;
 /// <param name="Analysis">Null: nothing but <paramref name="AbortIf"/> is asked.</param>
 /// <param name="Strategy">As takt.yaml calls it; how the rollout is told of.</param>
 /// <param name="Smoke">Requests, a JSON object of a row each, that the revision must answer before it gets any traffic.</param>
+/// <param name="Runtime">How its model is run; null: as the runtime likes.</param>
 public sealed record DeploymentSpec(
     string Endpoint,
     IReadOnlyList<double> Canary,
@@ -33,7 +35,8 @@ public sealed record DeploymentSpec(
     ShadowStep? Shadow = null,
     AnalysisSpec? Analysis = null,
     string Strategy = "canary",
-    IReadOnlyList<string>? Smoke = null)
+    IReadOnlyList<string>? Smoke = null,
+    RuntimeSettings? Runtime = null)
 {
     /// <summary>Steps of the whole rollout.</summary>
     [JsonIgnore]

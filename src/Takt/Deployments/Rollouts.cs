@@ -384,14 +384,14 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
         if (revision.Model is null) return (new Slot(revision, null), "");
         try
         {
-            var model = await registry.Load(registry.Resolve(revision.Model));
+            var model = await registry.Load(registry.Resolve(revision.Model), settings: revision.Spec.Runtime);
             try
             {
                 if (StickyKey.Parse(revision.Spec.Sticky) is { IsHeader: false } sticky && !model.Signature.Inputs.Any(f => f.Name == sticky.Name))
                     throw TaktException.Invalid($"sticky: column {sticky.Name} is no input of {revision.Model}; it has {string.Join(", ", model.Signature.Inputs.Select(f => f.Name))}");
-                model.Predict(Blank(model.Signature));
+                if (!model.IsWarm) model.Predict(Blank(model.Signature));
                 if (revision.Spec.Smoke is { } smoke) model.Predict(SmokeRows.ToTable(smoke, model.Signature));
-                return (new Slot(revision, model), "");
+                return (new Slot(revision, model, model.Inside), "");
             }
             catch
             {

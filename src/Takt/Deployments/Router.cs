@@ -95,7 +95,8 @@ public sealed class Router
         Table outputs;
         try
         {
-            outputs = slot.Turn.MeanMs < Workbench.From ? slot.Model.Predict(inputs) : await Workbench.Run(() => slot.Model.Predict(inputs));
+            outputs = slot.Model.Inside > 0 ? await slot.Model.Answer(inputs, cancel)
+                : slot.Turn.MeanMs < Workbench.From ? slot.Model.Predict(inputs) : await Workbench.Run(() => slot.Model.Predict(inputs));
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {

@@ -112,7 +112,7 @@ public sealed class Shadow
         var error = "";
         try
         {
-            outputs = Slot.Model!.Predict(copy.Inputs);
+            outputs = await Slot.Model!.Answer(copy.Inputs, _stop.Token);
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {

@@ -15,6 +15,19 @@ public interface ILoadedModel : IDisposable
     /// <exception cref="TaktException">Invalid: a column is missing or of a type that can't be read as the signature's.</exception>
     Table Predict(Table inputs);
 
+    /// <summary>As <see cref="Predict"/>, for a model elsewhere: nobody's thread waits for it.</summary>
+    /// <exception cref="TaktException">As <see cref="Predict"/>. Unavailable: whoever computes is gone or too slow.</exception>
+    ValueTask<Table> Answer(Table inputs, CancellationToken cancel) => new(Predict(inputs));
+
+    /// <summary>It has answered once already; a row of nothing might be none that it takes.</summary>
+    bool IsWarm => false;
+
+    /// <summary>How many requests may be inside at once, all by <see cref="Answer"/>, which keeps no thread; 0: by the cores, each on a thread.</summary>
+    int Inside => 0;
+
+    /// <summary>As the Open Inference Protocol names what runs it.</summary>
+    string Platform => "lightgbm_lightgbm";
+
     /// <summary>
     /// Exact Shapley values of a tree ensemble (TreeSHAP: Lundberg et al., Nature Machine Intelligence 2020): a column <c>contribution.INPUT</c> per input of the
     /// signature and <c>contribution.bias</c>, the mean over the training data. They add up to the model's raw score: log odds for a binary task, the prediction itself

@@ -18,10 +18,13 @@ static class MlflowModel
         if (new FileInfo(path).Length > LargestMlModel) throw new TaktException(TaktError.TooLarge, $"{path} is longer than {LargestMlModel} bytes");
         var root = Root(path);
         if (Member(root, "flavors") is not YamlMappingNode flavors) throw TaktException.Invalid($"{path} names no flavors: it is no MLflow model");
-        if (Member(flavors, "lightgbm") is YamlMappingNode lightgbm) return LightGbm(folder, path, root, lightgbm);
+        if (Member(flavors, "lightgbm") is YamlMappingNode lightgbm && !(IsPickled(lightgbm) && Member(flavors, PythonModel.Flavor) is not null)) return LightGbm(folder, path, root, lightgbm);
+        if (MlflowPython.Read(folder, path, root, flavors) is { } python) return python;
         throw new TaktException(TaktError.NotSupported,
-            $"the model is an MLflow model of the flavor {string.Join(", ", flavors.Children.Keys.Select(k => $"{k}").Where(k => k != "python_function").DefaultIfEmpty("python_function"))}; of MLflow's own Takt runs lightgbm here");
+            $"the model is an MLflow model of the flavor {string.Join(", ", flavors.Children.Keys.Select(k => $"{k}").Where(k => k != "python_function").DefaultIfEmpty("python_function"))}; of MLflow's own Takt runs lightgbm here, and those with python_function");
     }
+
+    static bool IsPickled(YamlMappingNode lightgbm) => Text(lightgbm, "data") is { } file && !file.EndsWith(".lgb", StringComparison.Ordinal) && !file.EndsWith(".txt", StringComparison.Ordinal);
 
     static ModelPackage LightGbm(string folder, string path, YamlMappingNode root, YamlMappingNode flavor)
     {
@@ -80,7 +83,7 @@ static class MlflowModel
         }
     }
 
-    static YamlNode? Member(YamlMappingNode node, string name) => node.Children.TryGetValue(new YamlScalarNode(name), out var value) ? value : null;
+    internal static YamlNode? Member(YamlMappingNode node, string name) => node.Children.TryGetValue(new YamlScalarNode(name), out var value) ? value : null;
 
-    static string? Text(YamlMappingNode node, string name) => Member(node, name) is YamlScalarNode scalar ? scalar.Value : null;
+    internal static string? Text(YamlMappingNode node, string name) => Member(node, name) is YamlScalarNode scalar ? scalar.Value : null;
 }

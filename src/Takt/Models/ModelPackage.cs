@@ -12,12 +12,15 @@ public sealed record ModelPackage(string Folder, string Flavor, PackageInfo Info
     /// <summary>The flavor's own file in an MLflow model; null: that of Takt's own packages.</summary>
     public string? ModelFile { get; init; }
 
+    /// <summary>How Python runs it; null: it need not.</summary>
+    public PythonModel? Python { get; init; }
+
     public string PathOf(string file) => Path.Combine(Folder, file);
 
     /// <exception cref="TaktException">NotFound: a file of the package is missing. Invalid: one is damaged.</exception>
     public static ModelPackage Open(string folder)
     {
-        if (!File.Exists(Path.Combine(folder, MlModelFile))) throw TaktException.NotFound($"no model package in {folder}: it has no {MlModelFile} file");
+        if (!File.Exists(Path.Combine(folder, MlModelFile))) throw TaktException.NotFound($"no model package in {folder}: it has no {MlModelFile} file{(File.Exists(Path.Combine(folder, "predict.py")) ? $"; beside a predict.py write one with flavors: {{ {PythonModel.ScriptFlavor}: {{}} }} and signature: {{ inputs: {{ NAME: double }}, outputs: {{ NAME: double }} }}" : "")}");
         var path = Path.Combine(folder, InfoFile);
         if (!File.Exists(path)) return MlflowModel.Read(folder);
         try

@@ -130,15 +130,15 @@ public sealed partial class ModelRegistry(Database database, IBlobStore blobs, I
         """);
 
     /// <summary>The version in memory, ready to answer; the caller disposes it.</summary>
-    public async Task<ILoadedModel> Load(ModelVersion version, CancellationToken cancel = default) => LoadFolder(await PackageFolder(version, cancel));
+    public async Task<ILoadedModel> Load(ModelVersion version, CancellationToken cancel = default, RuntimeSettings? settings = null) => LoadFolder(await PackageFolder(version, cancel), settings);
 
     /// <inheritdoc cref="Load"/>
-    public ILoadedModel LoadFolder(string folder)
+    public ILoadedModel LoadFolder(string folder, RuntimeSettings? settings = null)
     {
         var package = ModelPackage.Open(folder);
         var runtime = runtimes.FirstOrDefault(r => r.Flavor == package.Flavor)
             ?? throw new TaktException(TaktError.NotSupported, $"{folder} is a {package.Flavor} model; this Takt runs {string.Join(", ", runtimes.Select(r => r.Flavor))}");
-        return runtime.Load(folder);
+        return runtime.Load(folder, settings ?? RuntimeSettings.Default);
     }
 
     [GeneratedRegex(@"^[A-Za-z0-9][\w.-]{0,255}$")]

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Takt.Data;
 
 namespace Takt.Models;
@@ -19,5 +20,9 @@ public sealed record PackageInfo(
 {
     public const int CurrentFormat = 1;
 
-    public Signature Signature => new(Features.Select(f => new Field(f.Name, f.Type)).ToList(), [new Field(Output, FieldType.Double)]);
+    /// <summary>What the package itself says it takes and gives, where that is more than features and one number.</summary>
+    [JsonIgnore]
+    public Signature? Declared { get; init; }
+
+    public Signature Signature => Declared ?? new(Features.Select(f => new Field(f.Name, f.Type)).ToList(), [new Field(Output, FieldType.Double)]);
 }

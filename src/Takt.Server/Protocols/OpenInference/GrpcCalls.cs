@@ -45,7 +45,7 @@ sealed class GrpcCalls(TaktApp app, IHostApplicationLifetime lifetime, ILogger<G
         {
             Name = request.Name,
             Versions = { slot.Version },
-            Platform = OpenInferenceApi.Platform,
+            Platform = slot.Model?.Platform ?? "",
             Inputs = { Tensors(slot.Model?.Signature.Inputs) },
             Outputs = { Tensors(slot.Model?.Signature.Outputs) },
         };

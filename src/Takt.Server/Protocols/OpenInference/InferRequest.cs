@@ -88,6 +88,7 @@ sealed class InferRequest
             var at = _inputs.FindIndex(i => i.Name == field.Name);
             if (at < 0)
             {
+                if (!field.Required) continue;
                 faults.Add($"input '{field.Name}' ({DataType(field.Type)}) is missing");
                 continue;
             }

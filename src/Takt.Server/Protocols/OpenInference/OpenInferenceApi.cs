@@ -14,7 +14,6 @@ namespace Takt.Server.Protocols.OpenInference;
 /// </summary>
 public static class OpenInferenceApi
 {
-    internal const string Platform = "lightgbm_lightgbm";
 
     internal static readonly string[] Extensions = ["binary_tensor_data", "model_repository(index)"];
 
@@ -116,7 +115,7 @@ public static class OpenInferenceApi
         {
             ["name"] = model,
             ["versions"] = new JsonArray(slot.Revision.Number.ToString()),
-            ["platform"] = Platform,
+            ["platform"] = slot.Model?.Platform,
             ["inputs"] = Tensors(slot.Model?.Signature.Inputs ?? []),
             ["outputs"] = Tensors(slot.Model?.Signature.Outputs ?? []),
         };

@@ -207,7 +207,7 @@ static class ScoringRequest
         public void Require(List<string> names)
         {
             foreach (var twice in names.GroupBy(n => n, StringComparer.Ordinal).Where(g => g.Count() > 1)) Fault($"column '{twice.Key}' is given {twice.Count()} times");
-            foreach (var field in _signature.Inputs.Where(f => !names.Contains(f.Name)))
+            foreach (var field in _signature.Inputs.Where(f => f.Required && !names.Contains(f.Name)))
                 Fault($"input '{field.Name}' ({field.Type.ToString().ToLowerInvariant()}) is missing{(names.Except(_places.Keys).ToList() is { Count: > 0 } unknown ? Nearest.Hint(field.Name, unknown) : "")}");
         }
 
@@ -217,7 +217,7 @@ static class ScoringRequest
             var fits = _values[place] switch
             {
                 double[] numbers => value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out numbers[row]) && double.IsFinite(numbers[row]),
-                long[] integers => value.ValueKind == JsonValueKind.Number && (value.TryGetInt64(out integers[row]) || (value.TryGetDouble(out var whole) && Whole(whole, out integers[row]))),
+                long[] integers => value.ValueKind == JsonValueKind.Number && (value.TryGetInt64(out integers[row]) || (value.TryGetDouble(out var whole) && Whole(whole, out integers[row]))) || (value.ValueKind == JsonValueKind.String && Time(place, value.GetString()!, out integers[row])),
                 bool[] booleans => (booleans[row] = value.ValueKind == JsonValueKind.True) || value.ValueKind == JsonValueKind.False,
                 string?[] texts => value.ValueKind == JsonValueKind.String && (texts[row] = value.GetString()) is not null,
                 _ => false,
@@ -231,7 +231,7 @@ static class ScoringRequest
             var fits = _values[place] switch
             {
                 double[] numbers => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out numbers[row]) && !double.IsInfinity(numbers[row]),
-                long[] integers => long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out integers[row]),
+                long[] integers => long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out integers[row]) || Time(place, text, out integers[row]),
                 bool[] booleans => bool.TryParse(text, out booleans[row]),
                 string?[] texts => (texts[row] = text) is not null,
                 _ => false,
@@ -259,6 +259,15 @@ static class ScoringRequest
         {
             _there[place][row] = fits;
             if (!fits) Fault($"row {row}: {(shown.Length > 40 ? shown[..40] + "…" : shown)} is no {_signature.Inputs[place].Type.ToString().ToLowerInvariant()}, which input '{_signature.Inputs[place].Name}' is");
+        }
+
+        /// <summary>Microseconds since 1970 of a text that is a time, for an input that is one.</summary>
+        bool Time(int place, string text, out long microseconds)
+        {
+            microseconds = 0;
+            if (_signature.Inputs[place].Type != FieldType.Datetime || !DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)) return false;
+            microseconds = (time.UtcTicks - DateTimeOffset.UnixEpoch.Ticks) / 10;
+            return true;
         }
 
         static bool Whole(double number, out long integer)

@@ -1,0 +1,29 @@
+using Takt.Data;
+
+namespace Takt.ML.Python;
+
+/// <summary>One request's rows on their way through a pool.</summary>
+/// <param name="columns">Fitted to the signature, in its order.</param>
+sealed class PythonCall(Column[] columns, int rows)
+{
+    readonly TaskCompletionSource<Table> _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public Column[] Columns => columns;
+
+    public int Rows => rows;
+
+    /// <summary>Milliseconds of <see cref="Environment.TickCount64"/>.</summary>
+    public long Since { get; } = Environment.TickCount64;
+
+    /// <summary>It was given to a worker that was gone already.</summary>
+    public bool TriedAgain { get; set; }
+
+    public Task<Table> Answer => _answer.Task;
+
+    public void Done(Table answer) => _answer.TrySetResult(answer);
+
+    public void Fail(TaktException why) => _answer.TrySetException(why);
+
+    /// <summary>Whoever asked has gone; a worker that has not begun need not.</summary>
+    public void Cancel(CancellationToken cancel) => _answer.TrySetCanceled(cancel);
+}
