@@ -14,7 +14,7 @@ static class DataCommands
     public static Command Create()
     {
         var data = Tables();
-        foreach (var command in DataStoreCommands.All()) data.Subcommands.Add(command);
+        foreach (var command in DataStoreCommands.All().Concat(RemoteCommands.All())) data.Subcommands.Add(command);
         return data;
     }
 

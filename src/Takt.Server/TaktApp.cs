@@ -1,4 +1,5 @@
 using Takt.Data;
+using Takt.Data.Remotes;
 using Takt.Deployments;
 using Takt.Evaluation;
 using Takt.ML.Runtimes;
@@ -148,6 +149,19 @@ public sealed class TaktApp : IAsyncDisposable
             database.DisposeAsync().AsTask().GetAwaiter().GetResult();
             throw;
         }
+    }
+
+    /// <summary>A remote by its address: a folder, <c>s3://…</c> or a Takt server.</summary>
+    /// <param name="write">It is to be pushed to: a folder is made when it is not there.</param>
+    /// <exception cref="TaktException">Invalid, NotFound, Denied, Unavailable: it can't be used, and why.</exception>
+    public Remote OpenRemote(string address, bool write)
+    {
+        RemoteList.Check(address);
+        if (address.StartsWith("http", StringComparison.Ordinal) && address.Contains("://", StringComparison.Ordinal)) throw new TaktException(TaktError.NotSupported, "a Takt server can't be pushed to yet; use a folder or a bucket");
+        if (S3Address.IsUrl(address))
+            return new ObjectRemote(S3BlobStore.Open(address, Path.Combine(Folder.Cache, "remotes", Digest.Of(System.Text.Encoding.UTF8.GetBytes(address)).Hex[..16]), Time, passing: true), S3Address.Parse(address).ToString());
+        var folder = Path.GetFullPath(address.StartsWith("file:", StringComparison.Ordinal) ? new Uri(address).LocalPath : address, Folder.Root);
+        return new ObjectRemote(write ? new FolderBlobStore(folder, Time) : FolderBlobStore.ForReading(folder), folder);
     }
 
     static (IBlobStore Blobs, string Scratch) OpenBlobs(TaktFolder folder, string? address, TimeProvider? time)

@@ -60,7 +60,8 @@ public sealed record TaktOptions
             if (line.Length == 0 || line[0] == '#') continue;
             var pair = line.Split('=', 2, StringSplitOptions.TrimEntries);
             if (pair is [var name and ("database" or "blobs" or "retention" or "python"), { Length: > 0 } value]) settings[name] = value;
-            else faults.Add($"takt.config:{number}: not a setting; there are 'database = postgres://…' , 'blobs = s3://…', 'retention = 30d' and 'python = /usr/bin/python3'");
+            else if (pair is [var remote, { Length: > 0 }] && remote.StartsWith(Data.Remotes.RemoteList.Prefix, StringComparison.Ordinal)) continue;
+            else faults.Add($"takt.config:{number}: not a setting; there are 'database = postgres://…' , 'blobs = s3://…', 'retention = 30d', 'python = /usr/bin/python3' and 'remote.NAME = ADDRESS'");
         }
         return faults.Count == 0 ? settings : throw new TaktException(TaktError.Invalid, faults);
     }

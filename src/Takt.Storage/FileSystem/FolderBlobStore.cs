@@ -9,7 +9,7 @@ public sealed class FolderBlobStore : IBlobStore, IObjectStore, IDisposable
 {
     readonly string _root;
     readonly string _loose;
-    readonly StoreSession _session;
+    readonly StoreSession? _session;
 
     /// <summary>Opens the store, makes it when it is not there, and removes what processes that died have left in flight.</summary>
     /// <exception cref="TaktException">Denied or Unavailable: the folder can't be written.</exception>
@@ -28,12 +28,19 @@ public sealed class FolderBlobStore : IBlobStore, IObjectStore, IDisposable
         }
     }
 
+    FolderBlobStore(string folder) => (_root, _loose) = (folder, Path.Combine(folder, "loose"));
+
+    /// <summary>A store that is only read, and may lie where nothing can be written; what writes throws Denied.</summary>
+    /// <exception cref="TaktException">NotFound: there is no such folder.</exception>
+    public static FolderBlobStore ForReading(string folder) =>
+        Directory.Exists(folder) ? new(folder) : throw TaktException.NotFound($"no folder '{folder}'");
+
     /// <summary>A folder for work in flight on the store's file system; it is gone after the process, however that ends.</summary>
-    public string Scratch => _session.Folder;
+    public string Scratch => _session?.Folder ?? throw new TaktException(TaktError.Denied, $"'{_root}' was opened for reading only");
 
     public async Task<Blob> Put(Stream content, CancellationToken cancel = default)
     {
-        var tmp = Path.Combine(_session.Folder, Guid.NewGuid().ToString("N"));
+        var tmp = Path.Combine(Scratch, Guid.NewGuid().ToString("N"));
         var buffer = ArrayPool<byte>.Shared.Rent(1 << 17);
         try
         {
@@ -83,6 +90,7 @@ public sealed class FolderBlobStore : IBlobStore, IObjectStore, IDisposable
     public async IAsyncEnumerable<Blob> List([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel = default)
     {
         await Task.CompletedTask;
+        if (!Directory.Exists(_loose)) yield break;
         foreach (var path in Directory.EnumerateFiles(_loose, "*", SearchOption.AllDirectories))
         {
             cancel.ThrowIfCancellationRequested();
@@ -112,6 +120,60 @@ public sealed class FolderBlobStore : IBlobStore, IObjectStore, IDisposable
         }
     }
 
+    public async Task<bool> Create(string name, ReadOnlyMemory<byte> content, CancellationToken cancel = default)
+    {
+        var path = Path.Combine(_root, name);
+        var tmp = Path.Combine(Scratch, Guid.NewGuid().ToString("N"));
+        try
+        {
+            await File.WriteAllBytesAsync(tmp, content, cancel);
+            Files.Sync(tmp);
+            if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(tmp, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+            Files.CreateFolder(Path.GetDirectoryName(path)!);
+            try
+            {
+                File.Move(tmp, path, overwrite: false); // link and unlink: one of several succeeds
+            }
+            catch (IOException) when (File.Exists(path))
+            {
+                return false;
+            }
+            Files.SyncFolder(Path.GetDirectoryName(path)!);
+            return true;
+        }
+        catch (Exception e) when (StorageFaults.Of(e, path) is { } known)
+        {
+            throw known;
+        }
+        finally
+        {
+            File.Delete(tmp);
+        }
+    }
+
+    public async Task Read(string name, long from, Memory<byte> content, CancellationToken cancel = default)
+    {
+        var path = Path.Combine(_root, name);
+        try
+        {
+            using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+            while (content.Length > 0)
+            {
+                var read = await RandomAccess.ReadAsync(file, content, from, cancel);
+                if (read == 0) throw TaktException.Invalid($"'{path}' is cut short: it ends at byte {from:N0}");
+                (content, from) = (content[read..], from + read);
+            }
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw TaktException.NotFound($"the store has no file '{path}'");
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new TaktException(TaktError.Denied, $"'{path}' can't be read; check who owns it and its permissions", e);
+        }
+    }
+
     Task<string> IObjectStore.LocalFile(string name, CancellationToken cancel)
     {
         var path = Path.Combine(_root, name);
@@ -137,7 +199,7 @@ public sealed class FolderBlobStore : IBlobStore, IObjectStore, IDisposable
         }
     }
 
-    public void Dispose() => _session.Dispose();
+    public void Dispose() => _session?.Dispose();
 
     // a synced file gets its name, read-only, and both survive power loss
     static void Place(string tmp, string path)

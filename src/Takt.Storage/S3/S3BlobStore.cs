@@ -24,9 +24,9 @@ public sealed class S3BlobStore : IBlobStore, IObjectStore, IDisposable
     /// <param name="address"><c>s3://bucket/prefix?endpoint=…&amp;region=…</c>; keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or where else the AWS SDK looks.</param>
     /// <param name="cache">A folder for local copies; several processes may share it.</param>
     /// <exception cref="TaktException">Unavailable: not reachable. Denied: keys. NotFound: no such bucket. Invalid: the address.</exception>
-    public static S3BlobStore Open(string address, string cache, TimeProvider? time = null) => Open(address, cache, null, time);
+    public static S3BlobStore Open(string address, string cache, TimeProvider? time = null, bool passing = false) => Open(address, cache, null, time, passing);
 
-    internal static S3BlobStore Open(string address, string cache, AWSCredentials? keys, TimeProvider? time = null)
+    internal static S3BlobStore Open(string address, string cache, AWSCredentials? keys, TimeProvider? time = null, bool passing = false)
     {
         var place = S3Address.Parse(address);
         AmazonS3Client? s3 = null;
@@ -36,7 +36,7 @@ public sealed class S3BlobStore : IBlobStore, IObjectStore, IDisposable
             // one that can't be reached when Takt starts is told soon; the SDK would wait up to 20 s between attempts
             using (var probe = Client(retries: 1))
                 probe.ListObjectsV2Async(new ListObjectsV2Request { BucketName = place.Bucket, Prefix = place.Prefix, MaxKeys = 1 }).GetAwaiter().GetResult();
-            return new S3BlobStore(place, s3, new FolderBlobStore(cache, time));
+            return new S3BlobStore(place, s3, new FolderBlobStore(cache, time)) { Passing = passing };
         }
         catch (Exception e)
         {
@@ -52,6 +52,9 @@ public sealed class S3BlobStore : IBlobStore, IObjectStore, IDisposable
             return keys is null ? new AmazonS3Client(settings) : new AmazonS3Client(keys, settings);
         }
     }
+
+    /// <summary>Packs go by: what is published is not kept here as well. For a remote, whose data this machine has in its own store.</summary>
+    public bool Passing { get; init; }
 
     /// <inheritdoc cref="FolderBlobStore.Scratch"/>
     public string Scratch => _cache.Scratch;
@@ -130,7 +133,61 @@ public sealed class S3BlobStore : IBlobStore, IObjectStore, IDisposable
             ? S3Upload.Whole(_s3, _place.Bucket, _place.Prefix + name, file, cancel)
             : S3Upload.InParts(_s3, _place.Bucket, _place.Prefix + name, file, length, cancel), cancel);
         // a config that another machine made first is the one that counts; packs are the same bytes wherever they come from
-        if (name.StartsWith("packs/", StringComparison.Ordinal)) await _cache.Publish(name, file, cancel);
+        if (name.StartsWith("packs/", StringComparison.Ordinal) && !(Passing && name.EndsWith(".pack", StringComparison.Ordinal))) await _cache.Publish(name, file, cancel);
+    }
+
+    public async Task<bool> Create(string name, ReadOnlyMemory<byte> content, CancellationToken cancel = default)
+    {
+        try
+        {
+            await Ask(_s3.PutObjectAsync(new PutObjectRequest
+            {
+                BucketName = _place.Bucket,
+                Key = _place.Prefix + name,
+                InputStream = new MemoryStream(content.ToArray()),
+                IfNoneMatch = "*",
+                UseChunkEncoding = false,
+            }, cancel), cancel);
+            return true;
+        }
+        catch (AmazonS3Exception e) when (e.StatusCode is HttpStatusCode.PreconditionFailed or HttpStatusCode.Conflict)
+        {
+            // perhaps our own, of an attempt whose answer was lost
+            var there = new byte[content.Length];
+            try
+            {
+                await Read(name, 0, there, cancel);
+            }
+            catch (TaktException other) when (other.Error is TaktError.Invalid or TaktError.NotFound)
+            {
+                return false;
+            }
+            return content.Span.SequenceEqual(there);
+        }
+    }
+
+    public async Task Read(string name, long from, Memory<byte> content, CancellationToken cancel = default)
+    {
+        if (content.Length == 0) return;
+        try
+        {
+            using var answer = await Ask(_s3.GetObjectAsync(new GetObjectRequest
+            {
+                BucketName = _place.Bucket,
+                Key = _place.Prefix + name,
+                ByteRange = new ByteRange(from, from + content.Length - 1),
+            }, cancel), cancel);
+            await using var body = answer.ResponseStream;
+            await Ask(body.ReadExactlyAsync(content, cancel).AsTask(), cancel);
+        }
+        catch (AmazonS3Exception e) when (e.StatusCode == HttpStatusCode.NotFound)
+        {
+            throw TaktException.NotFound($"{_place} has no {name}");
+        }
+        catch (Exception e) when (e is AmazonS3Exception { StatusCode: HttpStatusCode.RequestedRangeNotSatisfiable } || e is TaktException { InnerException: EndOfStreamException })
+        {
+            throw TaktException.Invalid($"{name} at {_place} is cut short");
+        }
     }
 
     async Task<string> IObjectStore.LocalFile(string name, CancellationToken cancel)

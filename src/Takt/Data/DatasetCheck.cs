@@ -14,7 +14,7 @@ public static class DatasetCheck
     public static async Task<IReadOnlyList<string>> Of(Database database, PackStore store, bool data, CancellationToken cancel = default)
     {
         var faults = (await StoreCheck.Of(store, data, cancel)).ToList();
-        var commits = database.Read(session => DatasetTable.Names(session).SelectMany(name => DatasetTable.All(session, name)).ToList());
+        var commits = database.Read(session => DatasetTable.Names(session).SelectMany(name => DatasetTable.All(session, name).Where(commit => !DatasetTable.IsPartial(session, name, commit.Id))).ToList());
         var trees = new TreeReader(store.Reader);
         var (roots, seen) = (new HashSet<ContentId>(), new HashSet<ContentId>()); // a small tree's root is its leaf
         foreach (var commit in commits)

@@ -17,16 +17,25 @@ static class DatasetTable
         var tip = Tip(session, commit.Dataset, name);
         if (tip != before)
             throw TaktException.Conflict($"somebody else moved {commit.Dataset}@{name} to {tip?.ToString() ?? "nothing"} meanwhile; collect again");
+        Insert(session, commit, now, partial: false);
+        Move(session, commit.Dataset, name, before, commit.Id, now, reason);
+    }
+
+    /// <param name="partial">Not all of its content is here: a remote has it.</param>
+    public static void Insert(SqlSession session, DatasetCommit commit, DateTimeOffset now, bool partial)
+    {
         session.Execute($"insert into dataset(name, created_at) values({commit.Dataset}, {now}) on conflict do nothing");
         session.Execute($"""
-            insert into dataset_commit(dataset, id, tree, parents, author, time, message, source, files, bytes, "rows", profile, cursor, version)
+            insert into dataset_commit(dataset, id, tree, parents, author, time, message, source, files, bytes, "rows", profile, cursor, partial, version)
             values({commit.Dataset}, {commit.Id}, {commit.Tree}, {JsonSerializer.Serialize(commit.Parents.Select(p => p.ToString()).ToList(), DataJson.Default.ListString)},
-                {commit.Author}, {commit.Time}, {commit.Message}, {commit.Source}, {commit.Files}, {commit.Bytes}, {commit.Rows}, {commit.Profile?.ToString()}, {commit.Cursor},
+                {commit.Author}, {commit.Time}, {commit.Message}, {commit.Source}, {commit.Files}, {commit.Bytes}, {commit.Rows}, {commit.Profile?.ToString()}, {commit.Cursor}, {(partial ? 1 : 0)},
                 (select coalesce(max(version), 0) + 1 from dataset_commit where dataset = {commit.Dataset}))
             on conflict do nothing
             """);
-        Move(session, commit.Dataset, name, before, commit.Id, now, reason);
+        if (!partial) session.Execute($"update dataset_commit set partial = 0 where dataset = {commit.Dataset} and id = {commit.Id} and partial <> 0");
     }
+
+    public static bool IsPartial(SqlSession session, string dataset, Digest id) => session.Number($"select partial from dataset_commit where dataset = {dataset} and id = {id}") == 1;
 
     /// <summary>Points the ref elsewhere and writes that into the reflog.</summary>
     public static void Move(SqlSession session, string dataset, string name, Digest? before, Digest to, DateTimeOffset now, string reason)

@@ -96,6 +96,12 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
         return database.Read(session => Resolve(session, wanted));
     }
 
+    /// <summary>A version by its whole id; null when it is not known.</summary>
+    public DatasetCommit? Find(string dataset, Digest id) => database.Read(session => DatasetTable.Find(session, dataset, id));
+
+    /// <summary>Every version of a dataset, in the order they came.</summary>
+    public IReadOnlyList<DatasetCommit> All(string dataset) => database.Read(session => DatasetTable.All(session, dataset));
+
     /// <summary>The commit and those before it, newest first, along first parents; at most <paramref name="most"/>.</summary>
     public IReadOnlyList<DatasetCommit> Log(string reference, int most = int.MaxValue)
     {

@@ -144,22 +144,36 @@ public sealed class GarbageCollection(Database database, PackStore store, TimePr
     {
         var since = now - ReflogKept;
         var (commits, tips, named) = database.Read(session => (
-            session.Query($"select id, tree, profile, parents, dataset from dataset_commit", row => (Id: row.Digest(0), Tree: row.Digest(1), Profile: row.IsNull(2) ? (Digest?)null : row.Digest(2), Parents: row.Text(3), Dataset: row.Text(4))),
+            session.Query($"select id, tree, profile, parents, dataset, partial from dataset_commit order by partial", row => (Partial: row.Number(5) != 0, Id: row.Digest(0), Tree: row.Digest(1), Profile: row.IsNull(2) ? (Digest?)null : row.Digest(2), Parents: row.Text(3), Dataset: row.Text(4))),
             session.Query($"select target from dataset_ref union select after from dataset_reflog where at >= {since} union select before from dataset_reflog where at >= {since} and before is not null", row => row.Digest(0)),
             BlobRoots.Named(session)));
         var byId = commits.GroupBy(commit => commit.Id).ToDictionary(group => group.Key, group => group.First());
         var marks = new LiveMarks(store);
         var todo = new Stack<Digest>(tips.Concat(named.Where(byId.ContainsKey)));
         var seen = new HashSet<Digest>();
+        var partial = new List<(Digest Id, Digest Tree, Digest? Profile, string Of)>();
         while (todo.TryPop(out var id))
         {
             if (!seen.Add(id) || !byId.TryGetValue(id, out var commit)) continue;
             var of = $"{commit.Dataset}@{id}";
-            marks.File(ContentId.From(id), of);
-            marks.Tree(ContentId.From(commit.Tree), of);
-            if (commit.Profile is { } profile) marks.File(ContentId.From(profile), of);
+            if (commit.Partial) partial.Add((id, commit.Tree, commit.Profile, of));
+            else
+            {
+                marks.File(ContentId.From(id), of);
+                marks.Tree(ContentId.From(commit.Tree), of);
+                if (commit.Profile is { } profile) marks.File(ContentId.From(profile), of);
+            }
             foreach (var parent in System.Text.Json.JsonSerializer.Deserialize(commit.Parents, DataJson.Default.ListString)!) todo.Push(Digest.Parse(parent));
         }
+        // of versions that a remote has whole and this store in part, what is here is kept; last, as what is marked is not looked at again
+        marks.Lenient = true;
+        foreach (var (id, tree, profile, of) in partial)
+        {
+            marks.File(ContentId.From(id), of);
+            marks.Tree(ContentId.From(tree), of);
+            if (profile is { } blob) marks.File(ContentId.From(blob), of);
+        }
+        marks.Lenient = false;
         foreach (var id in named)
             if (!seen.Contains(id)) await marks.Named(id, cancel);
         return marks;

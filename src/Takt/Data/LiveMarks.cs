@@ -14,6 +14,9 @@ sealed class LiveMarks(PackStore store)
 
     public HashSet<Digest> Loose { get; } = [];
 
+    /// <summary>What is missing is no fault: a remote has it.</summary>
+    public bool Lenient { get; set; }
+
     /// <summary>What is referred to and can't be read: then nothing may be removed.</summary>
     public IReadOnlyList<string> Missing => _missing;
 
@@ -81,7 +84,7 @@ sealed class LiveMarks(PackStore store)
 
     void Miss(ContentId id, string of)
     {
-        if (_missing.Count < 1000) _missing.Add($"{of}: {id} is not in the store");
+        if (!Lenient && _missing.Count < 1000) _missing.Add($"{of}: {id} is not in the store");
     }
 
     bool Mark((Pack Pack, int At) hit)

@@ -14,6 +14,13 @@ public interface IObjectStore
     /// <exception cref="TaktException">NotFound.</exception>
     Task<string> LocalFile(string name, CancellationToken cancel = default);
 
+    /// <summary>Makes a small object unless the name is taken: of many who try at once one succeeds. On true it survives power loss.</summary>
+    Task<bool> Create(string name, ReadOnlyMemory<byte> content, CancellationToken cancel = default);
+
+    /// <summary>Fills <paramref name="content"/> with the object's bytes from <paramref name="from"/> on, straight from where it lies, past any cache.</summary>
+    /// <exception cref="TaktException">NotFound. Invalid: it ends before.</exception>
+    Task Read(string name, long from, Memory<byte> content, CancellationToken cancel = default);
+
     /// <summary>Removes it; nothing happens when it is not there.</summary>
     Task Remove(string name, CancellationToken cancel = default);
 

@@ -69,7 +69,7 @@ public sealed class VersionedPaths(WorkTree tree, Database database, PackStore s
     public async Task<(long Written, long Removed)> Checkout(TrackedPath tracked, string? only, bool force, CancellationToken cancel = default)
     {
         if (await store.Length(tracked.Content.Digest, cancel) is null)
-            throw TaktException.NotFound($"'{tracked.Path}.takt' names {(tracked.Commit is { } id ? $"the version {id}" : tracked.Content)}, which this store does not have; bring it in from where it was made, or check out another version of the pointer");
+            throw TaktException.NotFound($"'{tracked.Path}.takt' names {(tracked.Commit is { } id ? $"the version {id}" : tracked.Content)}, which this store does not have; 'takt data pull' brings it from a remote");
         return await tree.Checkout(tracked, store, only, force, cancel);
     }
 

@@ -203,8 +203,11 @@ public sealed record WorkTree(string Root, string State)
         if (only is null) Note(tracked, files);
         return (wanted.Count, gone.Count);
 
-        bool Chosen(byte[] path) => only is null || Encoding.UTF8.GetString(path) is var text && (text == only || text.StartsWith(only.TrimEnd('/') + "/", StringComparison.Ordinal) || Glob.Matches(only, text));
+        bool Chosen(byte[] path) => only is null || IsChosen(only, Encoding.UTF8.GetString(path));
     }
+
+    /// <summary>Whether a path within a tracked folder is meant by a path, a folder's path or a glob.</summary>
+    internal static bool IsChosen(string only, string path) => path == only || path.StartsWith(only.TrimEnd('/') + "/", StringComparison.Ordinal) || Glob.Matches(only, path);
 
     /// <summary>
     /// Writes files on all cores. Folders that are not there yet are filled aside and renamed once: half the system calls, and killed half-way none of it is seen.

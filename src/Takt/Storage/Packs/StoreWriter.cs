@@ -84,6 +84,12 @@ public sealed class StoreWriter : IAsyncDisposable
         System.Buffers.ArrayPool<byte>.Shared.Return(buffer);
     }
 
+    /// <summary>Stores a record as another store has it, when it is new here.</summary>
+    internal void Add(in StoredRecord record)
+    {
+        if (!_currentIds.Contains(record.Id) && !Known(record.Id)) Append(record.Id, record.Kind, record.Stored.Span, record.Length, record.Zstd, record.Checksum);
+    }
+
     /// <summary>Stores the pieces of a prepared batch that are new.</summary>
     internal void Add(RecordBatch batch)
     {

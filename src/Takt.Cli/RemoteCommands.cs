@@ -1,0 +1,200 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using Takt.Data;
+using Takt.Data.Remotes;
+using Takt.Data.WorkTrees;
+using Takt.Server;
+
+namespace Takt.Cli;
+
+/// <summary><c>takt data remote</c>, <c>push</c>, <c>fetch</c>, <c>pull</c>: versions between this store and another.</summary>
+static class RemoteCommands
+{
+    public static IEnumerable<Command> All() => [Remotes(), Push(), Fetch(pull: false), Fetch(pull: true)];
+
+    static Command Remotes()
+    {
+        var command = new Command("remote", "The stores that data is pushed to and pulled from; takt.config names them");
+        var (name, address) = (new Argument<string>("name"), new Argument<string>("address") { Description = "A folder, s3://bucket/prefix?endpoint=…, or http://host:port of a Takt server" });
+        var add = new Command("add", "takt data remote add origin s3://bucket/team?endpoint=https://s3.example") { name, address };
+        add.SetAction(parsed =>
+        {
+            var given = parsed.GetRequiredValue(address);
+            // a relative folder is meant from here, and the file is read from anywhere
+            var place = given.Contains("://", StringComparison.Ordinal) ? given : Path.GetFullPath(Path.Combine(ProjectFolder.Start(parsed), given));
+            RemoteList.Add(Folder(parsed), parsed.GetRequiredValue(name), place);
+            Console.WriteLine($"{parsed.GetRequiredValue(name)} is {place}; takt.config says so, which git should keep");
+            return ExitCode.Ok;
+        });
+        var list = new Command("list", "All remotes");
+        list.SetAction(parsed =>
+        {
+            var all = RemoteList.Read(Folder(parsed));
+            if (parsed.GetValue(CommandLine.Json)) Terminal.Json(new JsonObject { ["remotes"] = new JsonArray([.. all.Select(one => new JsonObject { ["name"] = one.Name, ["address"] = one.Address })]) });
+            else if (all.Count == 0) Console.Error.WriteLine("no remotes; 'takt data remote add origin ADDRESS' names one");
+            else DataText.Rows(["REMOTE", "ADDRESS"], all.Select(one => new[] { one.Name, one.Address }));
+            return ExitCode.Ok;
+        });
+        var gone = new Argument<string>("name");
+        var remove = new Command("remove", "Forget a remote; what it holds stays") { gone };
+        remove.SetAction(parsed =>
+        {
+            RemoteList.Remove(Folder(parsed), parsed.GetRequiredValue(gone));
+            return ExitCode.Ok;
+        });
+        command.Subcommands.Add(add);
+        command.Subcommands.Add(list);
+        command.Subcommands.Add(remove);
+        return command;
+    }
+
+    static Command Push()
+    {
+        var what = new Argument<string[]>("dataset") { Description = "NAME (all its branches and tags), NAME@REF, or a tracked path; all that is tracked or known when left out", Arity = ArgumentArity.ZeroOrMore };
+        var (remote, force) = (RemoteOption(), new Option<bool>("--force") { Description = "Move the remote's branches and tags even where it has versions that are not here" });
+        var command = new Command("push", "Send a remote what it lacks: takt data push") { what, remote, force };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            var tree = Tree(parsed);
+            await using var app = Open(parsed, tree);
+            var setting = RemoteList.Find(app.Folder, parsed.GetValue(remote));
+            var (refs, files) = Wanted(app, tree, parsed, parsed.GetValue(what) ?? []);
+            await using var to = app.OpenRemote(setting.Address, write: true);
+            var report = await new Push(app.Database, app.Blobs).Run(to, refs, files, parsed.GetValue(force), Progress("sent"), cancel);
+            Clear();
+            if (parsed.GetValue(CommandLine.Json))
+                Terminal.Json(new JsonObject { ["remote"] = setting.Name, ["records"] = report.Records, ["bytes"] = report.Bytes, ["packs"] = report.Packs, ["versions"] = report.Versions, ["moved"] = new JsonArray([.. report.Moved.Select(move => new JsonObject { ["dataset"] = move.Dataset, ["ref"] = move.Name, ["before"] = move.Before?.Target.ToString(), ["after"] = move.After.ToString() })]) });
+            else
+            {
+                foreach (var move in report.Moved) Console.WriteLine($"{move.Dataset}@{move.Name}: {(move.Before is { } before ? DataText.Short(before.Target) : "new")} → {DataText.Short(move.After)}, {move.Commits.Count:N0} version{(move.Commits.Count == 1 ? "" : "s")}");
+                Console.WriteLine(report.Records == 0 && report.Moved.Count == 0 ? $"{setting.Name} has everything" : $"{setting.Name}: {DataText.Size(report.Bytes)} sent, {report.Records:N0} records");
+            }
+            return ExitCode.Ok;
+        });
+        return command;
+    }
+
+    static Command Fetch(bool pull)
+    {
+        var what = new Argument<string[]>("dataset") { Description = "NAME, NAME@REF or a tracked path; all that pointers name when left out", Arity = ArgumentArity.ZeroOrMore };
+        var only = new Option<string?>("--only") { Description = "A path or glob within: only these files" };
+        var all = new Option<bool>("--all") { Description = "Every version, not only the newest and those that pointers name" };
+        var force = new Option<bool>("--force") { Description = "Throw away local changes that the store does not have" };
+        var remote = RemoteOption();
+        var command = pull ? new Command("pull", "Bring in what the pointers name and check it out: takt data pull") { what, remote, only, all, force }
+            : new Command("fetch", "Bring versions of a remote into the store, without touching files: takt data fetch trips") { what, remote, only, all };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            var tree = Tree(parsed);
+            await using var app = Open(parsed, tree);
+            var setting = RemoteList.Find(app.Folder, parsed.GetValue(remote));
+            var named = parsed.GetValue(what) ?? [];
+            var tracked = new List<TrackedPath>();
+            var references = new List<DatasetReference>();
+            foreach (var one in named)
+            {
+                if (Pointer(tree, parsed, one) is { } path) tracked.Add(path);
+                else references.Add(DatasetReference.Parse(one));
+            }
+            if (named.Length == 0) tracked.AddRange(tree.Tracked());
+            var pointers = tracked.Where(path => path.Commit is not null).Select(path => (path.Dataset!, path.Commit!.Value)).Distinct().ToList();
+            var single = tracked.Where(path => !path.IsFolder).Select(path => (path.Content.Digest, path.Path)).ToList();
+            await using var from = app.OpenRemote(setting.Address, write: false);
+            var fetch = new Fetch(app.Database, app.Blobs, app.Time);
+            var datasets = references.Select(one => one.Dataset).Concat(pointers.Select(one => one.Item1)).Distinct().Select(name => (string?)name).ToList();
+            if (named.Length == 0 && tracked.Count == 0) datasets = [null];
+            var (moved, diverged, versions, records, bytes) = (new List<string>(), new List<string>(), 0, 0L, 0L);
+            foreach (var dataset in datasets) Add(await fetch.Refs(from, setting.Name, dataset, pointers, cancel));
+            var wanted = new List<DatasetCommit>();
+            foreach (var (dataset, id) in pointers)
+                wanted.Add(app.Datasets.Find(dataset, id) ?? throw TaktException.NotFound($"{from.Place} has no version {id} of '{dataset}', which a pointer names; push it from where it was made"));
+            foreach (var reference in references)
+                wanted.Add(reference.Ref is null || (await from.Refs(reference.Dataset, cancel)).FirstOrDefault(one => one.Name == reference.Ref) is not { } there ? app.Datasets.Show($"{reference.Dataset}@{reference.Commit ?? reference.Ref}")
+                    : app.Datasets.Find(there.Dataset, there.Target)!);
+            if (datasets is [null]) wanted.AddRange((await from.Refs(null, cancel)).Where(one => one.Name == DatasetReference.Main).Select(one => app.Datasets.Find(one.Dataset, one.Target)!));
+            // what is to be merged is needed whole
+            wanted.AddRange(diverged.Select(one => app.Datasets.Show(Aside(one))));
+            if (parsed.GetValue(all)) wanted.AddRange((datasets is [null] ? app.Datasets.List().Select(dataset => dataset.Name) : datasets.Select(name => name!)).SelectMany(app.Datasets.All));
+            Add(await fetch.Content(from, wanted.DistinctBy(commit => (commit.Dataset, commit.Id)).ToList(), parsed.GetValue(only), Progress("received"), cancel));
+            if (single.Count > 0) Add(await fetch.Files(from, single, cancel));
+            Clear();
+            if (parsed.GetValue(CommandLine.Json))
+                Terminal.Json(new JsonObject { ["remote"] = setting.Name, ["versions"] = versions, ["records"] = records, ["bytes"] = bytes, ["moved"] = Texts(moved), ["diverged"] = Texts(diverged) });
+            else
+            {
+                Console.WriteLine(records == 0 && versions == 0 && moved.Count == 0 ? $"{setting.Name}: nothing new" : $"{setting.Name}: {versions:N0} new version{(versions == 1 ? "" : "s")}, {DataText.Size(bytes)} received");
+                foreach (var one in moved) Console.WriteLine($"{one} is as at {setting.Name} now");
+                foreach (var one in diverged) Console.WriteLine($"{one}: both sides have new versions; 'takt data merge {Aside(one)}' brings theirs in");
+            }
+            var paths = new VersionedPaths(tree, app.Database, app.Blobs, app.Time);
+            foreach (var one in pull ? tracked : [])
+            {
+                var (written, removed) = await paths.Checkout(one, parsed.GetValue(only), parsed.GetValue(force), cancel);
+                Console.Error.WriteLine($"{one.Path}: {written:N0} written, {removed:N0} removed");
+            }
+            return ExitCode.Ok;
+
+            string Aside(string one) => one.Replace("@", $"@{setting.Name}.", StringComparison.Ordinal);
+
+            void Add(FetchReport report)
+            {
+                moved.AddRange(report.Moved);
+                diverged.AddRange(report.Diverged);
+                versions += report.Versions;
+                records += report.Records;
+                bytes += report.Bytes;
+            }
+        });
+        return command;
+    }
+
+    static (List<(string Dataset, string Name)> Refs, List<Digest> Files) Wanted(TaktApp app, WorkTree tree, ParseResult parsed, string[] named)
+    {
+        var (refs, files) = (new List<(string, string)>(), new List<Digest>());
+        if (named.Length == 0)
+        {
+            foreach (var dataset in app.Datasets.List()) refs.AddRange(dataset.Refs.Select(one => (dataset.Name, one.Name)));
+            files.AddRange(tree.Tracked().Where(path => !path.IsFolder).Select(path => path.Content.Digest));
+        }
+        foreach (var one in named)
+        {
+            var pointer = Pointer(tree, parsed, one);
+            if (pointer is { IsFolder: false })
+            {
+                files.Add(pointer.Content.Digest);
+                continue;
+            }
+            var reference = DatasetReference.Parse(pointer?.Dataset ?? one);
+            if (reference.Commit is not null) throw TaktException.Invalid($"'{one}': branches and tags are pushed, with all versions that they grew from; 'takt data tag {one} NAME' names this one");
+            var all = app.Datasets.List().FirstOrDefault(dataset => dataset.Name == reference.Dataset) ?? throw TaktException.NotFound($"no dataset '{reference.Dataset}'; there are: {string.Join(", ", app.Datasets.List().Select(dataset => dataset.Name))}");
+            refs.AddRange(pointer is null && one.Contains('@') ? [(reference.Dataset, reference.Ref!)] : all.Refs.Select(known => (all.Name, known.Name)));
+        }
+        // what was put aside by a fetch is the remote's own
+        var remotes = RemoteList.Read(app.Folder).Select(remote => remote.Name + ".").ToList();
+        refs.RemoveAll(one => remotes.Any(prefix => one.Item2.StartsWith(prefix, StringComparison.Ordinal)));
+        return (refs.Distinct().ToList(), files);
+    }
+
+    static TrackedPath? Pointer(WorkTree tree, ParseResult parsed, string path)
+    {
+        var at = Path.Combine(ProjectFolder.Start(parsed), path);
+        return File.Exists(at.TrimEnd('/') + ".takt") || (path.EndsWith(".takt", StringComparison.Ordinal) && File.Exists(at)) ? tree.Named(at) : null;
+    }
+
+    static Option<string?> RemoteOption() => new("--remote", "-r") { Description = "A remote's name, or an address; else the only one, or origin" };
+
+    static JsonArray Texts(IEnumerable<string> texts) => new([.. texts.Select(text => (JsonNode)text)]);
+
+    static Action<string>? Progress(string word) => Console.IsErrorRedirected ? null : text => Console.Error.Write($"\r\e[K{word}: {text}");
+
+    static void Clear()
+    {
+        if (!Console.IsErrorRedirected) Console.Error.Write("\r\e[K");
+    }
+
+    static WorkTree Tree(ParseResult parsed) => WorkTree.Find(ProjectFolder.Start(parsed));
+
+    static TaktFolder Folder(ParseResult parsed) => Tree(parsed) is var tree ? new TaktFolder(tree.Root, tree.State) : null!;
+
+    static TaktApp Open(ParseResult parsed, WorkTree tree) => ProjectFolder.Open(parsed, new TaktFolder(tree.Root, tree.State));
+}

@@ -1,0 +1,7 @@
+namespace Takt.Data.Remotes;
+
+/// <param name="Records">Chunks, small files, trees and versions that were sent, and whole files.</param>
+/// <param name="Bytes">That were sent.</param>
+/// <param name="Moved">Refs that were moved.</param>
+/// <param name="Versions">That the remote did not have.</param>
+public sealed record PushReport(long Records, long Bytes, int Packs, int Versions, IReadOnlyList<RefMove> Moved);

@@ -1,0 +1,6 @@
+namespace Takt.Data.Remotes;
+
+/// <summary>A branch or tag that is to point elsewhere, if it still points where it did.</summary>
+/// <param name="Before">Null: it must not be there.</param>
+/// <param name="Commits">The versions that the remote does not know yet, parents first; all their content is there.</param>
+public sealed record RefMove(string Dataset, string Name, bool IsTag, RemoteRef? Before, Digest After, IReadOnlyList<DatasetCommit> Commits);

@@ -1,0 +1,39 @@
+#pragma warning disable CA1416 // modes of files: the tests run on Linux
+using Takt.Data.Remotes;
+using Takt.Storage.FileSystem;
+
+namespace Takt.Storage.Tests;
+
+public sealed class FolderRemoteTests : RemoteContract
+{
+    string Place => Path.Combine(Folder, "remote");
+
+    protected override Remote Open() => new ObjectRemote(new FolderBlobStore(Place), Place);
+
+    protected override Task DamagePack()
+    {
+        var pack = Directory.EnumerateFiles(Place, "*.pack", SearchOption.AllDirectories).First();
+        File.SetUnixFileMode(pack, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        using var file = File.OpenWrite(pack);
+        file.Position = file.Length / 2;
+        file.Write(new byte[16]);
+        return Task.CompletedTask;
+    }
+
+    [Fact]
+    public async Task A_remote_that_can_not_be_written_can_be_read_and_says_so_to_a_push()
+    {
+        await using var a = At("a");
+        a.Write("data/x", "x"u8.ToArray());
+        await a.Add();
+        await using (var remote = Open()) await a.Push(remote);
+        await using var b = At("b");
+        await using (var remote = new ObjectRemote(FolderBlobStore.ForReading(Place), Place))
+        {
+            Assert.Equal(1, (await b.Fetch(remote)).Versions);
+            a.Write("data/y", "y"u8.ToArray());
+            await a.Add();
+            Assert.Equal(TaktError.Denied, (await Assert.ThrowsAsync<TaktException>(() => a.Push(remote))).Error);
+        }
+    }
+}

@@ -1,0 +1,264 @@
+#pragma warning disable CA1416 // modes of files: the tests run on Linux
+using Takt.Data;
+using Takt.Data.Remotes;
+using Takt.Data.WorkTrees;
+using Takt.Storage.FileSystem;
+using Takt.Storage.Packs;
+using Takt.Storage.Sqlite;
+
+namespace Takt.Storage.Tests;
+
+/// <summary>What every remote does, whatever it is made of.</summary>
+public abstract class RemoteContract : IDisposable
+{
+    readonly string _folder = Directory.CreateTempSubdirectory("takt").FullName;
+
+    protected string Folder => _folder;
+
+    protected abstract Remote Open();
+
+    /// <summary>Changes the bytes of one pack at the remote.</summary>
+    protected abstract Task DamagePack();
+
+    public virtual void Dispose()
+    {
+        if (!Directory.Exists(_folder)) return;
+        foreach (var file in Directory.EnumerateFiles(_folder, "*", SearchOption.AllDirectories)) File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        Directory.Delete(_folder, recursive: true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>One machine's work tree and store.</summary>
+    protected sealed class Machine : IAsyncDisposable
+    {
+        public Machine(string folder)
+        {
+            Directory.CreateDirectory(Path.Combine(folder, ".takt"));
+            Root = folder;
+            Tree = new WorkTree(folder, Path.Combine(folder, ".takt"));
+            Database = SqliteFile.Open(Path.Combine(folder, ".takt/takt.db"));
+            Store = new PackStore(new FolderBlobStore(Path.Combine(folder, ".takt/store")), Database, TimeProvider.System);
+            Datasets = new Datasets(Database, Store, TimeProvider.System, Store.Scratch);
+            Paths = new VersionedPaths(Tree, Database, Store, TimeProvider.System);
+        }
+
+        public string Root { get; }
+        public WorkTree Tree { get; }
+        public Database Database { get; }
+        public PackStore Store { get; }
+        public Datasets Datasets { get; }
+        public VersionedPaths Paths { get; }
+
+        public void Write(string path, byte[] content)
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(Path.Combine(Root, path))!);
+            File.WriteAllBytes(Path.Combine(Root, path), content);
+        }
+
+        public async Task<DatasetCommit> Add() => (await Paths.Add("data", null, "main", "")).Commit!;
+
+        public Task<PushReport> Push(Remote remote, bool force = false) => new Push(Database, Store).Run(remote, [("data", "main")], [], force);
+
+        public async Task<FetchReport> Fetch(Remote remote, string? only = null)
+        {
+            var fetch = new Fetch(Database, Store, TimeProvider.System);
+            var refs = await fetch.Refs(remote, "origin", "data", []);
+            return (await fetch.Content(remote, [Datasets.Show("data")], only)) with { Versions = refs.Versions, Moved = refs.Moved, Diverged = refs.Diverged };
+        }
+
+        public async Task<byte[]> Read(string path)
+        {
+            var file = (await Datasets.Tree(Datasets.Show("data"))).Files.First(file => file.Path == path);
+            await using var content = await Store.Open(file.Digest);
+            var bytes = new byte[file.Size];
+            await content.ReadExactlyAsync(bytes);
+            return bytes;
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            Store.Dispose();
+            await Database.DisposeAsync();
+        }
+    }
+
+    protected Machine At(string name) => new(Path.Combine(_folder, name));
+
+    protected static byte[] Noise(int length, int seed)
+    {
+        var bytes = new byte[length];
+        new Random(seed).NextBytes(bytes);
+        return bytes;
+    }
+
+    static void Fill(Machine machine, bool weights = false)
+    {
+        for (var i = 0; i < 100; i++) machine.Write($"data/small/{i}.bin", Noise(700 + i, i));
+        machine.Write("data/large.bin", Noise(5_000_000, 1000));
+        machine.Write("data/empty", []);
+        machine.Write("data/names with ünïcode\n.txt", "text "u8.ToArray());
+        if (weights) machine.Write("data/weights.onnx", Noise(16 << 20, 1001));
+    }
+
+    [Fact]
+    public async Task What_one_machine_pushes_another_fetches_whole_and_nothing_goes_twice()
+    {
+        await using var a = At("a");
+        await using var b = At("b");
+        Fill(a, weights: true);
+        var first = await a.Add();
+        await using (var remote = Open())
+        {
+            var sent = await a.Push(remote);
+            Assert.Equal(1, sent.Versions);
+            Assert.InRange(sent.Bytes, 21_000_000, 24_000_000);
+        }
+        await using (var remote = Open())
+        {
+            var again = await a.Push(remote);
+            Assert.Equal((0, 0, 0), (again.Records, again.Packs, again.Moved.Count));
+            var got = await b.Fetch(remote);
+            Assert.Equal(["data@main"], got.Moved);
+            Assert.Equal(first.Id, b.Datasets.Show("data").Id);
+            Assert.Equal(0, (await b.Fetch(remote)).Records);
+        }
+        Assert.Equal(Noise(5_000_000, 1000), await b.Read("large.bin"));
+        Assert.Equal(Noise(16 << 20, 1001), await b.Read("weights.onnx"));
+        Assert.Empty(await DatasetCheck.Of(b.Database, b.Store, data: true));
+
+        // a change of a few bytes in the middle of a large file is a few chunks on the way, and its history comes with it
+        var changed = Noise(5_000_000, 1000);
+        changed[2_500_000] ^= 1;
+        a.Write("data/large.bin", changed);
+        var second = await a.Add();
+        await using (var remote = Open())
+        {
+            Assert.InRange((await a.Push(remote)).Bytes, 1, 1_500_000);
+            Assert.InRange((await b.Fetch(remote)).Bytes, 1, 1_500_000);
+        }
+        Assert.Equal([second.Id, first.Id], b.Datasets.Log("data").Select(commit => commit.Id));
+        Assert.Equal(changed, await b.Read("large.bin"));
+        Assert.Empty(await DatasetCheck.Of(b.Database, b.Store, data: true));
+    }
+
+    [Fact]
+    public async Task Of_two_who_push_at_once_one_is_told_and_a_merge_brings_both_together()
+    {
+        await using var a = At("a");
+        await using var b = At("b");
+        a.Write("data/base", "base"u8.ToArray());
+        await a.Add();
+        await using var remote = Open();
+        await a.Push(remote);
+        await b.Fetch(remote);
+        await b.Paths.Checkout(new TrackedPath("data", true, ContentId.From(b.Datasets.Show("data").Tree), "data", b.Datasets.Show("data").Id, 0), (string?)null, false);
+        a.Write("data/of a", "a"u8.ToArray());
+        b.Write("data/of b", "b"u8.ToArray());
+        await a.Add();
+        await b.Add();
+        await using var other = Open();
+        var results = await Task.WhenAll(Try(a.Push(remote)), Try(b.Push(other)));
+        Assert.Single(results, error => error is null);
+        Assert.Equal(TaktError.Conflict, Assert.Single(results, error => error is not null)!.Error);
+        var late = results[0] is null ? b : a;
+        var fetched = await late.Fetch(remote);
+        Assert.Equal(["data@main"], fetched.Diverged);
+        var theirs = late.Datasets.Show("data@origin.main");
+        await new Fetch(late.Database, late.Store, TimeProvider.System).Content(remote, [theirs], null);
+        var merged = await new DatasetBranches(late.Database, late.Store, late.Datasets, TimeProvider.System).Merge("data@origin.main");
+        Assert.Equal(3, merged.Files);
+        await late.Push(remote);
+        Assert.Equal(merged.Id, Assert.Single(await remote.Refs("data", default)).Target);
+        // what had been put aside goes when it is part of one's own
+        await late.Fetch(remote);
+        Assert.Throws<TaktException>(() => late.Datasets.Show("data@origin.main"));
+    }
+
+    static async Task<TaktException?> Try(Task<PushReport> push)
+    {
+        try
+        {
+            await push;
+            return null;
+        }
+        catch (TaktException e)
+        {
+            return e;
+        }
+    }
+
+    [Fact]
+    public async Task A_push_that_would_leave_versions_of_others_behind_needs_force()
+    {
+        await using var a = At("a");
+        await using var b = At("b");
+        a.Write("data/x", "a"u8.ToArray());
+        b.Write("data/x", "b"u8.ToArray());
+        await a.Add();
+        var theirs = await b.Add();
+        await using var remote = Open();
+        await a.Push(remote);
+        Assert.Contains("--force", (await Assert.ThrowsAsync<TaktException>(() => b.Push(remote))).Message);
+        await b.Push(remote, force: true);
+        Assert.Equal(theirs.Id, Assert.Single(await remote.Refs("data", default)).Target);
+    }
+
+    [Fact]
+    public async Task Part_of_a_version_can_be_fetched_and_the_rest_later_and_gc_and_verify_know()
+    {
+        await using var a = At("a");
+        await using var b = At("b");
+        Fill(a);
+        await a.Add();
+        await using var remote = Open();
+        await a.Push(remote);
+        Assert.InRange((await b.Fetch(remote, "small/1*.bin")).Records, 11, 16);
+        Assert.Equal(Noise(701, 1), await b.Read("small/1.bin"));
+        await Assert.ThrowsAsync<TaktException>(() => b.Read("large.bin"));
+        Assert.Empty(await DatasetCheck.Of(b.Database, b.Store, data: true));
+        Assert.Empty((await new GarbageCollection(b.Database, b.Store, TimeProvider.System).Plan(TimeSpan.Zero, TimeSpan.Zero)).Steps);
+        Assert.Contains("neither whole here", (await Assert.ThrowsAsync<TaktException>(() => b.Push(new ObjectRemote(new FolderBlobStore(Path.Combine(Folder, "third")), "third")))).Message);
+        await b.Fetch(remote);
+        Assert.Equal(Noise(5_000_000, 1000), await b.Read("large.bin"));
+    }
+
+    [Fact]
+    public async Task What_arrived_before_a_push_was_cut_off_is_not_sent_again()
+    {
+        await using var a = At("a");
+        for (var i = 0; i < 5; i++) a.Write($"data/{i}.bin", Noise(4 << 20, i));
+        await a.Add();
+        using var cut = new CancellationTokenSource();
+        await using (var remote = Open())
+        {
+            var push = new Push(a.Database, a.Store) { PackSize = 4 << 20 }.Run(remote, [("data", "main")], [], false, text => { if (text.StartsWith("16 MiB", StringComparison.Ordinal)) cut.Cancel(); }, cut.Token);
+            await Assert.ThrowsAnyAsync<Exception>(() => push);
+        }
+        await using (var remote = Open())
+        {
+            Assert.Empty(await remote.Refs(null, default));
+            Assert.InRange((await a.Push(remote)).Bytes, 1, (20 << 20) - (7 << 20));
+        }
+        await using var b = At("b");
+        await using (var remote = Open()) await b.Fetch(remote);
+        Assert.Empty(await DatasetCheck.Of(b.Database, b.Store, data: true));
+        Assert.Equal(Noise(4 << 20, 4), await b.Read("4.bin"));
+    }
+
+    [Fact]
+    public async Task A_pack_that_was_damaged_at_the_remote_is_named_and_nothing_wrong_comes_in()
+    {
+        await using var a = At("a");
+        await using var b = At("b");
+        Fill(a);
+        await a.Add();
+        await using (var remote = Open()) await a.Push(remote);
+        await DamagePack();
+        await using (var remote = Open())
+        {
+            var e = await Assert.ThrowsAsync<TaktException>(() => b.Fetch(remote));
+            Assert.Contains("damaged", e.Message);
+        }
+        Assert.Empty(await DatasetCheck.Of(b.Database, b.Store, data: true));
+    }
+}
