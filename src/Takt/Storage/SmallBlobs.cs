@@ -111,6 +111,10 @@ sealed class SmallBlobs(IBlobStore files, Database database, TimeProvider time) 
 
     Task<string> IObjectStore.LocalFile(string name, CancellationToken cancel) => _objects.LocalFile(name, cancel);
 
+    public Task<bool> Create(string name, ReadOnlyMemory<byte> content, CancellationToken cancel = default) => _objects.Create(name, content, cancel);
+
+    public Task Read(string name, long from, Memory<byte> content, CancellationToken cancel = default) => _objects.Read(name, from, content, cancel);
+
     public Task Remove(string name, CancellationToken cancel = default) => _objects.Remove(name, cancel);
 
     public IAsyncEnumerable<StoredObject> Objects(string prefix, CancellationToken cancel = default) => _objects.Objects(prefix, cancel);
