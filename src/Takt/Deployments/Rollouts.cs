@@ -389,7 +389,8 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
             {
                 if (StickyKey.Parse(revision.Spec.Sticky) is { IsHeader: false } sticky && !model.Signature.Inputs.Any(f => f.Name == sticky.Name))
                     throw TaktException.Invalid($"sticky: column {sticky.Name} is no input of {revision.Model}; it has {string.Join(", ", model.Signature.Inputs.Select(f => f.Name))}");
-                if (!model.IsWarm) model.Predict(Blank(model.Signature));
+                if (!model.IsWarm && model.Signature.Inputs.Count > 0) model.Predict(Blank(model.Signature));
+                if (revision.Spec.Smoke is not null && model.Signature.Inputs.Count == 0) throw TaktException.Invalid($"smoke: {revision.Model} takes tensors, not rows; leave smoke: out");
                 if (revision.Spec.Smoke is { } smoke) model.Predict(SmokeRows.ToTable(smoke, model.Signature));
                 return (new Slot(revision, model, model.Inside), "");
             }

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
 using Takt.Data;
+using Takt.Models;
 
 namespace Takt.Deployments;
 
@@ -85,18 +86,33 @@ public sealed class Router
 
     /// <summary>Answers rows with a slot that the caller has entered, and leaves.</summary>
     /// <inheritdoc cref="Infer(string, Table, DateTimeOffset?, CancellationToken)"/>
-    public async Task<Answer> Infer(Slot slot, Table inputs, DateTimeOffset? eventTime, CancellationToken cancel)
+    public Task<Answer> Infer(Slot slot, Table inputs, DateTimeOffset? eventTime, CancellationToken cancel) =>
+        Infer(slot, inputs, null, [], eventTime, cancel);
+
+    /// <summary>Answers tensors with a slot that the caller has entered, and leaves.</summary>
+    /// <param name="outputs">Those that are wanted; none: all.</param>
+    /// <exception cref="TaktException">Invalid: the model takes other tensors, or none. Unavailable: too many requests wait.</exception>
+    public Task<Answer> Infer(Slot slot, IReadOnlyList<Tensor> inputs, IReadOnlyCollection<string> outputs, DateTimeOffset? eventTime, CancellationToken cancel)
     {
+        slot.Model?.Tensors?.Require(inputs, outputs); // the caller's mistake is not the revision's
+        return Infer(slot, null, inputs, outputs, eventTime, cancel);
+    }
+
+    /// <param name="rows">Or <paramref name="tensors"/>.</param>
+    async Task<Answer> Infer(Slot slot, Table? rows, IReadOnlyList<Tensor>? tensors, IReadOnlyCollection<string> wanted, DateTimeOffset? eventTime, CancellationToken cancel)
+    {
+        (Table Inputs, Table Outputs, IReadOnlyList<Tensor>? Tensors) Asked() => rows is not null ? (rows, slot.Model!.Predict(rows), null) : TensorLog.Ask(slot, tensors!, wanted);
+
         var endpoint = slot.Revision.Endpoint;
         if (slot.Model is null) throw TaktException.Invalid($"'{endpoint}' is an LLM deployment; ask it at /v1/chat/completions");
         if (!slot.Turn.TryEnter()) await slot.Turn.Enter(endpoint, cancel);
         var start = Stopwatch.GetTimestamp();
         var id = PredictionId.New(_time.GetUtcNow()).ToString();
-        Table outputs;
+        Table inputs, outputs;
+        IReadOnlyList<Tensor>? given;
         try
         {
-            outputs = slot.Model.Inside > 0 ? await slot.Model.Answer(inputs, cancel)
-                : slot.Turn.MeanMs < Workbench.From ? slot.Model.Predict(inputs) : await Workbench.Run(() => slot.Model.Predict(inputs));
+            (inputs, outputs, given) = rows is not null && slot.Model.Inside > 0 ? (rows, await slot.Model.Answer(rows, cancel), null) : slot.Turn.MeanMs < Workbench.From ? Asked() : await Workbench.Run(Asked);
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
@@ -108,9 +124,9 @@ public sealed class Router
         {
             slot.Turn.Leave(Stopwatch.GetElapsedTime(start));
         }
-        if (slot.Shadows is { } shadows) Copy(shadows, id, eventTime, start, inputs, outputs);
+        if (slot.Shadows is { } shadows) Copy(shadows, id, eventTime, start, inputs, outputs, tensors);
         await Done(slot, id, eventTime, start, inputs, outputs, "", failed: false);
-        return new Answer(id, slot.Revision, slot.Model.Signature, outputs);
+        return new Answer(id, slot.Revision, slot.Model.Signature, outputs) { Tensors = given };
     }
 
     /// <summary>
@@ -118,15 +134,19 @@ public sealed class Router
     /// </summary>
     /// <param name="rows">Reads the request for the slot's signature; called again for the champion where the challenger can't.</param>
     /// <inheritdoc cref="Infer(string, Table, DateTimeOffset?, CancellationToken)"/>
-    public async Task<Answer> Ask(string endpoint, Func<Slot, Table> rows, DateTimeOffset? eventTime, CancellationToken cancel, string? key = null)
+    public Task<Answer> Ask(string endpoint, Func<Slot, Table> rows, DateTimeOffset? eventTime, CancellationToken cancel, string? key = null) =>
+        Ask(endpoint, slot => Infer(slot, Read(slot, rows), eventTime, cancel), eventTime, key ?? KeyIn(endpoint, rows));
+
+    /// <summary>As <see cref="Ask(string, Func{Slot, Table}, DateTimeOffset?, CancellationToken, string?)"/>, for whoever reads the request otherwise.</summary>
+    /// <param name="ask">Reads the request for the slot, which has a model or not, and answers it.</param>
+    public async Task<Answer> Ask(string endpoint, Func<Slot, Task<Answer>> ask, DateTimeOffset? eventTime, string? key)
     {
-        if (key is null && Find(endpoint) is { Challenger: not null, Sticky: { IsHeader: false } sticky, Champion: { Model: not null } first }) key = KeyIn(first, rows, sticky.Name);
         var slot = Enter(endpoint, key);
         try
         {
             try
             {
-                return await Infer(slot, Read(slot, rows), eventTime, cancel);
+                return await ask(slot);
             }
             catch (Exception e) when (e is not (OperationCanceledException or TaktException { Error: TaktError.Unavailable }) && EnterChampionInsteadOf(slot) is { } champion)
             {
@@ -134,7 +154,7 @@ public sealed class Router
                 slot = champion;
                 try
                 {
-                    var answer = await Infer(champion, Read(champion, rows), eventTime, cancel); // refused by both: the caller's mistake
+                    var answer = await ask(champion); // refused by both: the caller's mistake
                     if (e is TaktException { Error: TaktError.Invalid }) await Refused(challenger, eventTime, e.Message);
                     return answer;
                 }
@@ -152,17 +172,25 @@ public sealed class Router
 
     /// <summary>Answers with this slot and no other; leaves it.</summary>
     /// <inheritdoc cref="Infer(string, Table, DateTimeOffset?, CancellationToken)"/>
-    public async Task<Answer> AskOne(Slot entered, Func<Slot, Table> rows, DateTimeOffset? eventTime, CancellationToken cancel)
+    public Task<Answer> AskOne(Slot entered, Func<Slot, Table> rows, DateTimeOffset? eventTime, CancellationToken cancel) =>
+        AskOne(entered, slot => Infer(slot, Read(slot, rows), eventTime, cancel));
+
+    /// <inheritdoc cref="AskOne(Slot, Func{Slot, Table}, DateTimeOffset?, CancellationToken)"/>
+    public async Task<Answer> AskOne(Slot entered, Func<Slot, Task<Answer>> ask)
     {
         try
         {
-            return await Infer(entered, Read(entered, rows), eventTime, cancel);
+            return await ask(entered);
         }
         finally
         {
             entered.Leave();
         }
     }
+
+    /// <summary>What decides by a column's value who answers; null: nothing does, now.</summary>
+    public string? KeyIn(string endpoint, Func<Slot, Table> rows) =>
+        Find(endpoint) is { Challenger: not null, Sticky: { IsHeader: false } sticky, Champion: { Model.Signature.Inputs.Count: > 0 } first } ? KeyIn(first, rows, sticky.Name) : null;
 
     /// <summary>The column's value in the first row, as text; null when the rows can't be read: then whoever is asked says why.</summary>
     static string? KeyIn(Slot slot, Func<Slot, Table> rows, string column)
@@ -178,8 +206,9 @@ public sealed class Router
         }
     }
 
-    static Table Read(Slot slot, Func<Slot, Table> rows) =>
-        slot.Model is null ? throw TaktException.Invalid($"'{slot.Revision.Endpoint}' is an LLM deployment; ask it at /v1/chat/completions") : rows(slot);
+    static Table Read(Slot slot, Func<Slot, Table> rows) => slot.Model is { Tensors: not null, Signature.Inputs.Count: 0 }
+        ? throw TaktException.Invalid($"'{slot.Revision.Endpoint}' takes tensors, not rows; ask it at /v2/models/{slot.Revision.Endpoint}/infer")
+        : slot.Model is null ? throw TaktException.Invalid($"'{slot.Revision.Endpoint}' is an LLM deployment; ask it at /v1/chat/completions") : rows(slot);
 
     /// <summary>The loaded slot that answers with this model version, such as <c>flights@3</c>; one in charge first.</summary>
     public Slot? FindModel(string version) => _routes.Values.Select(r => r.Champion).FirstOrDefault(s => s.Revision.Model == version)
@@ -295,13 +324,14 @@ public sealed class Router
         }
     }
 
-    void Copy(Shadow[] shadows, string id, DateTimeOffset? eventTime, long start, Table inputs, Table outputs)
+    void Copy(Shadow[] shadows, string id, DateTimeOffset? eventTime, long start, Table inputs, Table outputs, IReadOnlyList<Tensor>? tensors)
     {
+        IReadOnlyList<Tensor>? copies = null; // the request's buffer is somebody else's soon
         foreach (var shadow in shadows)
         {
             if (!shadow.TakesSample()) continue;
             var now = _time.GetUtcNow();
-            shadow.Offer(new ShadowCopy(id, eventTime ?? now, now, inputs, outputs.Columns.Count > 0 ? outputs.Columns[0] : null, Stopwatch.GetElapsedTime(start)));
+            shadow.Offer(new ShadowCopy(id, eventTime ?? now, now, inputs, outputs.Columns.Count > 0 ? outputs.Columns[0] : null, Stopwatch.GetElapsedTime(start)) { Tensors = copies ??= tensors?.Select(t => t.Copy()).ToList() });
         }
     }
 

@@ -67,7 +67,7 @@ public sealed class Shadow
 
     internal void Offer(ShadowCopy copy)
     {
-        var values = (long)copy.Inputs.Rows * Math.Max(1, copy.Inputs.Columns.Count);
+        var values = copy.Values;
         if (Interlocked.Add(ref _values, values) <= MostValues && _queue.Writer.TryWrite(copy)) return;
         Interlocked.Add(ref _values, -values);
         Interlocked.Increment(ref _dropped);
@@ -87,7 +87,7 @@ public sealed class Shadow
             while (await _queue.Reader.WaitToReadAsync(_stop.Token))
                 while (!_stop.IsCancellationRequested && _queue.Reader.TryRead(out var copy))
                 {
-                    Interlocked.Add(ref _values, -(long)copy.Inputs.Rows * Math.Max(1, copy.Inputs.Columns.Count));
+                    Interlocked.Add(ref _values, -copy.Values);
                     if (!Slot.TryEnter()) return;
                     try
                     {
@@ -112,7 +112,7 @@ public sealed class Shadow
         var error = "";
         try
         {
-            outputs = await Slot.Model!.Answer(copy.Inputs, _stop.Token);
+            outputs = copy.Tensors is { } tensors ? TensorLog.Ask(Slot, tensors, []).Outputs : await Slot.Model!.Answer(copy.Inputs, _stop.Token);
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {

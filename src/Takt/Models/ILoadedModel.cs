@@ -5,10 +5,14 @@ namespace Takt.Models;
 /// <summary>A model in memory that answers. Safe for concurrent use; disposed once nobody uses it any more.</summary>
 public interface ILoadedModel : IDisposable
 {
+    /// <summary>Without inputs for a model that takes tensors only.</summary>
     Signature Signature { get; }
 
     /// <summary>The short way for rows of numbers and categories; null when the model has none.</summary>
     RowScorer? Rows => null;
+
+    /// <summary>The model as tensors in and out; null when it takes rows only.</summary>
+    TensorModel? Tensors => null;
 
     /// <summary>One row of output per row of input, columns as the signature's outputs.</summary>
     /// <param name="inputs">Has at least the signature's input columns, in any order.</param>

@@ -19,22 +19,20 @@ static class MlflowModel
         var root = Root(path);
         if (Member(root, "flavors") is not YamlMappingNode flavors) throw TaktException.Invalid($"{path} names no flavors: it is no MLflow model");
         if (Member(flavors, "lightgbm") is YamlMappingNode lightgbm && !(IsPickled(lightgbm) && Member(flavors, PythonModel.Flavor) is not null)) return LightGbm(folder, path, root, lightgbm);
+        if (Member(flavors, "onnx") is YamlMappingNode onnx) return Onnx(folder, path, root, onnx);
         if (MlflowPython.Read(folder, path, root, flavors) is { } python) return python;
         throw new TaktException(TaktError.NotSupported,
-            $"the model is an MLflow model of the flavor {string.Join(", ", flavors.Children.Keys.Select(k => $"{k}").Where(k => k != "python_function").DefaultIfEmpty("python_function"))}; of MLflow's own Takt runs lightgbm here, and those with python_function");
+            $"the model is an MLflow model of the flavor {string.Join(", ", flavors.Children.Keys.Select(k => $"{k}").Where(k => k != "python_function").DefaultIfEmpty("python_function"))}; of MLflow's own Takt runs lightgbm and onnx here, and those with python_function");
     }
 
     static bool IsPickled(YamlMappingNode lightgbm) => Text(lightgbm, "data") is { } file && !file.EndsWith(".lgb", StringComparison.Ordinal) && !file.EndsWith(".txt", StringComparison.Ordinal);
 
     static ModelPackage LightGbm(string folder, string path, YamlMappingNode root, YamlMappingNode flavor)
     {
-        var file = Text(flavor, "data") ?? "model.lgb";
-        if (file.Contains("..", StringComparison.Ordinal) || Path.IsPathRooted(file)) throw TaktException.Invalid($"{path}: data '{file}' leads out of the model");
+        var file = DataFile(path, flavor, "model.lgb");
         if (!file.EndsWith(".lgb", StringComparison.Ordinal) && !file.EndsWith(".txt", StringComparison.Ordinal))
             throw new TaktException(TaktError.NotSupported, $"the model keeps a pickled {Text(flavor, "model_class") ?? "Python object"} in {file}, which only Python opens; log its booster instead: mlflow.lightgbm.log_model(model.booster_, …)");
-        var model = Path.Combine(folder, file);
-        if (!File.Exists(model)) throw TaktException.NotFound($"the model package {folder} has no {file}, which its {ModelPackage.MlModelFile} names");
-        var text = LightGbmText.Read(model);
+        var text = LightGbmText.Read(Existing(folder, file));
         var inputs = Columns(root, "inputs", path);
         var names = inputs is not null && inputs.All(i => i.Name.Length > 0) ? inputs.ConvertAll(i => i.Name) : text.Features;
         if (names.Count != text.Features.Count)
@@ -45,6 +43,27 @@ static class MlflowModel
         var info = new PackageInfo(PackageInfo.CurrentFormat, binary ? "binary" : "regression", "", output, "lightgbm", features, new Dictionary<string, double>(), 0, new TableProfile(0, []));
         return new ModelPackage(folder, info.Algorithm, info) { ModelFile = file };
     }
+
+    /// <summary>What it takes stands in the model itself; the signature names the columns of a tabular one.</summary>
+    static ModelPackage Onnx(string folder, string path, YamlMappingNode root, YamlMappingNode flavor)
+    {
+        var file = DataFile(path, flavor, "model.onnx");
+        Existing(folder, file);
+        var inputs = Columns(root, "inputs", path) ?? [];
+        var output = Columns(root, "outputs", path) is [{ Name.Length: > 0 } only] ? only.Name : "";
+        var features = inputs.All(i => i.Name.Length > 0) ? inputs.ConvertAll(i => new Feature(i.Name, i.Type)) : [];
+        var task = output.Contains("probabilit", StringComparison.OrdinalIgnoreCase) ? "binary" : "regression";
+        return new ModelPackage(folder, "onnx", new PackageInfo(PackageInfo.CurrentFormat, task, "", output, "onnx", features, new Dictionary<string, double>(), 0, new TableProfile(0, []))) { ModelFile = file };
+    }
+
+    static string DataFile(string path, YamlMappingNode flavor, string usual)
+    {
+        var file = Text(flavor, "data") ?? usual;
+        return file.Contains("..", StringComparison.Ordinal) || Path.IsPathRooted(file) ? throw TaktException.Invalid($"{path}: data '{file}' leads out of the model") : file;
+    }
+
+    static string Existing(string folder, string file) => File.Exists(Path.Combine(folder, file)) ? Path.Combine(folder, file)
+        : throw TaktException.NotFound($"the model package {folder} has no {file}, which its {ModelPackage.MlModelFile} names");
 
     static YamlMappingNode Root(string path)
     {

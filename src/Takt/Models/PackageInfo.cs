@@ -24,5 +24,5 @@ public sealed record PackageInfo(
     [JsonIgnore]
     public Signature? Declared { get; init; }
 
-    public Signature Signature => Declared ?? new(Features.Select(f => new Field(f.Name, f.Type)).ToList(), [new Field(Output, FieldType.Double)]);
+    public Signature Signature => Declared ?? new(Features.Select(f => new Field(f.Name, f.Type)).ToList(), Output.Length == 0 ? [] : [new Field(Output, FieldType.Double)]);
 }

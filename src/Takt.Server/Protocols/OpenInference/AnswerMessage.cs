@@ -63,7 +63,7 @@ sealed class AnswerMessage
         return message;
     }
 
-    /// <summary>Raw, as Triton answers, unless one of the outputs is wanted otherwise: it is all or none.</summary>
+    /// <summary>Raw, as Triton answers, unless one of the outputs of a tabular model is wanted otherwise: it is all or none.</summary>
     public static ModelInferResponse Of(string model, InferRequest request, Answer answer)
     {
         var response = Parameter("prediction_id", answer.Id);
@@ -71,6 +71,12 @@ sealed class AnswerMessage
         response.ModelName = model;
         response.ModelVersion = answer.Revision.Number.ToString();
         if (request.Id is { } id) response.Id = id;
+        foreach (var tensor in answer.Tensors ?? [])
+        {
+            response.Outputs.Add(new ModelInferResponse.Types.InferOutputTensor { Name = tensor.Name, Datatype = Tensor.NameOf(tensor.Type), Shape = { tensor.Shape } });
+            response.RawOutputContents.Add(UnsafeByteOperations.UnsafeWrap(tensor.Data)); // nobody else has them
+        }
+        if (answer.Tensors is not null) return response;
         var fields = answer.Signature.Outputs.Where(f => request.Outputs.Count == 0 || request.Outputs.Contains(f.Name)).ToList();
         var raw = fields.TrueForAll(f => request.IsBinary(f.Name));
         foreach (var field in fields)

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text;
 using Takt.Data;
 using Takt.Models;
@@ -63,6 +64,37 @@ static class ContentsTensor
         if (values.Fault is null) return values.ToColumn();
         faults.Add(values.Fault);
         return null;
+    }
+
+    /// <summary>The values of a tensor of any shape, as raw bytes.</summary>
+    /// <inheritdoc cref="Read(ReadOnlySpan{byte}, InferRequest.Tensor, Field, int, List{string})"/>
+    public static byte[]? Read(ReadOnlySpan<byte> contents, InferRequest.Tensor tensor, TensorType type, List<string> faults)
+    {
+        var count = Tensor.CountOf(tensor.Shape);
+        if (count < 0 || count > contents.Length) // a byte a value at least
+        {
+            faults.Add($"input '{tensor.Name}' has fewer values than its shape {Tensor.ShapeText(tensor.Shape)}");
+            return null;
+        }
+        var kind = type switch
+        {
+            TensorType.Bool => FieldType.Boolean,
+            TensorType.Bytes => FieldType.String,
+            TensorType.Fp32 => FieldType.Float,
+            TensorType.Fp64 => FieldType.Double,
+            _ => FieldType.Long,
+        };
+        if (Read(contents, tensor, new Field(tensor.Name, kind), (int)count, faults) is not { } column) return null;
+        if (kind != FieldType.Long)
+        {
+            var values = new byte[BinaryTensor.Size(column, kind)];
+            BinaryTensor.Write(values, column, kind);
+            return values;
+        }
+        var size = Tensor.SizeOf(type);
+        var bytes = new byte[column.Length * size];
+        for (var i = 0; i < column.Length; i++) MemoryMarshal.AsBytes(column.Integers.AsSpan(i, 1))[..size].CopyTo(bytes.AsSpan(i * size)); // the lower bytes: its range is checked
+        return bytes;
     }
 
     static void Number(ref Values values, int field, ref ProtobufReader reader, bool packed)

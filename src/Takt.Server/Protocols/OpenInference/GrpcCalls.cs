@@ -46,8 +46,8 @@ sealed class GrpcCalls(TaktApp app, IHostApplicationLifetime lifetime, ILogger<G
             Name = request.Name,
             Versions = { slot.Version },
             Platform = slot.Model?.Platform ?? "",
-            Inputs = { Tensors(slot.Model?.Signature.Inputs) },
-            Outputs = { Tensors(slot.Model?.Signature.Outputs) },
+            Inputs = { slot.Model?.Tensors is { } takes ? Tensors(takes.Inputs) : Tensors(slot.Model?.Signature.Inputs) },
+            Outputs = { slot.Model?.Tensors is { } gives ? Tensors(gives.Outputs) : Tensors(slot.Model?.Signature.Outputs) },
         };
     });
 
@@ -179,6 +179,9 @@ sealed class GrpcCalls(TaktApp app, IHostApplicationLifetime lifetime, ILogger<G
 
     static IEnumerable<ModelMetadataResponse.Types.TensorMetadata> Tensors(IReadOnlyList<Field>? fields) =>
         (fields ?? []).Select(f => new ModelMetadataResponse.Types.TensorMetadata { Name = f.Name, Datatype = InferRequest.DataType(f.Type), Shape = { -1 } });
+
+    static IEnumerable<ModelMetadataResponse.Types.TensorMetadata> Tensors(IReadOnlyList<TensorField> fields) =>
+        fields.Select(f => new ModelMetadataResponse.Types.TensorMetadata { Name = f.Name, Datatype = Tensor.NameOf(f.Type), Shape = { f.Shape } });
 
     Task<T> Answer<T>(ServerCallContext context, Func<T> answer)
     {

@@ -140,8 +140,9 @@ static class InferCall
         var request = InferRequest.Parse(body.Span, Header(http.Request));
         var answer = await Ask(http, app, model, version, request, body, http.RequestAborted);
         var response = http.Response;
-        var raw = answer.Signature.Outputs.Where(f => (request.Outputs.Count == 0 || request.Outputs.Contains(f.Name)) && request.IsBinary(f.Name)).Select(f => (Column: answer.Outputs[f.Name], f.Type)).ToList();
-        if (raw.Count == 0)
+        var tensors = answer.Tensors?.Where(t => request.IsBinary(t.Name)).ToList() ?? [];
+        var raw = answer.Tensors is not null ? [] : answer.Signature.Outputs.Where(f => (request.Outputs.Count == 0 || request.Outputs.Contains(f.Name)) && request.IsBinary(f.Name)).Select(f => (Column: answer.Outputs[f.Name], f.Type)).ToList();
+        if (raw.Count == 0 && tensors.Count == 0)
         {
             response.ContentType = "application/json";
             await using var plain = new Utf8JsonWriter(response.BodyWriter);
@@ -152,9 +153,10 @@ static class InferCall
         await using (var json = new Utf8JsonWriter(head)) OpenInferenceApi.Write(json, model, request, answer);
         response.ContentType = "application/octet-stream";
         response.Headers[InferRequest.HeaderLength] = head.WrittenCount.ToString();
-        response.ContentLength = head.WrittenCount + raw.Sum(r => (long)BinaryTensor.Size(r.Column, r.Type));
+        response.ContentLength = head.WrittenCount + raw.Sum(r => (long)BinaryTensor.Size(r.Column, r.Type)) + tensors.Sum(t => (long)t.Data.Length);
         response.BodyWriter.Write(head.WrittenSpan);
         foreach (var (column, type) in raw) BinaryTensor.Write(response.BodyWriter, column, type);
+        foreach (var tensor in tensors) response.BodyWriter.Write(tensor.Data.Span);
     }
 
     /// <summary>Answers a request that is read, whatever form it came in.</summary>
@@ -166,8 +168,11 @@ static class InferCall
             request.RequireOutputs(slot.Model.Signature);
             return rows;
         }
-        return version is null && !model.Contains('@', StringComparison.Ordinal) ? app.Router.Ask(model, Rows, request.EventTime, cancel, http.StickyKey(app, model))
-            : app.Router.AskOne(OpenInferenceApi.Enter(OpenInferenceApi.Require(app, model, version)), Rows, request.EventTime, cancel);
+        Task<Answer> Asked(Slot slot) => slot.Model is null ? throw TaktException.Invalid($"'{slot.Revision.Endpoint}' is an LLM deployment; ask it at /v1/chat/completions")
+            : request.IsOf(slot.Model) ? app.Router.Infer(slot, request.ToTensors(body, slot.Model.Tensors!), request.Outputs, request.EventTime, cancel)
+            : app.Router.Infer(slot, Rows(slot), request.EventTime, cancel);
+        return version is null && !model.Contains('@', StringComparison.Ordinal) ? app.Router.Ask(model, Asked, request.EventTime, http.StickyKey(app, model) ?? app.Router.KeyIn(model, Rows))
+            : app.Router.AskOne(OpenInferenceApi.Enter(OpenInferenceApi.Require(app, model, version)), Asked);
     }
 
     /// <summary>How much of the body is JSON; -1: all.</summary>

@@ -107,7 +107,7 @@ static class InferMessage
                     break;
             }
         if (name.Length == 0) throw TaktException.Invalid($"input {number} has no name");
-        return shape.Count > 0 ? new InferRequest.Tensor(name, dataType, [.. shape], from, length) : throw TaktException.Invalid($"input '{name}' has no shape");
+        return new InferRequest.Tensor(name, dataType, [.. shape], from, length);
     }
 
     static void Dimension(List<long> shape, long size, int input)

@@ -93,6 +93,11 @@ sealed class InferRequest
                 continue;
             }
             var input = _inputs[at];
+            if (input.Shape.Length == 0)
+            {
+                faults.Add($"input '{field.Name}' has no shape");
+                continue;
+            }
             if (input.Shape is not ([_] or [_, 1]))
             {
                 faults.Add($"input '{field.Name}' has shape [{string.Join(',', input.Shape)}]; it must be [rows] or [rows,1]");
@@ -106,6 +111,44 @@ sealed class InferRequest
         }
         if (faults.Count > 0) throw new TaktException(TaktError.Invalid, faults.Distinct().ToList());
         return new Table(columns);
+    }
+
+    /// <summary>Whether it speaks of the model's tensors, and not of its rows. Inputs of one value a row are both: rows, as the log and monitors know them.</summary>
+    public bool IsOf(ILoadedModel model)
+    {
+        if (model.Tensors is not { } tensors) return false;
+        return model.Signature.Inputs.Count == 0 || (_inputs.Any(i => tensors.Inputs.Any(f => f.Name == i.Name)) && !_inputs.All(i => model.Signature.Inputs.Any(f => f.Name == i.Name)));
+    }
+
+    /// <summary>The tensors as the model takes them; binary ones stay where they are in the body.</summary>
+    /// <exception cref="TaktException">Invalid, with every fault: a wrong name, datatype, shape or value.</exception>
+    public IReadOnlyList<Models.Tensor> ToTensors(ReadOnlyMemory<byte> body, TensorModel model)
+    {
+        var faults = new List<string>();
+        var tensors = new List<Models.Tensor>(_inputs.Count);
+        foreach (var input in _inputs)
+            if (Models.Tensor.TypeOf(input.DataType) is { } type) tensors.Add(new(input.Name, type, input.Shape, default));
+            else faults.Add($"input '{input.Name}' has datatype '{input.DataType}'; there are {string.Join(", ", Enum.GetValues<TensorType>().Select(Models.Tensor.NameOf))}");
+        faults.AddRange(model.Faults(tensors, Outputs).Where(f => faults.Count == 0 || !f.EndsWith(" is missing", StringComparison.Ordinal)));
+        foreach (var output in model.Outputs.Where(f => !TensorJson.Has(f.Type) && (Outputs.Count == 0 || Outputs.Contains(f.Name)) && !IsBinary(f.Name)))
+            faults.Add($"output '{output.Name}' is {Models.Tensor.NameOf(output.Type)}, which has no JSON form; ask for it with parameters.binary_data");
+        if (faults.Count > 0) throw new TaktException(TaktError.Invalid, faults);
+        for (var i = 0; i < tensors.Count; i++)
+        {
+            var (input, type) = (_inputs[i], tensors[i].Type);
+            if (input.IsContents)
+            {
+                if (ContentsTensor.Read(body.Span.Slice(input.From, input.Bytes), input, type, faults) is { } contents) tensors[i] = new(input.Name, type, input.Shape, contents);
+            }
+            else if (input.Bytes >= 0)
+            {
+                tensors[i] = new(input.Name, type, input.Shape, body.Slice(input.From, input.Bytes));
+                if (tensors[i].DataFault() is { } fault) faults.Add(fault);
+            }
+            else if (!TensorJson.Has(type)) faults.Add($"input '{input.Name}': {input.DataType} has no JSON form; send it as binary data");
+            else if (TensorJson.Read(body.Span[input.From..], input.Name, type, input.Shape, faults) is { } values) tensors[i] = new(input.Name, type, input.Shape, values);
+        }
+        return faults.Count == 0 ? tensors : throw new TaktException(TaktError.Invalid, faults);
     }
 
     /// <exception cref="TaktException">Invalid: an output is asked for that the model does not have.</exception>
@@ -215,7 +258,7 @@ sealed class InferRequest
         while (json.Read() && json.TokenType == JsonTokenType.StartObject)
         {
             string name = "", dataType = "";
-            long[] shape = [];
+            long[]? shape = null;
             long from = -1;
             var bytes = -1;
             while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
@@ -236,7 +279,7 @@ sealed class InferRequest
             if (name.Length == 0) throw TaktException.Invalid($"input {_inputs.Count + 1} has no name");
             if (from < 0 && bytes < 0) throw TaktException.Invalid($"input '{name}' has no data");
             if (from >= 0 && bytes >= 0) throw TaktException.Invalid($"input '{name}' has both data and binary_data_size");
-            if (shape.Length == 0) throw TaktException.Invalid($"input '{name}' has no shape");
+            if (shape is null) throw TaktException.Invalid($"input '{name}' has no shape");
             _inputs.Add(new Tensor(name, dataType, shape, (int)from, bytes));
         }
         if (json.TokenType != JsonTokenType.EndArray) throw TaktException.Invalid("inputs must hold objects");

@@ -44,7 +44,28 @@ public static class OpenInferenceApi
         if (answer.Revision.Model is { } version) json.WriteString("model"u8, version);
         json.WriteEndObject();
         json.WriteStartArray("outputs"u8);
-        foreach (var field in answer.Signature.Outputs)
+        foreach (var tensor in answer.Tensors ?? [])
+        {
+            json.WriteStartObject();
+            json.WriteString("name"u8, tensor.Name);
+            json.WriteString("datatype"u8, Tensor.NameOf(tensor.Type));
+            json.WriteStartArray("shape"u8);
+            foreach (var length in tensor.Shape) json.WriteNumberValue(length);
+            json.WriteEndArray();
+            if (request.IsBinary(tensor.Name))
+            {
+                json.WriteStartObject("parameters"u8);
+                json.WriteNumber("binary_data_size"u8, tensor.Data.Length);
+                json.WriteEndObject();
+            }
+            else
+            {
+                json.WritePropertyName("data"u8);
+                TensorJson.Write(json, tensor);
+            }
+            json.WriteEndObject();
+        }
+        foreach (var field in answer.Tensors is null ? answer.Signature.Outputs : [])
         {
             if (request.Outputs.Count > 0 && !request.Outputs.Contains(field.Name)) continue;
             var column = answer.Outputs[field.Name];
@@ -66,6 +87,7 @@ public static class OpenInferenceApi
             for (var row = 0; row < column.Length; row++)
             {
                 if (column.IsMissing(row)) json.WriteNullValue();
+                else if (column.Type == ColumnType.Number && field.Type == FieldType.Float) json.WriteNumberValue((float)column.Numbers[row]);
                 else if (column.Type == ColumnType.Number) json.WriteNumberValue(column.Numbers[row]);
                 else if (column.Type == ColumnType.Boolean) json.WriteBooleanValue(column.Booleans[row]);
                 else if (column.Type == ColumnType.Text) json.WriteStringValue(column.Texts[row]);
@@ -115,11 +137,18 @@ public static class OpenInferenceApi
         {
             ["name"] = model,
             ["versions"] = new JsonArray(slot.Revision.Number.ToString()),
-            ["platform"] = slot.Model?.Platform,
-            ["inputs"] = Tensors(slot.Model?.Signature.Inputs ?? []),
-            ["outputs"] = Tensors(slot.Model?.Signature.Outputs ?? []),
+            ["platform"] = slot.Model?.Platform ?? "",
+            ["inputs"] = slot.Model?.Tensors is { } takes ? Tensors(takes.Inputs) : Tensors(slot.Model?.Signature.Inputs ?? []),
+            ["outputs"] = slot.Model?.Tensors is { } gives ? Tensors(gives.Outputs) : Tensors(slot.Model?.Signature.Outputs ?? []),
         };
     }
+
+    static JsonArray Tensors(IReadOnlyList<TensorField> fields) => new([.. fields.Select(f => new JsonObject
+    {
+        ["name"] = f.Name,
+        ["datatype"] = Tensor.NameOf(f.Type),
+        ["shape"] = new JsonArray([.. f.Shape.Select(n => (JsonNode)n)]),
+    })]);
 
     static JsonArray Tensors(IReadOnlyList<Field> fields) => new([.. fields.Select(f => new JsonObject
     {

@@ -18,12 +18,14 @@ sealed class TabularAnswer
     static byte[]? _ofThread;
 
     readonly byte[] _head, _middle, _tail;
+    readonly bool _float;
 
     TabularAnswer(Slot slot)
     {
         _head = Encoding.UTF8.GetBytes($"{{\"model_name\":{Quoted(slot.Revision.Endpoint)},\"model_version\":\"{slot.Version}\"");
         var model = slot.Revision.Model is { } version ? $",\"model\":{Quoted(version)}" : "";
         var output = slot.Model!.Rows!.Output;
+        _float = output.Type == Models.FieldType.Float;
         _middle = Encoding.UTF8.GetBytes(",\"parameters\":{\"prediction_id\":\"");
         _tail = Encoding.UTF8.GetBytes($"\"{model}}},\"outputs\":[{{\"name\":{Quoted(output.Name)},\"datatype\":\"{InferRequest.DataType(output.Type)}\",\"shape\":[");
     }
@@ -59,7 +61,8 @@ sealed class TabularAnswer
             if (!double.IsFinite(scores[row])) Put(buffer, ref at, "null"u8);
             else
             {
-                scores[row].TryFormat(buffer.AsSpan(at), out digits, default, CultureInfo.InvariantCulture);
+                if (_float) ((float)scores[row]).TryFormat(buffer.AsSpan(at), out digits, default, CultureInfo.InvariantCulture);
+                else scores[row].TryFormat(buffer.AsSpan(at), out digits, default, CultureInfo.InvariantCulture);
                 at += digits;
             }
         }

@@ -96,7 +96,7 @@ static class TensorReader
         }
     }
 
-    static string Shown(ref Utf8JsonReader json)
+    public static string Shown(ref Utf8JsonReader json)
     {
         var text = System.Text.Encoding.UTF8.GetString(json.ValueSpan);
         return json.TokenType == JsonTokenType.String ? $"\"{(text.Length > 40 ? text[..40] + "…" : text)}\"" : text.Length > 0 ? text : json.TokenType.ToString();
