@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Takt.Server.Api;
 using Takt.Server.Dashboard;
+using Takt.Server.Protocols.GitLfs;
 using Takt.Server.Protocols.OpenAI;
 using Takt.Server.Protocols.Mlflow;
 using Takt.Server.Protocols.OpenInference;
@@ -65,6 +66,7 @@ public static class TaktHost
         routes.MapMlflow(app);
         routes.MapOpenTelemetry(app);
         routes.MapOpenAi(app);
+        routes.MapGitLfs(app);
         routes.MapDashboard(app);
     }
 }

@@ -36,6 +36,7 @@ public sealed record DatasetReference(string Dataset, string? Ref, string? Commi
     /// <summary>12 of <c>v12</c>; null when it is no such name.</summary>
     public static long? Version(string name) => name.Length is > 1 and < 12 && name[0] == 'v' && long.TryParse(name.AsSpan(1), System.Globalization.NumberStyles.None, null, out var number) ? number : null;
 
-    internal static bool IsName(string name) =>
+    /// <summary>Whether it can name a dataset, a branch, a tag and the like.</summary>
+    public static bool IsName(string name) =>
         name.Length is > 0 and <= 100 && char.IsAsciiLetterOrDigit(name[0]) && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-');
 }
