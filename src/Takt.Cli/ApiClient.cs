@@ -36,12 +36,17 @@ sealed class ApiClient : IAsyncDisposable
                 ? new ApiClient(new HttpClient { BaseAddress = uri })
                 : throw TaktException.Invalid($"'{server}' is no address of a server, such as http://127.0.0.1:5000");
         var folder = ProjectFolder.Require(parsed);
+        if (await Socket(folder.Socket)) Terminal.Detail($"asks the server that runs on {folder.Root}");
+        else Terminal.Detail($"no server runs on {folder.Root}: answered in this process");
         if (await Socket(folder.Socket)) return new ApiClient(new HttpClient(new SocketsHttpHandler { ConnectCallback = async (_, cancel) => await Dial(folder.Socket, cancel) }) { BaseAddress = new Uri("http://takt") });
         var app = ProjectFolder.Open(parsed, folder);
         var web = TaktHost.Build(app, builder => builder.WebHost.UseTestServer());
         await web.StartAsync();
         return new ApiClient(web.GetTestClient(), app, web);
     }
+
+    /// <summary>No server was found: a host in this process answers, for as long as the command takes.</summary>
+    public bool InProcess => _web is not null;
 
     public Task<JsonObject> Get(string path, CancellationToken cancel) => Send(HttpMethod.Get, path, cancel);
 
@@ -52,11 +57,13 @@ sealed class ApiClient : IAsyncDisposable
     /// <exception cref="TaktException">What the server answered, or Unavailable when there is none.</exception>
     async Task<JsonObject> Send(HttpMethod method, string path, CancellationToken cancel, JsonNode? body = null)
     {
+        var began = TimeProvider.System.GetTimestamp();
         using var request = new HttpRequestMessage(method, path);
         if (body is not null) request.Content = new StringContent(body.ToJsonString(), System.Text.Encoding.UTF8, "application/json");
         try
         {
             using var answer = await _http.SendAsync(request, cancel);
+            Terminal.Detail($"{method} {path} → {(int)answer.StatusCode} in {TimeProvider.System.GetElapsedTime(began).TotalMilliseconds:0} ms");
             var json = JsonNode.Parse(await answer.Content.ReadAsStringAsync(cancel)) as JsonObject;
             if (answer.IsSuccessStatusCode && json is not null) return json;
             var error = json?["error"] as JsonObject;
@@ -65,7 +72,7 @@ sealed class ApiClient : IAsyncDisposable
         }
         catch (HttpRequestException e)
         {
-            throw new TaktException(TaktError.Unavailable, $"no server answers at {_http.BaseAddress}: {e.Message}", e);
+            throw new TaktException(TaktError.Unavailable, $"no server answers at {_http.BaseAddress}: {e.Message}; start `takt serve` there, or leave --server and TAKT_SERVER out to work on the folder itself", e);
         }
         catch (JsonException e)
         {

@@ -105,10 +105,13 @@ static class DataCommands
             await using var app = Open(parsed);
             var (dataset, named) = (parsed.GetRequiredValue(name), parsed.GetValue(sources) ?? []);
             var (request, place) = named.Length > 0 ? (new CollectRequest(dataset, named, app.Folder.Root), null) : app.Collect.Of(Project.Load(app.Folder, app.Steps), dataset);
-            var collected = await app.Collector.Collect(request with { Message = parsed.GetValue(message)!, Range = (parsed.GetValue(from), parsed.GetValue(to)) }, cancel);
+            Committed collected;
+            using (ProgressLine.Show(parsed, "collecting"))
+                collected = await app.Collector.Collect(request with { Message = parsed.GetValue(message)!, Range = (parsed.GetValue(from), parsed.GetValue(to)) }, cancel);
             foreach (var warned in collected.Report?.Results.Where(r => r.Status == CheckStatus.Warned) ?? []) Terminal.Note($"takt: warning: {warned}");
             var commit = collected.Commit;
-            if ((parsed.GetValue(path) ?? place) is { } target) await app.Datasets.Checkout(commit, Path.Combine(app.Folder.Root, target), cancel);
+            if ((parsed.GetValue(path) ?? place) is { } target)
+                using (ProgressLine.Show(parsed, "checking out")) await app.Datasets.Checkout(commit, Path.Combine(app.Folder.Root, target), cancel);
             var view = new CollectedView(commit.Dataset, CommitView.Of(commit), collected.IsNew, collected.Added, collected.Changed);
             if (Json(parsed, view, DatasetsJson.Default.CollectedView)) return ExitCode.Ok;
             Console.WriteLine(collected.IsNew
@@ -142,7 +145,7 @@ static class DataCommands
             }
             if (target is null) throw TaktException.Invalid("say where to, such as data/flights/");
             var commit = app.Datasets.Show(wanted);
-            await app.Datasets.Checkout(commit, Path.Combine(app.Folder.Root, target), cancel);
+            using (ProgressLine.Show(parsed, "checking out")) await app.Datasets.Checkout(commit, Path.Combine(app.Folder.Root, target), cancel);
             Console.Error.WriteLine($"{target} holds {commit.Dataset}@{DataText.Short(commit.Id)}: {commit.Files:N0} files, {DataText.Size(commit.Bytes)}");
             return ExitCode.Ok;
         });

@@ -44,7 +44,14 @@ static class DataStoreCommands
         var versions = Paths(app, tree);
         foreach (var path in relative)
         {
-            var (commit, isNew, stored) = await versions.Add(path, name, branch, message, fault => Terminal.Note($"takt: warning: {fault}; it is stored as it is"), cancel);
+            DatasetCommit? commit;
+            bool isNew;
+            long stored;
+            using (var line = ProgressLine.Show(parsed, $"adding {DataText.OneLine(path)}"))
+            {
+                line.Measure(stop => tree.Size(path, stop));
+                (commit, isNew, stored) = await versions.Add(path, name, branch, message, fault => Terminal.Note($"takt: warning: {fault}; it is stored as it is"), cancel);
+            }
             if (parsed.GetValue(CommandLine.Json))
                 Terminal.Json(new JsonObject { ["path"] = path, ["new"] = isNew, ["commit"] = commit?.Id.ToString(), ["dataset"] = commit?.Dataset, ["files"] = commit?.Files, ["bytes"] = commit?.Bytes, ["stored"] = stored });
             else if (!isNew) Console.WriteLine($"{path}: nothing new");
@@ -129,7 +136,8 @@ static class DataStoreCommands
         command.SetAction(async (parsed, cancel) =>
         {
             await using var app = Open(parsed, Tree(parsed));
-            var faults = await DatasetCheck.Of(app.Database, app.Blobs, !parsed.GetValue(quick), cancel);
+            IReadOnlyList<string> faults;
+            using (ProgressLine.Show(parsed, "verifying", "records")) faults = await DatasetCheck.Of(app.Database, app.Blobs, !parsed.GetValue(quick), cancel);
             if (parsed.GetValue(CommandLine.Json)) Terminal.Json(new JsonObject { ["faults"] = new JsonArray([.. faults.Select(fault => (JsonNode)fault)]) });
             else foreach (var fault in faults) Console.WriteLine(fault);
             if (faults.Count == 0) Console.Error.WriteLine("no damage");
@@ -193,7 +201,8 @@ static class DataStoreCommands
         {
             try
             {
-                var (written, removed) = await Paths(app, tree).Checkout(one, only, force, cancel);
+                long written, removed;
+                using (ProgressLine.Show(parsed, $"checking out {DataText.OneLine(one.Path)}")) (written, removed) = await Paths(app, tree).Checkout(one, only, force, cancel);
                 Console.Error.WriteLine($"{one.Path}: {written:N0} written, {removed:N0} removed");
             }
             catch (TaktException e) when (tracked.Count > 1)

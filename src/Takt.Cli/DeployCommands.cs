@@ -13,27 +13,46 @@ static class DeployCommands
         ApiCommand.Of("list", "All endpoints", _ => "/api/v1/deployments", List),
         Status(),
         ApiCommand.Of("history", "What happened to an endpoint, the newest first", p => Path(p, "/history"), History, null, Endpoint),
-        ApiCommand.Of("rollback", "Bring the revision before the present one back", p => Path(p, "/rollback"), _ => Terminal.Note("the revision before comes back"), HttpMethod.Post, Endpoint),
+        Act("rollback", "Bring the revision before the present one back", "the revision before comes back"),
         ApiCommand.Of("pause", "Hold a rollout where it is", p => Path(p, "/pause"), _ => Terminal.Note("paused"), HttpMethod.Post, Endpoint),
-        ApiCommand.Of("promote", "End a rollout well: all traffic to the new revision now", p => Path(p, "/promote"), _ => Terminal.Note("promoted"), HttpMethod.Post, Endpoint),
-        ApiCommand.Of("resume", "Let a rollout go on that is paused or waits for an approval", p => Path(p, "/resume"), _ => Terminal.Note("resumed"), HttpMethod.Post, Endpoint),
+        Act("promote", "End a rollout well: all traffic to the new revision now", "promoted"),
+        Act("resume", "Let a rollout go on that is paused or waits for an approval", "resumed"),
         ApiCommand.Of("abort", "End a rollout: all traffic to the revision in charge", p => Path(p, "/abort"), _ => Terminal.Note("aborted"), HttpMethod.Post, Endpoint),
     };
+
+    /// <summary>A change after which a rollout goes on, and that can be waited for.</summary>
+    static Command Act(string verb, string description, string done)
+    {
+        var (wait, timeout) = (Waiting.Wait("the rollout is over: exit code 0 when it has succeeded, else 1"), Waiting.Timeout("With --wait: wait so long at most"));
+        var command = new Command(verb, description) { Endpoint, wait, timeout };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            await using var api = await ApiClient.Connect(parsed);
+            var answer = await api.Post(Path(parsed, "/" + verb), cancel);
+            if (parsed.GetValue(wait)) return await Waiting.ForRollout(parsed, api, parsed.GetRequiredValue(Endpoint), parsed.GetValue(timeout), cancel);
+            if (parsed.GetValue(CommandLine.Json)) Terminal.Json(answer);
+            else Terminal.Note(done);
+            return ExitCode.Ok;
+        });
+        return command;
+    }
 
     static Command Status()
     {
         var watch = new Option<bool>("--watch", "-w") { Description = "Follow it until the rollout is over: live on a terminal, else a line for each change" };
-        var command = new Command("status", "One endpoint: who answers, how well, the steps of the rollout under way and what the evidence says") { Endpoint, watch };
+        var (wait, timeout) = (Waiting.Wait("the rollout is over, and tell only how it ended: exit code 0 when it has succeeded, else 1"), Waiting.Timeout("With --wait: wait so long at most"));
+        var command = new Command("status", "One endpoint: who answers, how well, the steps of the rollout under way and what the evidence says") { Endpoint, watch, wait, timeout };
         command.Aliases.Add("show");
         command.SetAction(async (parsed, cancel) =>
         {
             await using var api = await ApiClient.Connect(parsed);
+            if (parsed.GetValue(wait)) return await Waiting.ForRollout(parsed, api, parsed.GetRequiredValue(Endpoint), parsed.GetValue(timeout), cancel);
             var (drawn, told) = (0, "");
             while (true)
             {
                 var answer = await api.Get(Path(parsed, ""), cancel);
                 var following = parsed.GetValue(watch);
-                var over = (answer["rollout"] as JsonObject).Text("state") is not ("Pending" or "Rolling" or "Paused" or "Waiting" or "Promoting");
+                var over = !DeployText.Active(answer);
                 if (parsed.GetValue(CommandLine.Json)) Terminal.Json(answer);
                 else if (following && Console.IsOutputRedirected)
                 {

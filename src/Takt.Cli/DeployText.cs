@@ -15,14 +15,18 @@ static class DeployText
         var state => state.ToLowerInvariant(),
     };
 
+    /// <summary>Whether a rollout is under way.</summary>
+    public static bool Active(JsonObject d) => (d["rollout"] as JsonObject).Text("state") is "Pending" or "Rolling" or "Paused" or "Waiting" or "Promoting";
+
     /// <summary>All that changes, in one line, for a pipe.</summary>
     public static string Line(JsonObject d)
     {
         var rollout = d["rollout"] as JsonObject;
         var line = $"{d.Text("endpoint")}: rollout {rollout.Text("rollout")} {State(d)}";
         if (Now(d) is { } step) line += $", step {Number(rollout!, "step") + 1} of {d.List("steps").Count()}";
+        if (rollout.Text("evidence") is { Length: > 0 } why) return $"{line}: {why}";
         foreach (var evidence in d.List("evidence")) line += $"; {evidence.Text("metric")}: {evidence.Text("verdict")}";
-        return rollout.Text("evidence") is { Length: > 0 } why ? $"{line}; {why}" : line;
+        return line;
     }
 
     /// <param name="width">Longer lines are cut: only whole lines can be drawn over.</param>
@@ -39,7 +43,7 @@ static class DeployText
         foreach (var shadow in d.List("shadows")) lines.Add(Shadow(shadow));
         var rollout = d["rollout"] as JsonObject;
         if (rollout is null) return Cut(lines, width);
-        lines.Add($"rollout {rollout.Text("rollout")}{(d.Text("strategy") is { Length: > 0 } strategy ? $" ({strategy})" : "")}: {State(d)}{(rollout.Text("evidence") is { Length: > 0 } why ? $"  {why}" : "")}");
+        lines.Add($"rollout {rollout.Text("rollout")}{(d.Text("strategy") is { Length: > 0 } strategy ? $" ({strategy})" : "")}: {State(d)}{(rollout.Text("evidence") is { Length: > 0 } why && !d.List("evidence").Any(e => why.Contains(e.Text("words"), StringComparison.Ordinal)) ? $"  {why}" : "")}");
         var number = 0;
         foreach (var step in d.List("steps")) lines.Add(Step(++number, step));
         foreach (var evidence in d.List("evidence")) lines.Add($"  {(evidence.Text("verdict") switch { "harm" => "✗", "no harm" => "✓", _ => "·" })} {evidence.Text("words")}");

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Takt.Server.Protocols.Mlflow.Import;
 
@@ -26,13 +25,10 @@ static class ImportCommand
             await using var app = ProjectFolder.Open(parsed, folder);
             var json = parsed.GetValue(CommandLine.Json);
             var silent = parsed.GetValue(quiet) || json;
-            var told = Stopwatch.StartNew();
-            var summary = await new MlflowImport(app).Run(parsed.GetRequiredValue(source), parsed.GetValue(dry), (so, what) =>
-            {
-                if (silent || told.ElapsedMilliseconds < 1000) return;
-                told.Restart();
-                Terminal.Note($"{so.Runs:N0} runs, {so.Points:N0} points, {so.Artifacts:N0} files ({DataText.Size(so.Bytes)}) · {what}", Terminal.Tone.Dim);
-            }, cancel);
+            ImportSummary summary;
+            using (var line = ProgressLine.Show(parsed, "importing", quiet: silent))
+                summary = await new MlflowImport(app).Run(parsed.GetRequiredValue(source), parsed.GetValue(dry),
+                    (so, what) => line.Say($"{so.Runs:N0} runs  {so.Points:N0} points  {so.Artifacts:N0} files  {DataText.Size(so.Bytes)}  {what}"), cancel);
             if (json) Terminal.Json(Json(summary, parsed.GetValue(dry)));
             else Show(summary, parsed.GetValue(dry));
             return summary.Faults.Count > 0 ? ExitCode.Failed : ExitCode.Ok;

@@ -15,20 +15,51 @@ static partial class PipelineCommands
         var jobs = new Option<int>("--jobs", "-j") { Description = "Stages at once; as many as there are cores by default" };
         var dry = new Option<bool>("--dry-run", "-n") { Description = "Only tell what would run" };
         var quiet = new Option<bool>("--quiet", "-q") { Description = "No log lines" };
-        var command = new Command("run", "Run the stages whose inputs have changed") { stages, force, jobs, dry, quiet };
-        command.SetAction(async (parsed, cancel) =>
+        var (wait, timeout) = (Waiting.Wait("the rollouts that it began are over, too"), Waiting.Timeout("So long at most; stages that still run are stopped then"));
+        var command = new Command("run", "Run the stages whose inputs have changed") { stages, force, jobs, dry, quiet, wait, timeout };
+        command.SetAction(async (parsed, cancelled) =>
         {
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancelled);
+            var cancel = limit.Token;
+            var began = TimeProvider.System.GetTimestamp();
+            if (parsed.GetValue(timeout) is { } most) limit.CancelAfter(most);
             await using var app = ProjectFolder.Open(parsed);
             if (parsed.GetValue(dry)) return await Status(app.Pipelines, parsed.GetValue(stages)!, parsed.GetValue(CommandLine.Json), cancel);
             var json = parsed.GetValue(CommandLine.Json);
             var display = new RunDisplay(quiet: parsed.GetValue(quiet) || json);
-            var result = await app.Pipelines.Run(new PipelineRequest(parsed.GetValue(stages)!, parsed.GetValue(force), parsed.GetValue(jobs)),
-                display.Tell, holder => Terminal.Note($"waiting for the pipeline run of {holder}"), cancel);
+            PipelineResult result;
+            try
+            {
+                result = await app.Pipelines.Run(new PipelineRequest(parsed.GetValue(stages)!, parsed.GetValue(force), parsed.GetValue(jobs)),
+                    display.Tell, holder => Terminal.Note($"waiting for the pipeline run of {holder}"), cancel);
+            }
+            catch (OperationCanceledException) when (limit.IsCancellationRequested && !cancelled.IsCancellationRequested)
+            {
+                throw TimedOut(parsed.GetValue(timeout)!.Value);
+            }
             if (json) Terminal.Json(Json(result));
             else display.Close(result);
+            if (limit.IsCancellationRequested && !cancelled.IsCancellationRequested && !result.Succeeded) throw TimedOut(parsed.GetValue(timeout)!.Value);
+            if (result.Succeeded && parsed.GetValue(wait))
+            {
+                var left = parsed.GetValue(timeout) is { } whole ? whole - TimeProvider.System.GetElapsedTime(began) : (TimeSpan?)null;
+                return await Rollouts(parsed, left, cancelled);
+            }
             return result.Succeeded ? ExitCode.Ok : result.StoppedByGate ? ExitCode.GateNotPassed : ExitCode.Failed;
         });
         return command;
+    }
+
+    static TimeoutException TimedOut(TimeSpan most) => new($"stopped after {DataText.Took(most)} (--timeout); what was done is kept, and `takt run` goes on from there");
+
+    /// <summary>Waits for every rollout that is under way.</summary>
+    static async Task<int> Rollouts(ParseResult parsed, TimeSpan? left, CancellationToken cancel)
+    {
+        await using var api = await ApiClient.Connect(parsed);
+        var worst = ExitCode.Ok;
+        foreach (var deployment in (await api.Get("/api/v1/deployments", cancel)).List("deployments").Where(DeployText.Active))
+            if (await Waiting.ForRollout(parsed, api, deployment.Text("endpoint"), left, cancel) is not ExitCode.Ok and var code) worst = code;
+        return worst;
     }
 
     public static Command Status()

@@ -13,7 +13,11 @@ static class ProjectFolder
 
     public static TaktApp Open(ParseResult parsed) => Open(parsed, Require(parsed));
 
-    public static TaktApp Open(ParseResult parsed, TaktFolder folder) => TaktApp.Open(folder, options: Options(parsed, folder));
+    public static TaktApp Open(ParseResult parsed, TaktFolder folder)
+    {
+        Terminal.Detail($"opens {folder.Root}");
+        return TaktApp.Open(folder, options: Options(parsed, folder));
+    }
 
     /// <summary>Where rows and bytes are, by flags, environment, <c>takt.config</c> or default.</summary>
     public static TaktOptions Options(ParseResult parsed, TaktFolder folder) =>

@@ -17,6 +17,7 @@ sealed class RunDisplay(bool quiet)
         _width = Math.Max(_width, stage.Stage.Length);
         if (news.Line is { } line) Terminal.Note($"{stage.Stage.PadRight(_width)} │ {line}", Terminal.Tone.Dim);
         else if (stage.State == StageState.Running) Terminal.Note($"{stage.Stage.PadRight(_width)} ▶ running");
+        else if (Terminal.Verbose && stage.State is StageState.Cached or StageState.Restored or StageState.Skipped) Terminal.Note($"{stage.Stage.PadRight(_width)} = {Word(stage.State)}{(stage.Summary.Length > 0 ? ": " + OneLine(stage.Summary) : "")}", Terminal.Tone.Dim);
         else if (stage.State is StageState.Ran) Terminal.Note($"{stage.Stage.PadRight(_width)} ✓ {Seconds(stage)}", Terminal.Tone.Good);
     }
 

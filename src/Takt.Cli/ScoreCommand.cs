@@ -26,8 +26,13 @@ static class ScoreCommand
             var version = Directory.Exists(At(reference)) ? null : app.Models.Resolve(reference);
             using var loaded = version is null ? app.Models.LoadFolder(At(reference)) : await app.Models.Load(version, cancel);
             var (to, clock) = (parsed.GetRequiredValue(output), Stopwatch.StartNew());
-            var rows = await BatchScore.Run(loaded, [.. parsed.GetRequiredValue(data).Select(At)], At(to), parsed.GetValue(keep) is { Length: > 0 } names ? names : null,
-                parsed.GetValue(explain), cancel: cancel);
+            long rows;
+            using (var line = ProgressLine.Show(parsed, "scoring"))
+            {
+                line.Say("reading");
+                rows = await BatchScore.Run(loaded, [.. parsed.GetRequiredValue(data).Select(At)], At(to), parsed.GetValue(keep) is { Length: > 0 } names ? names : null, parsed.GetValue(explain),
+                    done => line.Say(string.Create(CultureInfo.InvariantCulture, $"{done:N0} rows, {done / Math.Max(0.001, clock.Elapsed.TotalSeconds):N0} a second")), cancel);
+            }
             if (parsed.GetValue(CommandLine.Json))
                 Terminal.Json(new JsonObject { ["model"] = version?.Reference ?? reference, ["rows"] = rows, ["output"] = to, ["seconds"] = Math.Round(clock.Elapsed.TotalSeconds, 3) });
             else

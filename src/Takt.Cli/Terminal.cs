@@ -13,8 +13,21 @@ public static class Terminal
 
     public static readonly bool Colour = !Console.IsErrorRedirected && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
 
+    /// <summary>Whether <see cref="Detail"/> says anything: <c>--verbose</c>.</summary>
+    public static bool Verbose { get; set; }
+
+    /// <summary>What only somebody who looks for a reason wants to know.</summary>
+    public static void Detail(string text)
+    {
+        if (Verbose) Note($"takt: {text}", Tone.Dim);
+    }
+
+    /// <summary>A line of progress stands at the foot of the terminal; what is said goes in its place.</summary>
+    public static volatile bool LineDrawn;
+
     public static void Note(string text, Tone tone = Tone.Plain)
     {
+        if (LineDrawn) Console.Error.Write("\r\e[K");
         var code = tone switch { Tone.Good => "32", Tone.Bad => "31", Tone.Dim => "2", _ => "" };
         Console.Error.WriteLine(Colour && code.Length > 0 ? $"\e[{code}m{text}\e[0m" : text);
     }
@@ -31,6 +44,15 @@ public static class Terminal
     }
 
     public static void Json(JsonNode json) => Console.WriteLine(json.ToJsonString(Readable));
+
+    /// <summary>What was waited for is not over.</summary>
+    /// <returns>The exit code.</returns>
+    public static int TimedOut(string message, bool json)
+    {
+        if (json) Json(new JsonObject { ["error"] = new JsonObject { ["code"] = "Timeout", ["message"] = message } });
+        else Note($"takt: {message}", Tone.Bad);
+        return ExitCode.Failed;
+    }
 
     /// <summary>The error, a line a fault, as JSON under <c>--json</c>.</summary>
     /// <returns>The exit code.</returns>

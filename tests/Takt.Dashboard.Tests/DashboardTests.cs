@@ -1,31 +1,21 @@
 using Microsoft.Playwright;
+using Takt.Deployments;
+using Takt.Server.Dashboard;
 
 namespace Takt.Dashboard.Tests;
 
 /// <summary>Every page of the line in a real browser, on the rows of a real run of the flights sample.</summary>
 public sealed class DashboardTests(FlightsLine line, Chromium chromium) : IClassFixture<FlightsLine>
 {
-    public static TheoryData<string, string> Pages => new()
-    {
-        { "/", "flights" }, { "/data", "flights" }, { "/data/flights", "origin" }, { "/pipelines", "gates.quality" }, { "/runs", "finished" }, { "/runs/RUN", "auc >= 0.6" }, { "/experiments", "flights" },
-        { "/models", "flights@1" }, { "/models/flights", "candidate" }, { "/models/flights/1", "probability" }, { "/deployments", "flights@1" }, { "/deployments/flights", "the first revision" }, { "/monitors", "No window has passed yet" },
-    };
+    static readonly (string Path, string Text)[] Pages =
+    [
+        ("/", "flights"), ("/data", "flights"), ("/data/flights", "origin"), ("/pipelines", "gates.quality"), ("/runs", "finished"), ("/runs/RUN", "auc >= 0.6"), ("/experiments", "flights"),
+        ("/models", "flights@1"), ("/models/flights", "candidate"), ("/models/flights/1", "probability"), ("/deployments", "flights@1"), ("/deployments/flights", "the first revision"), ("/deployments/moved", "harm shown"), ("/deployments/moving", "this page follows"), ("/monitors", "No window has passed yet"),
+    ];
 
-    [Theory]
-    [InlineData(ColorScheme.Light)]
-    [InlineData(ColorScheme.Dark)]
-    public async Task Every_page_shows_real_rows_is_accessible_and_asks_nobody_else(ColorScheme scheme)
-    {
-        var faults = new List<string>();
-        await using var context = await chromium.Browser.NewContextAsync(new() { ColorScheme = scheme, ViewportSize = new() { Width = 1280, Height = 900 } });
-        foreach (var row in Pages)
-        {
-            var page = await PageCheck.Open(context, line.Address, row.Data.Item1.Replace("RUN", line.Run, StringComparison.Ordinal), row.Data.Item2, faults);
-            await PageCheck.Axe(page, faults, onlyColours: scheme == ColorScheme.Dark);
-            await page.CloseAsync();
-        }
-        Assert.Equal([], faults);
-    }
+    [Fact]
+    public async Task Every_page_shows_real_rows_is_accessible_in_light_and_dark_and_asks_nobody_else() =>
+        Assert.Equal([], await PageCheck.All(chromium.Browser, line.Address, Pages.Select(p => (p.Path.Replace("RUN", line.Run, StringComparison.Ordinal), p.Text, true))));
 
     [Fact]
     public async Task The_live_chart_is_drawn_from_events_and_pauses()
@@ -58,11 +48,45 @@ public sealed class DashboardTests(FlightsLine line, Chromium chromium) : IClass
     public async Task On_a_narrow_screen_no_page_is_wider_than_the_screen()
     {
         var page = await chromium.Browser.NewPageAsync(new() { BaseURL = line.Address, ViewportSize = new() { Width = 390, Height = 800 } });
-        foreach (var path in (string[])["/", "/data/flights", "/pipelines", "/runs", "/runs/" + line.Run, "/models/flights", "/models/flights/1", "/deployments/flights", "/monitors", "/experiments"])
+        foreach (var path in (string[])["/", "/data/flights", "/pipelines", "/runs", "/runs/" + line.Run, "/models/flights", "/models/flights/1", "/deployments/flights", "/deployments/moved", "/deployments/moving", "/monitors", "/experiments"])
         {
             await page.GotoAsync(path, new() { WaitUntil = WaitUntilState.DOMContentLoaded });
             Assert.True(await page.EvaluateAsync<int>("document.documentElement.scrollWidth") <= 390, path);
         }
+    }
+
+    [Fact]
+    public async Task A_rollout_is_followed_by_its_page_and_paused_and_aborted_from_it()
+    {
+        await using var context = await chromium.Browser.NewContextAsync(new() { BaseURL = line.Address });
+        var page = await context.NewPageAsync();
+        await page.GotoAsync("/deployments/moving");
+        await page.WaitForSelectorAsync("#live-part[data-news]");
+        await page.ClickAsync("[data-dialog=do-pause]");
+        await page.ClickAsync("#do-pause .primary");
+        await page.WaitForSelectorAsync(".note .badge >> text=paused");
+        await page.ClickAsync("[data-dialog=do-resume]");
+        await page.ClickAsync("#do-resume .primary");
+        await page.WaitForSelectorAsync("[data-dialog=do-pause]");
+        Assert.Equal(RolloutState.Rolling, line.Server.App.Deployments.Get("moving").Rollout!.State);
+    }
+
+    [Fact]
+    public async Task Evidence_is_told_in_figures_and_why_a_rollout_was_taken_back_stands_above_it()
+    {
+        using var http = new HttpClient { BaseAddress = new Uri(line.Address) };
+        var html = System.Net.WebUtility.HtmlDecode(await http.GetStringAsync("/deployments/moved"));
+        Assert.Contains("outcome bad", html);
+        Assert.Contains("Failed requests <span class=\"badge bad\">harm shown</span>", html);
+        Assert.Contains("+30 pt", html);
+        Assert.Contains("<svg class=\"band\"", html);
+    }
+
+    [Fact]
+    public void Names_of_any_length_and_width_stay_inside_the_boxes_of_the_lineage()
+    {
+        foreach (var name in (string[])["short", "flights@c3bd02cc", "ein-sehr-langer-Name-der-nicht-passt@12", "机器学习模型注册表机器学习模型", "🦊🦊🦊🦊🦊🦊🦊🦊🦊🦊🦊🦊", "", "iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii"])
+            Assert.True(SvgText.Width(SvgText.Fit(name, 120, 13), 13) <= 120, name);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using Takt.Deployments;
 using Takt.Runs;
 using Takt.Server;
 
@@ -29,6 +30,34 @@ public sealed class FlightsLine : IAsyncLifetime
         Assert.True(result.Succeeded, string.Join('\n', result.Stages));
         Run = result.Run.Value;
         while (Server.App.Router.Find("flights") is null) await Task.Delay(20);
+        await Rolling("moving");
+        await RolledBack("moved");
+    }
+
+    /// <summary>An endpoint on the way to its second revision, in a step that no test lives to see the end of.</summary>
+    async Task<Rollout> Rolling(string endpoint)
+    {
+        var spec = new DeploymentSpec(endpoint, [1], TimeSpan.Zero, 0, [], null, true, null, Strategy: "all-at-once");
+        await Server.App.Deployments.Deploy(spec, "flights@1");
+        await Until(endpoint, RolloutState.Succeeded);
+        await Server.App.Deployments.Deploy(spec with { Canary = [0.2, 1], StepTime = TimeSpan.FromHours(1), StepRequests = 10_000, Strategy = "canary", Analysis = AnalysisSpec.Default }, "flights@1");
+        return await Until(endpoint, RolloutState.Rolling);
+    }
+
+    /// <summary>One that was taken back on evidence, seen twice.</summary>
+    async Task RolledBack(string endpoint)
+    {
+        var rollout = await Rolling(endpoint);
+        RolloutLook Look(double difference, EvidenceVerdict verdict) => new(rollout.Number, 0, "look", 0.2, 40, 160,
+            [new Evidence("errors", 40, difference, 0, difference, difference - 0.2, difference + 0.2, 0.01, 0.05, verdict == EvidenceVerdict.Harm ? 5.3 : 1, -0.7, verdict)], TimeProvider.System.GetUtcNow());
+        Assert.True(await Server.App.Deployments.Move(rollout, rollout, "look", look: Look(0.1, EvidenceVerdict.Open)));
+        Assert.True(await Server.App.Deployments.Move(rollout, rollout with { State = RolloutState.RolledBack, Evidence = "failed requests: 30 % against 0 %" }, "rolled-back", look: Look(0.3, EvidenceVerdict.Harm)));
+    }
+
+    async Task<Rollout> Until(string endpoint, RolloutState state)
+    {
+        while (Server.App.Deployments.Get(endpoint).Rollout is not { } rollout || rollout.State != state) await Task.Delay(20);
+        return Server.App.Deployments.Get(endpoint).Rollout!;
     }
 
     public async ValueTask DisposeAsync()

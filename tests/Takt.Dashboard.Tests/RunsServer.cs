@@ -84,7 +84,7 @@ public sealed class RunsServer : IAsyncLifetime
 
     int Name(string run) => int.Parse(Server.App.RunLog.Get(run).Name.Split('-')[1]);
 
-    public async Task<string> Start(string name, long time) => (await Call("runs/create", new { experiment_id = Experiment, run_name = name, start_time = time })).GetProperty("run").GetProperty("info").GetProperty("run_id").GetString()!;
+    public async Task<string> Start(string name, long time, string? parent = null) => (await Call("runs/create", new { experiment_id = Experiment, run_name = name, start_time = time, tags = parent is null ? [] : new[] { new { key = "mlflow.parentRunId", value = parent } } })).GetProperty("run").GetProperty("info").GetProperty("run_id").GetString()!;
 
     public async Task<JsonElement> Call(string path, object body)
     {

@@ -27,7 +27,7 @@ static class ComparePage
         {
             var state = RunListState.Read(query);
             var experiment = RunListPage.Resolve(app, workspace, state.Experiment);
-            ids = app.RunGrid.In(workspace).Page(state.Query(experiment is null ? [] : [experiment.Id]) with { Limit = MostRuns, After = null, Before = null }, []).Rows.Select(r => r.Id).ToList();
+            ids = app.RunGrid.In(workspace).Page(state.Query(experiment is null ? [] : [experiment.Id]) with { Limit = MostRuns, After = null, Before = null, TopLevel = state.Nested == true }, []).Rows.Select(r => r.Id).ToList();
         }
         if (ids.Count == 0) return ("Compare", Html.Of($"<section class=\"card\">{Parts.Empty("No run to compare: choose some in the runs table.", "mlflow.start_run()")}</section>"));
         var table = app.RunGrid.In(workspace).Of(ids);
@@ -36,7 +36,8 @@ static class ComparePage
         var rows = table.Rows;
         var columns = table.Columns.Select((c, i) => (Column: c, Index: i, Differs: Differs(rows, i))).ToList();
         var axes = Axes(query["axes"].ToString(), columns, rows);
-        var url = "/compare?run=" + string.Join(',', ids.Select(Uri.EscapeDataString));
+        var url = "/compare?run=" + string.Join(',', ids.Select(Uri.EscapeDataString)) + (query["axes"].ToString() is { Length: > 0 } drawn ? "&axes=" + Uri.EscapeDataString(drawn) : "");
+        var differing = columns.Count(c => c.Differs);
         return ($"{rows.Count} runs", Html.Of($"""
             {Parts.Section("Plot", Html.Of($"""
                 {(axes.Count < 2 ? Html.Of($"<div class=\"empty\"><p>The runs differ in fewer than two numbers: there is nothing to plot.</p></div>") : ParallelPlot.Draw(rows, axes))}
@@ -44,7 +45,7 @@ static class ComparePage
                 <label class="field wide"><span>Axes, from left to right; the last one orders the eye. Two axes: a scatter plot</span><input name="axes" value="{string.Join(',', axes.Select(a => a.Column))}" spellcheck="false" autocomplete="off"></label><button>Draw</button></form>
                 """), $"{rows.Count} runs, {axes.Count} axes")}
             {RunPage.Charts(Series(app, rows), rows.Select(r => (r.Id, r.Name)).ToList())}
-            <section class="card"><header><h2>Params, metrics and tags</h2><a class="button" href="{url}{(onlyDifferences ? "&all=1" : "")}{(query["axes"].ToString() is { Length: > 0 } shown ? "&axes=" + Uri.EscapeDataString(shown) : "")}">{(onlyDifferences ? $"Show all {columns.Count:N0}" : "Show only differences")}</a></header>
+            <section class="card" id="values"><header><h2>Params, metrics and tags</h2><a class="switch" role="switch" aria-checked="{(onlyDifferences ? "true" : "false")}" id="only-differing" href="{url}{(onlyDifferences ? "&all=1" : "")}#values">Only what differs <span class="dim">{differing:N0} of {columns.Count:N0}</span></a></header>
             {Differences(rows, columns, onlyDifferences)}</section>
             <script src="/assets/compare.js" defer></script>
             """));

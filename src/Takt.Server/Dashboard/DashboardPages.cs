@@ -25,7 +25,7 @@ public static class DashboardPages
         Map("/data", http => DataPages.List(app, In(http)));
         Map("/data/{name}", http => DataPages.One(app, In(http), Value(http, "name")));
         Map("/pipelines", http => In(http).IsDefault ? PipelinePage.Render(app) : ("Pipelines", WorkspaceChoice.Elsewhere("Pipelines")));
-        Map("/runs", http => RunListPage.Render(app, In(http), RunListState.Read(http.Request.Query)));
+        Map("/runs", http => RunListPage.Render(app, In(http), RunListState.Read(http.Request.Query), Notice.Of(http.Request.Query)));
         Map("/runs/{id}", http => RunPage.Render(app, In(http), Value(http, "id")));
         Map("/runs/{id}/artifacts/{**path}", http => ArtifactPage.Render(app, In(http), Value(http, "id"), Value(http, "path"), http.RequestAborted));
         Map("/experiments", http => ExperimentsPage.Render(app, In(http), http.Request.Query["find"].ToString(), http.Request.Query["page"].ToString()));
@@ -39,6 +39,8 @@ public static class DashboardPages
         Map("/deployments/{endpoint}", http => In(http).IsDefault ? DeploymentPages.One(app, Value(http, "endpoint")) : throw WorkspaceChoice.NotHere("endpoint", Value(http, "endpoint"), In(http)));
         Map("/monitors", http => In(http).IsDefault ? MonitorPage.Render(app) : ("Monitors", WorkspaceChoice.Elsewhere("Monitors")));
         Post("/runs/{id}/{verb}", (http, form) => RunActions.Do(app, In(http), Value(http, "id"), Value(http, "verb"), form));
+        Post("/deployments/{endpoint}/{verb}", (http, form) => In(http).IsDefault ? RolloutParts.Do(app, Value(http, "endpoint"), Value(http, "verb"), form) : throw WorkspaceChoice.NotHere("endpoint", Value(http, "endpoint"), In(http)));
+        Post("/runs", (_, form) => RunActions.Together(app, In(_), form));
         Post("/workspace", (http, form) => Task.FromResult(WorkspaceChoice.Set(app, http, form)));
         Post("/models/{name}/{verb}", (http, form) => ModelActions.Do(app, In(http), Value(http, "name"), Value(http, "verb"), form));
         routes.MapGet("/experiments/{id}", (string id) => Results.Redirect($"/runs?experiment={Uri.EscapeDataString(id)}"));
@@ -49,6 +51,7 @@ public static class DashboardPages
             var experiment = RunListPage.Resolve(app, In(http), http.Request.Query["experiment"].ToString());
             return Results.Json(app.RunGrid.In(In(http)).Keys(new() { Experiments = experiment is null ? [] : [experiment.Id] }).Select(k => k.ToString()));
         });
+        routes.MapGet("/runs/{id}/parts", (HttpContext http, string id) => RunListPage.Below(app, In(http), http, id));
         routes.MapGet("/runs/series", (HttpContext http) => SeriesAnswer.Write(app, http));
         routes.MapGet("/runs/{id}/events", (HttpContext http, string id) => events.Follow(http, In(http), id));
         routes.MapGet("/runs/{id}/download/{**path}", (HttpContext http, string id, string path) => ArtifactPage.Send(app, In(http), http, id, path, image: false));

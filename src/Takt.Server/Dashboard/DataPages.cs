@@ -10,6 +10,9 @@ static class DataPages
     const int MostChecks = 20;
     const int MostResults = 500;
 
+    /// <summary>So many that passed are shown at once.</summary>
+    const int FewChecks = 8;
+
     public static (string, Html) List(TaktApp app, Workspace workspace)
     {
         if (!workspace.IsDefault) return ("Data", WorkspaceChoice.Elsewhere("Datasets"));
@@ -20,7 +23,7 @@ static class DataPages
     static Html Datasets(TaktApp app, DateTimeOffset now) => Parts.Section("Datasets", Parts.Table(["Dataset", "Version", "Rows", "Files", "Size", "Versions", "Collected"], app.Datasets.List().Select(d => new[]
         {
             Parts.Link($"/data/{d.Name}", d.Name), Parts.Id(d.Tip.Id.ToString()), Parts.Count(d.Tip.Rows), Parts.Count(d.Tip.Files), Parts.Size(d.Tip.Bytes), Parts.Count(d.Commits), Parts.Time(d.Tip.Time, now),
-        }), "No data has been collected.", "takt run", "Datasets"));
+        }), "No data has been collected.", "takt run", "Datasets", numbers: [2, 3, 4, 5]));
 
     /// <summary>What is collected on a schedule; nothing when nothing is, or when the project file has faults, which the Pipelines page shows.</summary>
     static Html Refreshes(TaktApp app, DateTimeOffset now)
@@ -37,8 +40,8 @@ static class DataPages
         if (list.Count == 0) return Html.None;
         return Parts.Section("Refreshed on a schedule", Parts.Table(["Stage", "Schedule (UTC)", "State", "Next", "Last success", "Last error"], list.Select(r => new[]
         {
-            Parts.Text(r.Stage), Parts.Text(r.Schedule), Parts.Badge(r.Failures > 1 ? $"{r.State}, {r.Failures} times" : r.State, r.State switch { "ok" => "good", "failing" => "bad", "running" => "busy", _ => "quiet" }), Parts.Text(r.NextAt?.UtcDateTime.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture)), Parts.Time(r.SucceededAt, now), Parts.Text(r.Error),
-        }), "Nothing is.", "takt status", "Refreshed on a schedule"));
+            Parts.Text(r.Stage), Parts.Text(r.Schedule), Parts.Badge(r.Failures > 1 ? $"{r.State}, {r.Failures} times" : r.State, r.State switch { "ok" => "good", "failing" => "bad", "running" => "busy", _ => "quiet" }), Parts.Text(r.NextAt?.UtcDateTime.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture)), Parts.Time(r.SucceededAt, now), Parts.Brief(r.Error ?? ""),
+        }), "Nothing is.", "takt status", "Refreshed on a schedule", dropEmpty: true));
     }
 
     public static async Task<(string, Html)> One(TaktApp app, Workspace workspace, string name)
@@ -49,11 +52,11 @@ static class DataPages
         var profile = await app.Datasets.Profile(log[0]);
         return (name, Html.Of($"""
             {(profile is null ? Html.None : Parts.Section("Profile", Parts.Table(["Column", "Type", "Distribution", "Missing", "Distinct", "Least", "Mean", "Most", "Most frequent"], profile.Columns.Select(Column),
-                "The newest version holds no table.", "takt data profile", "Profile"), $"newest version, {profile.Rows:N0} rows"))}
+                "The newest version holds no table.", "takt data profile", "Profile", numbers: [3, 4, 5, 6, 7], dropEmpty: true), $"newest version, {profile.Rows:N0} rows"))}
             {Parts.Section("Versions", Parts.Table(["Version", "Rows", "Files", "Size", "Source", "Collected"], log.Select(c => new[]
             {
                 Parts.Id(c.Id.ToString()), Parts.Count(c.Rows), Parts.Count(c.Files), Parts.Size(c.Bytes), Parts.Text(c.Source), Parts.Time(c.Time, now),
-            }), "No version.", "takt run", "Versions"))}
+            }), "No version.", "takt run", "Versions", numbers: [1, 2, 3], dropEmpty: true), $"{log.Count:N0}")}
             {Checks(app, name, now)}
             {await LineageDrawing.Section(app, workspace, $"data:{name}", LineageDirection.Both)}
             """));
@@ -65,13 +68,17 @@ static class DataPages
         var checks = app.Datasets.Checks(name, null, MostChecks);
         if (checks is not [var newest, ..]) return Html.None;
         static Html Counts(CheckReport r) => Html.Of($"{(r.Failed > 0 ? Parts.Badge($"{r.Failed} failed", "bad") : Html.None)} {(r.Warned > 0 ? Parts.Badge($"{r.Warned} warned", "warn") : Html.None)} {Parts.Badge($"{r.Passed} passed", r.Failed + r.Warned == 0 ? "good" : "quiet")} {(r.Skipped > 0 ? Parts.Badge($"{r.Skipped} skipped", "quiet") : Html.None)}");
+        Html Results(IEnumerable<CheckResult> results, string label) => Parts.Table(["Column", "Expectation", "Result", "What was found", "Rows"], results.OrderBy(r => r.Status switch { CheckStatus.Failed => 0, CheckStatus.Warned => 1, CheckStatus.Skipped => 2, _ => 3 }).Take(MostResults).Select(r => new[]
+        {
+            Html.Of($"<b>{r.Column ?? "table"}</b>"), Html.Of($"{(r.Name is null ? Html.None : Html.Of($"{r.Name} "))}<code>{r.Rule}{(r.Where is null ? "" : $" where {r.Where}")}</code>"),
+            Parts.Badge(r.Status.ToString().ToLowerInvariant(), r.Status switch { CheckStatus.Passed => "good", CheckStatus.Failed => "bad", CheckStatus.Warned => "warn", _ => "quiet" }), Parts.Long(r.Message), r.Count > 0 ? Parts.Count(r.Count) : Html.None,
+        }), "The check held no expectation.", "takt data suggest " + name, label, numbers: [4], dropEmpty: true);
+        // what needs nobody's eyes is folded
+        var (passed, open) = (newest.Report.Results.Where(r => r.Status == CheckStatus.Passed).ToList(), newest.Report.Results.Where(r => r.Status != CheckStatus.Passed).ToList());
         return Parts.Section("Expectations", Html.Of($"""
-            {Parts.Table(["Column", "Expectation", "Result", "What was found", "Rows"], newest.Report.Results.OrderBy(r => r.Status switch { CheckStatus.Failed => 0, CheckStatus.Warned => 1, CheckStatus.Skipped => 2, _ => 3 }).Take(MostResults).Select(r => new[]
-            {
-                Html.Of($"<b>{r.Column ?? "table"}</b>"), Html.Of($"{(r.Name is null ? Html.None : Html.Of($"{r.Name} "))}<code>{r.Rule}{(r.Where is null ? "" : $" where {r.Where}")}</code>"),
-                Parts.Badge(r.Status.ToString().ToLowerInvariant(), r.Status switch { CheckStatus.Passed => "good", CheckStatus.Failed => "bad", CheckStatus.Warned => "warn", _ => "quiet" }), Parts.Long(r.Message), Parts.Count(r.Count),
-            }), "The check held no expectation.", "takt data suggest " + name, "Expectations", numbers: [4])}
-            <details><summary>Earlier checks</summary>{Parts.Table(["Version", "Result", "Rows", "Checked"], checks.Select(c => new[] { c.Commit is null ? Parts.Badge("refused", "bad") : Parts.Id(c.Commit), Counts(c.Report), Parts.Count(c.Report.Rows), Parts.Time(c.At, now) }), "", "", "Earlier checks")}</details>
+            {(open.Count > 0 || passed.Count == 0 ? Results(open, "Expectations that did not pass") : Html.None)}
+            {(passed.Count == 0 ? Html.None : Html.Of($"<details{new Html(open.Count == 0 && passed.Count <= FewChecks ? " open" : "")}><summary>{Parts.Badge($"{passed.Count:N0} passed", "good")}</summary>{Results(passed, "Expectations that passed")}</details>"))}
+            <details><summary>Earlier checks</summary>{Parts.Table(["Version", "Result", "Rows", "Checked"], checks.Select(c => new[] { c.Commit is null ? Parts.Badge("refused", "bad") : Parts.Id(c.Commit), Counts(c.Report), Parts.Count(c.Report.Rows), Parts.Time(c.At, now) }), "", "", "Earlier checks", numbers: [2])}</details>
             """), newest.Commit is null ? "a version that was refused" : "newest check");
     }
 

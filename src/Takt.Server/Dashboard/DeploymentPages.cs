@@ -6,6 +6,10 @@ namespace Takt.Server.Dashboard;
 static class DeploymentPages
 {
     const int Recent = 20;
+    const int Events = 60;
+
+    /// <summary>So much of the history is not folded.</summary>
+    const int NewestEvents = 10;
 
     public static (string, Html) List(TaktApp app)
     {
@@ -15,10 +19,10 @@ static class DeploymentPages
             var stats = app.Router.Find(d.Endpoint)?.Champion.Stats.Now();
             return new[]
             {
-                Parts.Link($"/deployments/{d.Endpoint}", d.Endpoint), Parts.Text(Name(d.Live)), Parts.Text(Name(d.Challenger)), Parts.Bar(d.ChallengerShare, 1, $"{d.ChallengerShare:P0} to the challenger", "busy"),
+                Parts.Link($"/deployments/{d.Endpoint}", d.Endpoint), Parts.Text(Name(d.Live)), Parts.Text(Name(d.Challenger)), d.Challenger is null ? Html.None : Parts.Bar(d.ChallengerShare, 1, $"{d.ChallengerShare:P0} to the challenger", "busy"),
                 Parts.Count(stats?.Requests), Parts.Count(stats?.Errors), Ms(stats, "p95_ms"), d.Rollout is { } r ? Parts.State(r.State.ToString()) : Html.None, Parts.Time(d.UpdatedAt, now),
             };
-        }), "Nothing is deployed.", "takt run", "Endpoints")));
+        }), "Nothing is deployed.", "takt run", "Endpoints", numbers: [4, 5, 6], dropEmpty: true)));
     }
 
     public static (string, Html) One(TaktApp app, string endpoint)
@@ -26,29 +30,38 @@ static class DeploymentPages
         var now = app.Time.GetUtcNow();
         var d = app.Deployments.Get(endpoint);
         var route = app.Router.Find(endpoint);
+        var (rollouts, events) = (app.Deployments.Rollouts(endpoint), app.Deployments.History(endpoint, Events));
+        var live = d.Rollout is { Active: true };
         return (endpoint, Html.Of($"""
+            {(live ? Html.Of($"<p class=\"follows\"><button type=\"button\" class=\"small\" id=\"hold\" aria-pressed=\"false\">Pause updates</button> <span class=\"dim\" id=\"held\" aria-live=\"polite\">this page follows the rollout</span></p>") : Html.None)}
+            <div id="live-part"{new Html(live ? " data-refresh=\"3\"" : "")}>
             {Parts.Section("Traffic", Parts.Table(["", "Revision", "Model", "Share", "Requests", "Errors", "p50", "p95"], new[] { ("in charge", d.Live, route?.Champion, 1 - d.ChallengerShare), ("challenger", d.Challenger, route?.Challenger, d.ChallengerShare) }
                 .Where(x => x.Item2 is not null).Select(x => (x.Item1, x.Item2, Stats: x.Item3?.Stats.Now(), Share: x.Item4)).Select(x => new[]
                 {
                     Parts.Text(x.Item1), Parts.Count(x.Item2!.Number), Parts.Text(Name(x.Item2)), Parts.Bar(x.Share, 1, $"{x.Share:P0}"), Parts.Count(x.Stats?.Requests), Parts.Count(x.Stats?.Errors), Ms(x.Stats, "p50_ms"), Ms(x.Stats, "p95_ms"),
-                }), "No revision is live.", "takt serve", "Traffic"))}
+                }), "No revision is live.", "takt serve", "Traffic", numbers: [4, 5, 6, 7], dropEmpty: true))}
             {RolloutParts.Under(app, d, now)}
-            {Parts.Section("Rollouts", Parts.Table(["Rollout", "Revision", "State", "Evidence", "Began"], app.Deployments.Rollouts(endpoint).Select(r => new[]
+            </div>
+            {RolloutParts.Buttons(d)}
+            {Parts.Section("Rollouts", Parts.Table(["Rollout", "Revision", "State", "Evidence", "Began"], rollouts.Select(r => new[]
             {
-                Parts.Count(r.Number), Parts.Count(r.Revision), Parts.State(r.State.ToString()), Parts.Text(r.Evidence), Parts.Time(r.CreatedAt, now),
+                Parts.Count(r.Number), Parts.Count(r.Revision), Parts.State(r.State.ToString()), Parts.Brief(r.Evidence), Parts.Time(r.CreatedAt, now),
             }), "No rollout.", "takt run", "Rollouts"))}
-            {Parts.Section("What happened", Parts.Table(["When", "Rollout", "What", "Detail"], app.Deployments.History(endpoint, 60).Select(e => new[] { Parts.Time(e.Time, now), Parts.Count(e.Rollout), Parts.Text(e.Kind), Parts.Text(e.Detail) }), "Nothing.", "takt run", "What happened"))}
-            {Parts.Section("Recent predictions", Predictions(app, endpoint), $"dropped for a full queue: {app.Predictions.Of(endpoint).Dropped:N0}")}
+            {Parts.Section("What happened", Html.Of($"{Happened(events.Take(NewestEvents), now)}{(events.Count > NewestEvents ? Html.Of($"<details><summary>Earlier</summary>{Happened(events.Skip(NewestEvents), now)}</details>") : Html.None)}"))}
+            {Parts.Section("Recent predictions", Predictions(app, endpoint, d.Live?.Spec.Upstream is not null), app.Predictions.Of(endpoint).Dropped is > 0 and var dropped ? $"{dropped:N0} were not logged: the queue was full" : null)}
             """));
     }
 
-    static Html Predictions(TaktApp app, string endpoint)
+    static Html Happened(IEnumerable<RolloutEvent> events, DateTimeOffset now) => Parts.Table(["When", "Rollout", "What", "Detail"],
+        events.Select(e => new[] { Parts.Time(e.Time, now), Parts.Count(e.Rollout), Html.Of($"<span class=\"once\">{e.Kind.Replace('-', ' ')}</span>"), Parts.Brief(e.Detail) }), "Nothing.", "takt run", "What happened");
+
+    static Html Predictions(TaktApp app, string endpoint, bool llm)
     {
         using var connection = app.Predictions.Of(endpoint).Open();
         var rows = connection is null ? null : Tables.Query(connection, $"select p.*, l.label from predictions p left join labels l using (id) order by received desc, id limit {Recent}");
         var columns = rows?.Columns.Where(c => c.Name is not ("received" or "revision" or "error")).ToList() ?? [];
         return Parts.Table(columns.Select(c => c.Name).ToList(), Enumerable.Range(0, rows?.Rows ?? 0).Select(row => columns.ConvertAll(c => c.Name == "id" ? Parts.Id(c.TextAt(row)) : c.Type == ColumnType.Number ? Parts.Number(c.IsMissing(row) ? null : c.Numbers[row]) : Parts.Text(c.TextAt(row)))),
-            "No prediction is in a segment yet; they are written as they gather.", $"POST /v2/models/{endpoint}/infer", "Recent predictions");
+            "None is in the log's files yet; they are written there as they gather.", llm ? "POST /v1/chat/completions" : $"POST /v2/models/{endpoint}/infer", "Recent predictions", numbers: Enumerable.Range(0, columns.Count).Where(i => columns[i].Type is ColumnType.Number or ColumnType.Integer).ToList(), dropEmpty: true);
     }
 
     static string Name(Revision? revision) => revision?.Model ?? revision?.Spec.Upstream?.Model ?? "";

@@ -17,7 +17,7 @@ static class ExperimentsPage
             <section class="card"><form class="toolbar" method="get" action="/experiments" role="search"><label class="field wide"><span>Name</span><input type="search" name="find" value="{find}"></label><button class="primary">Search</button></form>
             {(list.Count == 0 ? Html.Of($"<div class=\"empty\"><p>No experiment has such a name.</p></div>") : Parts.Table(["Experiment", "Id", "Runs", "Newest run", "Changed"], list.Take(Together).Select(e => new[]
             {
-                Parts.Link($"/runs?experiment={e.Id}", e.Name), Html.Of($"<code>{e.Id}</code>"), Parts.Count(e.Runs), e.Newest is { } newest ? Parts.Time(RunListPage.Millis(newest), now) : Html.None, Parts.Time(e.UpdatedAt, now),
+                Parts.Link($"/runs?experiment={e.Id}", Parts.Cut(e.Name, 90)), Html.Of($"<code>{e.Id}</code>"), Parts.Count(e.Runs), e.Newest is { } newest ? Parts.Time(RunListPage.Millis(newest), now) : Html.None, Parts.Time(e.UpdatedAt, now),
             }), "", "", "Experiments", numbers: [2]))}
             <p class="pager"><span class="pages">{(at > 1 ? Html.Of($"<a rel=\"prev\" href=\"{Url(at - 1)}\">← Previous</a>") : Html.None)} {(list.Count > Together ? Html.Of($"<a rel=\"next\" href=\"{Url(at + 1)}\">Next →</a>") : Html.None)}</span></p></section>
             """));

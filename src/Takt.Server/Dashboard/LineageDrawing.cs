@@ -8,12 +8,7 @@ namespace Takt.Server.Dashboard;
 /// <summary>A lineage as columns from cause to effect, with a table of the same behind it.</summary>
 static class LineageDrawing
 {
-    const int Width = 172;
     const int Height = 44;
-
-    /// <summary>Of 13 px semibold in a box, the widest that still fit.</summary>
-    const int Letters = 18;
-    const int GapX = 44;
     const int GapY = 14;
 
     /// <summary>More nodes than this are listed only.</summary>
@@ -27,14 +22,14 @@ static class LineageDrawing
         {
             var graph = await app.Lineage.Of(reference, direction, workspace, cancel);
             if (graph.Nodes.Count < 2) return Html.None;
-            return Parts.Section("Lineage", Html.Of($"""
+            return Parts.SectionWith("Lineage", Html.Of($"""
                 {(graph.Nodes.Count > MostDrawn ? Html.Of($"<p class=\"count dim\">{graph.Nodes.Count:N0} things are too many for a drawing; the table has them</p>") : Draw(graph))}
                 <details><summary>As a table</summary>{Parts.Table(["What", "Name", "Detail", "Came from"], graph.Nodes.Take(MostListed).Select(n => new[]
                 {
                     Parts.Text(n.Kind), Url(n) is { } url ? Parts.Link(url, n.Name) : Parts.Text(n.Name), Parts.Text(n.Summary),
                     Html.Join(graph.Edges.Where(e => e.To == n.Id).Take(20).Select(e => Html.Of($"{graph.Nodes.FirstOrDefault(x => x.Id == e.From)?.Name} <span class=\"dim\">({e.Kind})</span> "))),
                 }), "", "", "Lineage")}</details>
-                """), graph.Truncated ? "there is more than is shown" : $"takt models show …, takt why: the same in the terminal");
+                """), Note(graph));
         }
         catch (TaktException e) when (e.Error is TaktError.NotFound or TaktError.Invalid or TaktError.Conflict)
         {
@@ -42,33 +37,46 @@ static class LineageDrawing
         }
     }
 
+    static Html Note(LineageGraph graph)
+    {
+        var (kind, name) = (graph.Root[..graph.Root.IndexOf(':')], graph.Root[(graph.Root.IndexOf(':') + 1)..]);
+        if (kind == "data" && name.IndexOf("@sha256:", StringComparison.Ordinal) is var digest and > 0) name = name[..Math.Min(name.Length, digest + 20)];
+        return Html.Of($"{(graph.Truncated ? "there is more than is shown; " : "")}in the terminal: <code>{kind switch { "model" => $"takt models show {Parts.Cut(name, 120)} --lineage", "data" => $"takt data uses {Parts.Cut(name, 120)}", _ => $"takt why {Parts.Cut(name, 120)}" }}</code>");
+    }
+
     static Html Draw(LineageGraph graph)
     {
         // columns by rank, without those that are empty; within a column by the mean height of what it came from, so that few edges cross
-        var ranks = graph.Nodes.Select(n => n.Rank).Distinct().Order().ToList();
+        var level = graph.Nodes.ToDictionary(n => n.Id, n => n.Rank, StringComparer.Ordinal);
+        // what came from nothing stands just before the first thing that came of it, so that no long edge runs behind other boxes
+        foreach (var node in graph.Nodes)
+            if (!graph.Edges.Any(e => e.To == node.Id) && graph.Edges.Where(e => e.From == node.Id && level.ContainsKey(e.To)).Select(e => level[e.To]).DefaultIfEmpty(-1).Min() is var first and > 0) level[node.Id] = first - 1;
+        var ranks = level.Values.Distinct().Order().ToList();
+        var gap = ranks.Count > 8 ? 24 : ranks.Count > 6 ? 28 : 44;
+        var box = Math.Clamp((1268 - ((ranks.Count - 1) * gap)) / ranks.Count, 116, 176);
         var place = new Dictionary<string, (int X, int Y)>(StringComparer.Ordinal);
         var deepest = 0;
         for (var column = 0; column < ranks.Count; column++)
         {
-            var nodes = graph.Nodes.Where(n => n.Rank == ranks[column]).OrderBy(n => graph.Edges.Where(e => e.To == n.Id && place.ContainsKey(e.From)).Select(e => place[e.From].Y).DefaultIfEmpty(0).Average()).ThenBy(n => n.Id, StringComparer.Ordinal).ToList();
-            for (var i = 0; i < nodes.Count; i++) place[nodes[i].Id] = (column * (Width + GapX), i * (Height + GapY));
+            var nodes = graph.Nodes.Where(n => level[n.Id] == ranks[column]).OrderBy(n => graph.Edges.Where(e => e.To == n.Id && place.ContainsKey(e.From)).Select(e => place[e.From].Y).DefaultIfEmpty(0).Average()).ThenBy(n => n.Id, StringComparer.Ordinal).ToList();
+            for (var i = 0; i < nodes.Count; i++) place[nodes[i].Id] = (column * (box + gap), i * (Height + GapY));
             deepest = Math.Max(deepest, nodes.Count);
         }
-        var (width, height) = ((ranks.Count * (Width + GapX)) - GapX + 4, (deepest * (Height + GapY)) - GapY + 4);
+        var (width, height) = ((ranks.Count * (box + gap)) - gap + 4, (deepest * (Height + GapY)) - GapY + 4);
         var svg = new StringBuilder();
-        svg.Append(CultureInfo.InvariantCulture, $"<div class=\"scroll\" role=\"region\" aria-label=\"Lineage\" tabindex=\"0\"><svg class=\"graph\" viewBox=\"-2 -2 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"group\" aria-label=\"Lineage from cause to effect; the table below says the same\">");
+        svg.Append(CultureInfo.InvariantCulture, $"<div class=\"scroll drawing\" role=\"region\" aria-label=\"Lineage\" tabindex=\"0\"><svg class=\"graph\" viewBox=\"-2 -2 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"group\" aria-label=\"Lineage from cause to effect; the table below says the same\">");
         foreach (var edge in graph.Edges)
         {
             if (!place.TryGetValue(edge.From, out var from) || !place.TryGetValue(edge.To, out var to)) continue;
-            var (x1, y1, x2, y2) = (from.X + Width, from.Y + (Height / 2), to.X, to.Y + (Height / 2));
-            svg.Append(CultureInfo.InvariantCulture, $"<path d=\"M{x1},{y1} C{x1 + GapX},{y1} {x2 - GapX},{y2} {x2},{y2}\"><title>").Append(Encoded($"{edge.From} — {edge.Kind} → {edge.To}")).Append("</title></path>");
+            var (x1, y1, x2, y2) = (from.X + box, from.Y + (Height / 2), to.X, to.Y + (Height / 2));
+            svg.Append(CultureInfo.InvariantCulture, $"<path d=\"M{x1},{y1} C{x1 + gap},{y1} {x2 - gap},{y2} {x2},{y2}\"><title>").Append(Encoded($"{edge.From} — {edge.Kind} → {edge.To}")).Append("</title></path>");
         }
         foreach (var node in graph.Nodes)
         {
             var url = Url(node);
             if (url is not null && node.Id != graph.Root) svg.Append("<a href=\"").Append(Encoded(url)).Append("\">");
             svg.Append(CultureInfo.InvariantCulture, $"<g class=\"{(node.Id == graph.Root ? "busy" : "")}\" transform=\"translate({place[node.Id].X},{place[node.Id].Y})\"><title>").Append(Encoded($"{node.Kind} {node.Name}{(node.Summary.Length > 0 ? ": " + node.Summary : "")}"))
-                .Append(CultureInfo.InvariantCulture, $"</title><rect width=\"{Width}\" height=\"{Height}\" rx=\"8\"/><text x=\"10\" y=\"19\">").Append(Encoded(Short(node.Kind, node.Name))).Append("</text><text class=\"dim\" x=\"10\" y=\"35\">").Append(Encoded(node.Kind)).Append("</text></g>");
+                .Append("</title>").Append(SvgText.Box(box, Height, Short(node.Kind, node.Name), node.Kind)).Append("</g>");
             if (url is not null && node.Id != graph.Root) svg.Append("</a>");
         }
         return new Html(svg.Append("</svg></div>").ToString());
@@ -87,14 +95,14 @@ static class LineageDrawing
         };
     }
 
-    /// <summary>What fits into a box (<see cref="Letters"/>): of a long name the beginning and the end, where names differ; of a digest and a run's id the first digits.</summary>
+    /// <summary>The part of a name that tells it apart: of a digest and a run's id the first digits, of a source the file.</summary>
     static string Short(string kind, string name)
     {
         if (kind == "stage" && name.LastIndexOf('/') is var slash and >= 0) name = name[(slash + 1)..];
-        if (kind == "source" && name.TrimEnd('/').LastIndexOf('/') is var last and >= 0 && name.Length > Letters) name = "…/" + name.TrimEnd('/')[(last + 1)..];
+        if (kind == "source" && name.TrimEnd('/').LastIndexOf('/') is var last and >= 0 && name.Length > 18) name = "…/" + name.TrimEnd('/')[(last + 1)..];
         if (name.IndexOf("sha256:", StringComparison.Ordinal) is var at and >= 0 && name.Length >= at + 71) name = name[..at] + name[(at + 7)..(at + 15)];
         if (kind is "run" or "code" && name.Length >= 32 && name.All(char.IsAsciiHexDigit)) name = name[..12];
-        return name.Length <= Letters ? name : $"{name[..(Letters - 8)].TrimEnd()}…{name[^7..]}";
+        return name;
     }
 
     static string Encoded(string text) => WebUtility.HtmlEncode(text);

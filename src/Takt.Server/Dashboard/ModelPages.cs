@@ -13,10 +13,10 @@ static class ModelPages
         var models = app.ModelCatalog.In(workspace).Search(null, [], Most + 1, null).Items;
         return ("Models", Parts.Section("Registered models", Parts.Table(["Model", "Newest", "Aliases", "Stages", "Description", "Changed"], models.Take(Most).Select(m => new[]
         {
-            Parts.Link(Url(m.Name), m.Name), m.Latest.MaxBy(v => v.Version) is { } newest ? Parts.Link(Url(m.Name, newest.Version), $"{m.Name}@{newest.Version}") : Html.None,
+            Parts.Link(Url(m.Name), Parts.Cut(m.Name)), m.Latest.MaxBy(v => v.Version) is { } newest ? Named(m.Name, newest.Version) : Html.None,
             Html.Join(m.Aliases.Select(a => Html.Of($"{Parts.Badge($"{a.Key} → {a.Value}", a.Key == "champion" ? "good" : "busy")} "))), Html.Join(m.Latest.Where(v => v.Stage != "None").Select(v => Html.Of($"{Parts.Badge($"{v.Stage} → {v.Version}", "quiet")} "))),
             Parts.Text(m.Description.Length > 120 ? m.Description[..120] + "…" : m.Description), Parts.Time(m.UpdatedAt, now),
-        }), "No model has been registered.", "takt run   ·   mlflow.register_model(…)", "Models"), models.Count > Most ? $"the first {Most}" : null));
+        }), "No model has been registered.", "takt run   ·   mlflow.register_model(…)", "Models", dropEmpty: true), models.Count > Most ? $"the first {Most}" : null));
     }
 
     public static (string, Html) One(TaktApp app, Workspace workspace, string name)
@@ -28,21 +28,24 @@ static class ModelPages
         // the metrics that most versions have, so that they can be told apart
         var metrics = versions.SelectMany(v => v.Metrics.Keys).GroupBy(k => k).OrderByDescending(g => g.Count()).ThenBy(g => Rank(g.Key)).ThenBy(g => g.Key, StringComparer.Ordinal).Take(Chosen).Select(g => g.Key).ToList();
         return (name, Html.Of($"""
-            {(model.Description.Length == 0 ? Html.None : Html.Of($"<section class=\"card\"><div class=\"prose\">{Markdown.Render(model.Description)}</div></section>"))}
             {Parts.Section("Versions", Parts.Table(["Version", "Aliases", "Stage", .. metrics, "Run", "Code", "Data", "Registered"], versions.Take(Most).Select(v => (Html[])
             [
-                Parts.Link(Url(name, v.Version), $"{name}@{v.Version}"), Aliases(v.Aliases), Stage(seen.GetValueOrDefault(v.Version)?.Stage), .. metrics.Select(m => v.Metrics.TryGetValue(m, out var value) ? Parts.Text(Parts.Figure(value)) : Html.None),
+                Named(name, v.Version), Aliases(v.Aliases), Stage(seen.GetValueOrDefault(v.Version)?.Stage), .. metrics.Select(m => v.Metrics.TryGetValue(m, out var value) ? Parts.Text(Parts.Figure(value)) : Html.None),
                 Parts.Id(v.Run?.Value, $"/runs/{v.Run}"), Parts.Id(v.CodeCommit), Data(v.DatasetCommits), Parts.Time(v.CreatedAt, now),
-            ]), "No version has been registered.", "takt run", "Versions", numbers: Enumerable.Range(3, metrics.Count).ToList()))}
+            ]), "No version has been registered.", "takt run", "Versions", numbers: Enumerable.Range(3, metrics.Count).ToList(), dropEmpty: true), versions.Count > Most ? $"the newest {Most} of {versions.Count:N0}" : $"{versions.Count:N0}")}
+            <section class="card"><header><h2>About</h2></header>{(model.Description.Length == 0 ? Html.Of($"<p class=\"count dim\">Nobody has described this model yet.</p>") : Html.Of($"<div class=\"prose\">{Markdown.Render(model.Description)}</div>"))}
             <div class="actions">{Forms.Dialog("describe", "Describe", $"{Url(name)}/describe", "Describe this model", Html.Of($"<label class=\"field wide\"><span>Markdown</span><textarea name=\"description\" rows=\"8\" maxlength=\"100000\">{model.Description}</textarea></label>"), "Save")}
-            {(model.Tags.Count == 0 ? Html.None : Html.Join(model.Tags.Take(30).Select(t => Html.Of($"{Parts.Badge($"{t.Key}: {(t.Value.Length > 60 ? t.Value[..60] + "…" : t.Value)}", "quiet")} "))))}</div>
+            {(model.Tags.Count == 0 ? Html.None : Html.Join(model.Tags.Take(30).Select(t => Html.Of($"{Parts.Badge($"{t.Key}: {(t.Value.Length > 60 ? t.Value[..60] + "…" : t.Value)}", "quiet")} "))))}</div></section>
             {Parts.Section("History", History(app, workspace, name, null, now))}
             """));
     }
 
     public static Html History(TaktApp app, Workspace workspace, string name, int? version, DateTimeOffset now) => Parts.Table(["When", "Version", "What", "Detail"],
-        app.Models.History(name, Most, workspace).Where(e => version is null || e.Version == version).Select(e => new[] { Parts.Time(e.Time, now), e.Version is { } v ? Parts.Link(Url(name, v), $"{v}") : Html.None, Parts.Text(Words(e.Kind)), Parts.Text(e.Detail) }),
+        app.Models.History(name, Most, workspace).Where(e => version is null || e.Version == version).Select(e => new[] { Parts.Time(e.Time, now), e.Version is { } v ? Parts.Link(Url(name, v), $"{v}") : Html.None, Parts.Text(Words(e.Kind)), e.Detail.StartsWith("sha256:", StringComparison.Ordinal) ? Html.Of($"package {Parts.Id(e.Detail)}") : Parts.Long(e.Detail) }),
         "Nothing happened.", "takt run", "History");
+
+    /// <summary>A version by its name; of a long one the number alone.</summary>
+    public static Html Named(string name, long version) => name.Length <= 30 ? Parts.Link(Url(name, version), $"{name}@{version}") : Html.Of($"<a href=\"{Url(name, version)}\" title=\"{name}@{version}\">…@{version}</a>");
 
     public static string Url(string name, long? version = null) => $"/models/{Uri.EscapeDataString(name)}{(version is { } v ? $"/{v}" : "")}";
 

@@ -15,10 +15,10 @@ static class ModelVersionPage
         var seen = app.ModelCatalog.In(workspace).GetVersion(name, number);
         var run = version.Run is { } id ? app.Runs.Find(id) : null;
         var gates = GatesOf(app, version);
-        var deployed = app.Deployments.List().Where(d => workspace.IsDefault && ( d.Live?.Model == version.Reference || d.Challenger?.Model == version.Reference)).ToList();
+        var deployed = app.Deployments.List().Where(d => workspace.IsDefault && (d.Live?.Model == version.Reference || d.Challenger?.Model == version.Reference)).ToList();
         return (version.Reference, Html.Of($"""
             <section class="card">
-            {Parts.Facts(("Model", Parts.Link(ModelPages.Url(name), name)), ("Aliases", ModelPages.Aliases(version.Aliases)), ("Stage", seen.Stage == "None" ? Parts.Text("none") : ModelPages.Stage(seen.Stage)), ("Status", Parts.State(seen.Status == "READY" ? "ok" : seen.Status)), ("Registered", Parts.Time(version.CreatedAt, now)),
+            {Parts.Facts(("Model", Parts.Link(ModelPages.Url(name), Parts.Cut(name, 40))), ("Aliases", ModelPages.Aliases(version.Aliases)), ("Stage", seen.Stage == "None" ? Parts.Text("none") : ModelPages.Stage(seen.Stage)), ("Status", Parts.State(seen.Status == "READY" ? "ok" : seen.Status)), ("Registered", Parts.Time(version.CreatedAt, now)),
                 ("Run", run is null ? Parts.Id(version.Run?.Value) : RunPage.Named(run.Id.Value, run.Name)), ("Code", Parts.Id(version.CodeCommit)), ("Data", ModelPages.Data(version.DatasetCommits)), ("Source", Html.Of($"<span class=\"text\">{version.Source}</span>")),
                 ("Deployed", Html.Join(deployed.Select(d => Html.Of($"{Parts.Link($"/deployments/{Uri.EscapeDataString(d.Endpoint)}", d.Endpoint)} {(d.Live?.Model == version.Reference ? "in charge" : "challenger")} ")))))}
             {(seen.Description.Length == 0 ? Html.None : Html.Of($"<div class=\"prose\">{Markdown.Render(seen.Description)}</div>"))}
@@ -29,7 +29,7 @@ static class ModelVersionPage
             {Values("Metrics", version.Metrics.Count > 0 ? version.Metrics.Select(m => (m.Key, Parts.Figure(m.Value))) : run?.Metrics.Values.Select(m => (m.Key, Parts.Figure(m.Value))) ?? [])}
             {Values("Params", version.Params.Count > 0 ? version.Params.Select(p => (p.Key, p.Value)) : run?.Params.Select(p => (p.Key, p.Value)) ?? [])}
             </div>
-            {(gates.Count == 0 ? Html.None : Parts.Section("Gates", Parts.Table(["Rule", "Verdict", "Left", "Right", "Why"], gates.Select(g => new[] { Html.Of($"<code>{g.Rule}</code>"), RunPage.Verdict(g.Verdict), Parts.Number(g.Left), Parts.Number(g.Right), Parts.Text(g.Reason) }), "", "", "Gates", numbers: [2, 3])))}
+            {(gates.Count == 0 ? Html.None : Parts.Section("Gates", Parts.Table(["Rule", "Verdict", "Left", "Right", "Why"], gates.Select(g => new[] { Html.Of($"<code>{g.Rule}</code>"), RunPage.Verdict(g.Verdict), Parts.Number(g.Left), Parts.Number(g.Right), Parts.Text(g.Reason) }), "", "", "Gates", numbers: [2, 3], dropEmpty: true)))}
             {await SignatureOf(app, version)}
             {Values("Tags", seen.Tags.Select(t => (t.Key, t.Value)))}
             {(version.Files.Count == 0 ? Html.None : Parts.Section("Package", Parts.Table(["File", "SHA-256"], version.Files.Select(f => new[] { Parts.Text(f.Key), Parts.Id(f.Value) }), "", "", "Package"), version.Package is { } package ? $"{package}"[..19] : null))}

@@ -20,14 +20,15 @@ static class OverviewPage
             Station("/data", "Data", data is [var d, ..] ? $"{d.Name}" : "no data yet", data is [var e, ..] ? Html.Of($"{Parts.Count(e.Tip.Rows)} rows · {Parts.Time(e.Tip.Time, now)}") : Parts.Text("takt run")),
             Station("/pipelines", "Pipeline", run?.Experiment ?? "not run yet", run is null ? Parts.Text("takt run") : Html.Of($"{Parts.State(run.Status.ToString())} {Parts.Time(run.StartedAt, now)}")),
             Station("/models", "Champion", champion?.Reference ?? "none yet", champion is null ? Parts.Text("then: { alias: champion }") : Html.Of($"AUC {Parts.Number(champion.Metrics.TryGetValue("auc", out var auc) ? auc : null)}")),
-            Station("/deployments", "Deployment", deployments is [var p, ..] ? p.Endpoint : "none yet", deployments is [var q, ..] ? Html.Of($"{Traffic(app, q.Endpoint)} requests {(q.Rollout is { Active: true } r ? Parts.State(r.State.ToString()) : Html.None)}") : Parts.Text("deploy: in takt.yaml")),
+            Station("/deployments", "Deployments", deployments switch { [] => "none yet", [var only] => only.Endpoint, _ => $"{deployments.Count} endpoints" },
+                deployments.Count == 0 ? Parts.Text("deploy: in takt.yaml") : Html.Of($"{Parts.Count(deployments.Sum(d => Traffic(app, d.Endpoint)))} requests {Html.Join(deployments.Where(d => d.Rollout is { Active: true }).Take(2).Select(d => Html.Of($"{Parts.State(d.Rollout!.State.ToString())} {(deployments.Count > 1 ? d.Endpoint : "")} ")))}")),
             Station("/monitors", "Monitor", alerts.Count == 0 ? "quiet" : "alerts", alerts is [var a, ..] ? Html.Of($"{Parts.Badge(a.Kind, "bad")} {Parts.Day(a.WindowStart)}") : Parts.Text("no alert")),
         ];
         var runs = app.Runs.List(limit: 6, workspace: workspace);
         return ("Overview", Html.Of($"""
             <ol class="line">{stations}</ol>
             <div class="two">
-            {Parts.Section("Alerts", Parts.Table(["Window", "Kind", "What"], alerts.Select(x => new[] { Parts.Day(x.WindowStart), Parts.Badge(x.Kind, "bad"), Parts.Text(x.Message) }), "No alert has been raised.", "takt monitor list", "Alerts"))}
+            {Parts.Section("Alerts", Parts.Table(["Window", "Kind", "What"], alerts.Select(x => new[] { Parts.Day(x.WindowStart), Parts.Badge(x.Kind, "bad"), Parts.Text(x.Message) }), "No alert has been raised.", "takt monitor list", "Alerts"), alerts.Count == 0 ? null : "newest windows first")}
             {Parts.Section("Latest runs", RunPage.Table(runs, now))}
             </div>
             """));
@@ -54,5 +55,5 @@ static class OverviewPage
     static Html Station(string path, string name, string main, Html detail) =>
         Html.Of($"""<li><a href="{path}"><span class="station">{name}</span><strong>{main}</strong><span class="dim">{detail}</span></a></li>""");
 
-    static Html Traffic(TaktApp app, string endpoint) => Parts.Count(app.Router.Find(endpoint) is { } route ? route.Champion.Stats.Requests + (route.Challenger?.Stats.Requests ?? 0) : 0);
+    static long Traffic(TaktApp app, string endpoint) => app.Router.Find(endpoint) is { } route ? route.Champion.Stats.Requests + (route.Challenger?.Stats.Requests ?? 0) : 0;
 }

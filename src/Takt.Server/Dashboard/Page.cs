@@ -23,9 +23,18 @@ static class Page
         <nav aria-label="The line">{Places.Select(p => Html.Of($"<a href=\"{p.Path}\"{new Html(Here(p.Path, path) ? " aria-current=\"page\"" : "")}>{p.Name}</a>"))}</nav>
         <button id="theme" type="button" aria-label="Switch between light and dark">◐</button>
         </header>
-        <main id="main"><h1 dir="auto">{title}</h1>{body}</main>
+        <main id="main">{Above(path)}<h1 dir="auto">{title}</h1>{body}</main>
         </body></html>
         """).Value;
+
+    /// <summary>The way back up from the page of one thing.</summary>
+    static Html Above(string path)
+    {
+        var parts = path.Split('/', StringSplitOptions.RemoveEmptyEntries);
+        if (path == "/compare" || path == "/experiments") parts = ["runs", ""];
+        if (parts.Length < 2 || Places.FirstOrDefault(p => p.Path == "/" + parts[0]) is not { Name: { } name } place) return Html.None;
+        return Html.Of($"<nav class=\"above\" aria-label=\"Above\"><a href=\"{place.Path}\">{name}</a>{(parts is ["models", var model, _, ..] ? Html.Of($" / <a href=\"/models/{model}\" dir=\"auto\">{Parts.Cut(Uri.UnescapeDataString(model))}</a>") : Html.None)}</nav>");
+    }
 
     static bool Here(string place, string path) => place == "/" ? path == "/" : path == place || path.StartsWith(place + "/", StringComparison.Ordinal) || (place == "/runs" && (path is "/compare" || path.StartsWith("/experiments", StringComparison.Ordinal)));
 }

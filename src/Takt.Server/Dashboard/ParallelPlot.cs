@@ -69,5 +69,5 @@ static class ParallelPlot
 
     static double Y(double at) => Height - Bottom - (at * (Height - Top - Bottom));
 
-    static string Short(PlotAxis axis) => axis.Column.Key.Length > 20 ? "…" + axis.Column.Key[^19..] : axis.Column.Key;
+    static string Short(PlotAxis axis) => SvgText.Fit(axis.Column.Key, 130, 11.5);
 }

@@ -5,17 +5,27 @@ namespace Takt.Server.Dashboard;
 /// <summary>The pieces that pages are made of.</summary>
 static class Parts
 {
-    public static Html Section(string title, Html body, string? note = null) =>
-        Html.Of($"""<section class="card"><header><h2>{title}</h2>{(note is null ? Html.None : Html.Of($"<p class=\"note\">{note}</p>"))}</header>{body}</section>""");
+    public static Html Section(string title, Html body, string? note = null) => SectionWith(title, body, note is null ? Html.None : Text(note));
+
+    /// <param name="note">What stands beside the title; nothing when empty.</param>
+    public static Html SectionWith(string title, Html body, Html note) =>
+        Html.Of($"""<section class="card"><header><h2>{title}</h2>{(note.Value.Length == 0 ? Html.None : Html.Of($"<p class=\"note\">{note}</p>"))}</header>{body}</section>""");
 
     /// <summary>A table, or what would fill it.</summary>
     /// <param name="numbers">Columns of numbers, which stand to the right.</param>
-    public static Html Table(IReadOnlyList<string> heads, IEnumerable<IReadOnlyList<Html>> rows, string whenEmpty, string command, string label, IReadOnlyList<int>? numbers = null)
+    /// <param name="dropEmpty">Leaves out a column in which no row has anything.</param>
+    public static Html Table(IReadOnlyList<string> heads, IEnumerable<IReadOnlyList<Html>> rows, string whenEmpty, string command, string label, IReadOnlyList<int>? numbers = null, bool dropEmpty = false)
     {
         var right = new Html(" class=\"n\"");
         Html Style(int column) => numbers is not null && numbers.Contains(column) ? right : Html.None;
         var list = rows.ToList();
         if (list.Count == 0) return Empty(whenEmpty, command);
+        if (dropEmpty && Enumerable.Range(0, heads.Count).Where(i => list.Any(row => row[i].Value.AsSpan().Trim().Length > 0)).ToList() is var kept && kept.Count < heads.Count)
+        {
+            numbers = numbers is null ? null : Enumerable.Range(0, kept.Count).Where(i => numbers.Contains(kept[i])).ToList();
+            heads = kept.ConvertAll(i => heads[i]);
+            list = list.ConvertAll(row => (IReadOnlyList<Html>)kept.ConvertAll(i => row[i]));
+        }
         return Html.Of($"""
             <div class="scroll" role="region" aria-label="{label}" tabindex="0"><table><thead><tr>{heads.Select((h, i) => Html.Of($"<th scope=\"col\"{Style(i)}>{h}</th>"))}</tr></thead>
             <tbody>{list.Select(row => Html.Of($"<tr>{row.Select((cell, i) => Html.Of($"<td{Style(i)}>{cell}</td>"))}</tr>"))}</tbody></table></div>
@@ -31,7 +41,7 @@ static class Parts
 
     public static Html Link(string path, string text) => Html.Of($"""<a href="{path}">{text}</a>""");
 
-    public static Html Badge(string text, string tone) => Html.Of($"""<span class="badge {tone}">{text}</span>""");
+    public static Html Badge(string text, string tone) => text.Length > 20 ? Html.Of($"""<span class="badge {tone}" title="{text}">{text}</span>""") : Html.Of($"""<span class="badge {tone}">{text}</span>""");
 
     /// <summary>Good, bad, busy or quiet, by what the state is called.</summary>
     public static Html State(string state) => Badge(Words(state), state switch
@@ -77,6 +87,16 @@ static class Parts
     /// <summary>A text of any length: what is long is folded, what is huge is cut.</summary>
     public static Html Long(string text) => text.Length <= 200 ? Html.Of($"<span dir=\"auto\" class=\"text\">{text}</span>")
         : Html.Of($"""<details class="long"><summary dir="auto">{text[..(char.IsHighSurrogate(text[119]) ? 119 : 120)]}… <span class="dim">{text.Length:N0} characters</span></summary><pre tabindex="0" dir="auto">{(text.Length > 100_000 ? text[..100_000] + "…" : text)}</pre></details>""");
+
+    /// <summary>The first words of a text, the rest folded.</summary>
+    public static Html Brief(string text, int most = 110) => text.Length <= most ? Text(text)
+        : Html.Of($"<details class=\"long\"><summary dir=\"auto\">{text[..(text.LastIndexOf(' ', most) is var at and > 40 ? at : most)]} …</summary><p dir=\"auto\">{text}</p></details>");
+
+    /// <summary>A chance: small ones by their order of magnitude.</summary>
+    public static string Chance(double p) => p == 0 ? "< 1e-300" : p < 1e-3 ? p.ToString("0.0e-0", CultureInfo.InvariantCulture) : p.ToString("0.000", CultureInfo.InvariantCulture);
+
+    /// <summary>A name of any length in a line.</summary>
+    public static string Cut(string text, int most = 60) => text.Length <= most ? text : text[..(char.IsHighSurrogate(text[most - 2]) ? most - 2 : most - 1)] + "…";
 
     public static Html Number(double? value, string format = "0.0000") => Text(value?.ToString(format, CultureInfo.InvariantCulture));
 

@@ -6,9 +6,8 @@ namespace Takt.Server.Dashboard;
 /// <summary>The stages of the project and what became of each in its last run.</summary>
 static class PipelinePage
 {
-    const int Width = 168;
     const int Height = 46;
-    const int GapX = 40;
+    const int GapX = 28;
     const int GapY = 18;
 
     public static (string, Html) Render(TaktApp app)
@@ -25,17 +24,17 @@ static class PipelinePage
         var graph = StageGraph.Of(project);
         var run = app.Runs.List(project.Name, 1).FirstOrDefault();
         var states = run is null ? [] : app.Pipelines.Stages.Of(run.Id).ToDictionary(s => s.Stage);
-        var note = run is null ? "it has not run yet" : $"states of run {run.Id.Value[..12]}";
+        var note = run is null ? Parts.Text("it has not run yet; takt run") : Html.Of($"states of {RunPage.Named(run.Id.Value, run.Name)} {Parts.Time(run.StartedAt, app.Time.GetUtcNow())}");
         return ("Pipelines", Html.Of($"""
-            {Parts.Section(project.Name, graph.Order.Count == 0 ? Parts.Empty("takt.yaml has no stages.", "takt init --from flights") : Graph(graph, states), note)}
-            {Parts.Section("Stages", Parts.Table(["Stage", "State", "Time", "What", "Reads", "Writes"], graph.Order.Select(stage => Row(stage, states.GetValueOrDefault(stage.Name), run)), "takt.yaml has no stages.", "takt init --from flights", "Stages"))}
+            {Parts.SectionWith(project.Name, graph.Order.Count == 0 ? Parts.Empty("takt.yaml has no stages.", "takt init --from flights") : Graph(graph, states), note)}
+            {Parts.Section("Stages", Parts.Table(["Stage", "State", "Time", "What", "Reads", "Writes"], graph.Order.Select(stage => Row(stage, states.GetValueOrDefault(stage.Name), run)), "takt.yaml has no stages.", "takt init --from flights", "Stages", dropEmpty: true))}
             """));
     }
 
     static Html[] Row(Stage stage, StageRun? ran, RunDetail? run) =>
     [
         run is null || ran is null ? Parts.Text(stage.Name) : Parts.Link($"/runs/{run.Id}#{stage.Name}", stage.Name),
-        ran is null ? Parts.Badge("not run", "quiet") : Parts.State(ran.State.ToString()), Parts.Seconds(ran?.StartedAt, ran?.EndedAt), Parts.Text(ran?.Summary ?? ""),
+        ran is null ? Parts.Badge("not run", "quiet") : Parts.State(ran.State.ToString()), ran?.State is StageState.Cached or StageState.Skipped ? Html.None : Parts.Seconds(ran?.StartedAt, ran?.EndedAt), Parts.Brief(ran?.Summary ?? "", 200),
         Parts.Text(string.Join(", ", stage.In)), Parts.Text(string.Join(", ", stage.AllOutputs)),
     ];
 
@@ -45,13 +44,15 @@ static class PipelinePage
         var depth = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var stage in graph.Order) depth[stage.Name] = graph.Upstream[stage.Name].Select(u => depth[u] + 1).DefaultIfEmpty(0).Max();
         var columns = graph.Order.GroupBy(s => depth[s.Name]).ToDictionary(g => g.Key, g => g.Select(s => s.Name).ToList());
-        var place = columns.SelectMany(c => c.Value.Select((name, i) => (name, X: c.Key * (Width + GapX), Y: i * (Height + GapY)))).ToDictionary(p => p.name, p => (p.X, p.Y));
-        var (width, height) = ((columns.Count * (Width + GapX)) - GapX + 4, (columns.Values.Max(c => c.Count) * (Height + GapY)) - GapY + 4);
+        // a pipeline of usual depth fits the page; a deeper one scrolls
+        var box = Math.Clamp((1268 - ((columns.Count - 1) * GapX)) / columns.Count, 132, 176);
+        var place = columns.SelectMany(c => c.Value.Select((name, i) => (name, X: c.Key * (box + GapX), Y: i * (Height + GapY)))).ToDictionary(p => p.name, p => (p.X, p.Y));
+        var (width, height) = ((columns.Count * (box + GapX)) - GapX + 4, (columns.Values.Max(c => c.Count) * (Height + GapY)) - GapY + 4);
         var arrows = graph.Order.SelectMany(s => graph.Upstream[s.Name].Select(u => (From: place[u], To: place[s.Name])));
         return Html.Of($"""
             <div class="scroll" role="region" aria-label="Graph of the stages" tabindex="0"><svg class="graph" viewBox="-2 -2 {width} {height}" width="{width}" height="{height}" role="img" aria-label="Graph of the stages; the table below says the same">
-            {arrows.Select(a => Html.Of($"<path d=\"M{a.From.X + Width},{a.From.Y + (Height / 2)} C{a.From.X + Width + GapX},{a.From.Y + (Height / 2)} {a.To.X - GapX},{a.To.Y + (Height / 2)} {a.To.X},{a.To.Y + (Height / 2)}\"/>"))}
-            {graph.Order.Select(s => Html.Of($"<g class=\"{Tone(states.GetValueOrDefault(s.Name))}\" transform=\"translate({place[s.Name].X},{place[s.Name].Y})\"><rect width=\"{Width}\" height=\"{Height}\" rx=\"8\"/><text x=\"12\" y=\"20\">{s.Name}</text><text class=\"dim\" x=\"12\" y=\"36\">{s.Kind?.Name ?? "run"} · {states.GetValueOrDefault(s.Name)?.State.ToString().ToLowerInvariant() ?? "not run"}</text></g>"))}
+            {arrows.Select(a => Html.Of($"<path d=\"M{a.From.X + box},{a.From.Y + (Height / 2)} C{a.From.X + box + GapX},{a.From.Y + (Height / 2)} {a.To.X - GapX},{a.To.Y + (Height / 2)} {a.To.X},{a.To.Y + (Height / 2)}\"/>"))}
+            {graph.Order.Select(s => Html.Of($"<g class=\"{Tone(states.GetValueOrDefault(s.Name))}\" transform=\"translate({place[s.Name].X},{place[s.Name].Y})\"><title>{s.Name}</title>{new Html(SvgText.Box(box, Height, s.Name, $"{s.Kind?.Name ?? "run"} · {states.GetValueOrDefault(s.Name)?.State.ToString().ToLowerInvariant() ?? "not run"}"))}</g>"))}
             </svg></div>
             """);
     }

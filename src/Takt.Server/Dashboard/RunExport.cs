@@ -22,7 +22,7 @@ static class RunExport
     {
         var state = RunListState.Read(http.Request.Query).Start;
         var experiment = RunListPage.Resolve(app, workspace, state.Experiment);
-        var query = state.Query(experiment is null ? [] : [experiment.Id]) with { Limit = Together };
+        var query = state.Query(experiment is null ? [] : [experiment.Id]) with { Limit = Together, TopLevel = state.Nested == true };
         var page = app.RunGrid.In(workspace).Page(query, state.Columns); // a wrong filter is told before anything is sent
         SecurityHeaders.ForFile(http.Response);
         http.Response.ContentType = type;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text;
+using Microsoft.AspNetCore.Http;
 using Takt.Runs;
 
 namespace Takt.Server.Dashboard;
@@ -14,12 +15,11 @@ static class RunListPage
     const int MostGroupMetrics = 8;
     const int UsualGroupMetrics = 3;
     const int ListedExperiments = 200;
-    const int LongestCell = 80;
 
-    /// <summary>Up to so many columns each rounded number has the exact one as its title.</summary>
-    const int WithExact = 60;
+    /// <summary>Parts of a run that open below it; a link leads to all.</summary>
+    const int MostBelow = 200;
 
-    public static (string, Html) Render(TaktApp app, Workspace workspace, RunListState state)
+    public static (string, Html) Render(TaktApp app, Workspace workspace, RunListState state, Notice notice)
     {
         var now = app.Time.GetUtcNow();
         var experiment = Resolve(app, workspace, state.Experiment);
@@ -31,8 +31,9 @@ static class RunListPage
         var count = "";
         try
         {
-            var total = grid.Count(query, state.Filter.Length == 0 ? long.MaxValue : CountedUpTo);
-            count = $"{total:N0}{(state.Filter.Length > 0 && total == CountedUpTo ? " or more" : "")} {(state.Deleted ? "deleted " : "")}run{(total == 1 ? "" : "s")}";
+            long Count(RunGridQuery of) => grid.Count(of, state.Filter.Length == 0 ? long.MaxValue : CountedUpTo);
+            var (total, within) = (Count(query), state.AsTree ? Count(query with { TopLevel = false }) : 0);
+            count = $"{total:N0}{(state.Filter.Length > 0 && total == CountedUpTo ? " or more" : "")} {(state.Deleted ? "deleted " : "")}run{(total == 1 ? "" : "s")}{(within > total ? $", {within:N0} with their parts" : "")}";
             body = state.Group is { } group ? Groups(grid, state, query, group, now) : Table(grid, state, query, now, all: experiment is null);
         }
         catch (TaktException e) when (e.Error == TaktError.Invalid)
@@ -41,6 +42,8 @@ static class RunListPage
             body = Html.None;
         }
         return (experiment is null ? "Runs" : experiment.Name, Html.Of($"""
+            <script src="/assets/columns.js"></script>
+            {notice.Show(state.Url())}
             <section class="card runs" data-experiment="{state.Experiment}">
             {Toolbar(app.ExperimentGrid.In(workspace), state, experiment, fault)}
             <p class="count"><span>{count} · {Parts.Link("/experiments", "all experiments")}</span>{Exports(state)}</p>
@@ -60,7 +63,7 @@ static class RunListPage
     {
         var listed = experiments.Choice(ListedExperiments).ToList();
         if (experiment is not null && listed.TrueForAll(e => e.Id != experiment.Id)) listed.Insert(0, experiment);
-        var kept = (state.Start with { Experiment = "", Filter = "", Group = null, Show = RunListState.Sizes[0], TopLevel = false, Deleted = false }).Parts();
+        var kept = (state.Start with { Experiment = "", Filter = "", Group = null, Show = RunListState.Sizes[0], Nested = null, Deleted = false }).Parts();
         return Html.Of($"""
             <form class="toolbar" method="get" action="/runs" role="search" aria-label="Runs">
             {kept.Select(p => Html.Of($"<input type=\"hidden\" name=\"{p.Name}\" value=\"{p.Value}\">"))}
@@ -70,10 +73,10 @@ static class RunListPage
             <label class="field"><span>Group by</span><input name="group" value="{state.Group?.ToString() ?? ""}" list="groups" spellcheck="false" autocomplete="off" placeholder="params.model" size="14"></label>
             <datalist id="groups"><option value="status"></option><option value="user_id"></option><option value="experiment"></option></datalist>
             <label class="field"><span>Rows</span><select name="show" data-submit>{RunListState.Sizes.Select(n => Option(n.ToString(CultureInfo.InvariantCulture), n.ToString(CultureInfo.InvariantCulture), n == state.Show))}</select></label>
-            <label class="field"><span>Nested</span><select name="top" data-submit>{Option("", "all runs", !state.TopLevel)}{Option("1", "top level only", state.TopLevel)}</select></label>
+            <label class="field"><span>Nested</span><select name="nested" data-submit>{Option("", state.Nested is null ? state.AsTree ? "auto: below" : "auto: one list" : "auto", state.Nested is null)}{Option("tree", "below parents", state.Nested == true)}{Option("flat", "one list", state.Nested == false)}</select></label>
             <label class="field"><span>State</span><select name="deleted" data-submit>{Option("", "active", !state.Deleted)}{Option("1", "deleted", state.Deleted)}</select></label>
             <button class="primary">Search</button>
-            <button type="button" id="choose-columns">Columns</button>
+            <button type="button" id="choose-columns">Columns{(state.Columns is null ? Html.None : Html.Of($" <span class=\"dim\">{state.Columns.Count}</span>"))}</button>
             </form>
             {(fault is null ? Html.None : Html.Of($"<p class=\"fault\" id=\"fault\" role=\"alert\">{fault}</p>"))}
             """);
@@ -82,7 +85,7 @@ static class RunListPage
     static Html Option(string value, string text, bool chosen) => Html.Of($"""<option value="{value}"{new Html(chosen ? " selected" : "")}>{text}</option>""");
 
     static Html Exports(RunListState state) => state.Group is not null ? Html.None
-        : Html.Of($"""<span class="exports">Export {Parts.Link(state.Start.Url("/runs/export.csv"), "CSV")} {Parts.Link(state.Start.Url("/runs/export.json"), "JSON")} <span class="dim keys">· keys: j k move, x select, c compare, Enter open, / filter</span></span>""");
+        : Html.Of($"""<span class="exports">Export {Parts.Link(state.Start.Url("/runs/export.csv"), "CSV")} {Parts.Link(state.Start.Url("/runs/export.json"), "JSON")} <span class="dim keys">· keys: j k move, x select, o parts, c compare, Enter open, / filter</span></span>""");
 
     // written straight into one buffer: a table of 100 rows and 500 columns is 50,000 cells
     static Html Table(RunGrid grid, RunListState state, RunGridQuery query, DateTimeOffset now, bool all)
@@ -92,79 +95,61 @@ static class RunListPage
             return state.Filter.Length > 0 ? Html.Of($"""<div class="empty"><p>No run matches this filter.</p><p>{Parts.Link((state.Start with { Filter = "" }).Url(), "Show all of them")}</p></div>""")
                 : state.Deleted ? Html.Of($"""<div class="empty"><p>Nothing is in the bin.</p></div>""")
                 : Parts.Empty("Nothing has run here yet. Run the pipeline, or log from any MLflow client:", "takt run   ·   mlflow.set_tracking_uri(\"http://this-server\")");
+        var rows = new RunRows(page.Columns, now) { Experiments = all, Users = page.Rows.Any(r => r.User.Length > 0), Parts = state.AsTree ? grid.Parts(page.Rows, state.Deleted) : null };
         var html = new StringBuilder(page.Rows.Count * (600 + (page.Columns.Count * 30)));
-        html.Append("""<form id="selection" method="get" action="/compare"><div class="scroll grid" role="region" aria-label="Runs" tabindex="0"><table><thead><tr><th class="pick"><input type="checkbox" id="pick-all" aria-label="Select all runs on this page"></th>""");
+        html.Append(Html.Of($"""<form id="selection" method="get" action="/compare"><div class="scroll grid" role="region" aria-label="Runs" tabindex="0"><table data-shape="{rows.Shape}"><thead><tr><th class="pick"><input type="checkbox" id="pick-all" aria-label="Select all runs on this page"></th>""").Value);
         Head(html, state, new(RunColumnKind.Attribute, "run_name"), "Run", "name");
         Head(html, state, new(RunColumnKind.Attribute, "status"), "Status");
         Head(html, state, new(RunColumnKind.Attribute, "start_time"), "Started");
         Head(html, state, new(RunColumnKind.Attribute, "duration"), "Took", "n");
         if (all) Head(html, state, new(RunColumnKind.Attribute, "experiment"), "Experiment");
-        var users = page.Rows.Any(r => r.User.Length > 0);
-        if (users) Head(html, state, new(RunColumnKind.Attribute, "user_id"), "User");
+        if (rows.Users) Head(html, state, new(RunColumnKind.Attribute, "user_id"), "User");
         foreach (var column in page.Columns)
-            Head(html, state, column, column.Kind == RunColumnKind.Attribute ? column.Key : column.Key, column.Kind == RunColumnKind.Metric ? "n" : "", column.Kind switch { RunColumnKind.Metric => "metric", RunColumnKind.Param => "param", RunColumnKind.Tag => "tag", _ => "" });
+            Head(html, state, column, column.Key, column.Kind == RunColumnKind.Metric ? "n" : "", column.Kind switch { RunColumnKind.Metric => "metric", RunColumnKind.Param => "param", RunColumnKind.Tag => "tag", _ => "" });
         html.Append("</tr></thead><tbody>");
-        foreach (var row in page.Rows)
-        {
-            var name = row.Name.Length == 0 ? row.Id[..Math.Min(12, row.Id.Length)] : Cut(row.Name);
-            html.Append("<tr data-run=\"").Append(Encoded(row.Id)).Append("\"><td class=\"pick\"><input type=\"checkbox\" name=\"run\" value=\"").Append(Encoded(row.Id)).Append("\" aria-label=\"Select ").Append(Encoded(name)).Append("\"></td><td class=\"name\">")
-                .Append(row.Parent is null ? "" : "<span class=\"dim\" title=\"part of another run\">↳ </span>").Append(RunColour.Swatch(row.Id).Value)
-                .Append("<a href=\"/runs/").Append(Uri.EscapeDataString(row.Id)).Append("\" dir=\"auto\">").Append(Encoded(name)).Append("</a></td><td>").Append(Parts.State(row.Status).Value)
-                .Append("</td><td>").Append(Parts.Time(Millis(row.Started), now).Value).Append("</td><td class=\"n\">").Append(Encoded(row.Ended is { } end ? Parts.Took(end - row.Started) : "")).Append("</td>");
-            if (all) html.Append("<td><a href=\"/runs?experiment=").Append(row.Experiment).Append("\">").Append(Encoded(Cut(row.ExperimentName))).Append("</a></td>");
-            if (users) html.Append("<td>").Append(Encoded(Cut(row.User))).Append("</td>");
-            for (var i = 0; i < page.Columns.Count; i++) Cell(html, page.Columns[i], row, row.Cells[i], exact: page.Columns.Count <= WithExact);
-            html.Append("</tr>");
-        }
+        foreach (var row in page.Rows) rows.Append(html, row, 0);
         html.Append("</tbody></table></div>");
+        var (verb, title) = state.Deleted ? ("restore", "Restore") : ("delete", "Delete");
         html.Append(Html.Of($"""
             <div class="pager"><span id="selected" class="dim" aria-live="polite">none selected</span><button class="primary" id="compare">Compare</button>
+            <button type="button" id="{verb}-selected" class="together{(state.Deleted ? "" : " danger")}" data-dialog="together" disabled>{title}</button> <button type="button" id="unselect" hidden>Clear</button>
             {Parts.Link((state.Start with { Columns = null, Show = RunListState.Sizes[0] }).Url("/compare"), "Compare all that match")}
             <span class="pages">{(page.Earlier ? Html.Of($"<a rel=\"prev\" href=\"{(state with { After = null, Before = page.Rows[0].Id }).Url()}\">← Previous</a>") : Html.None)}
             {(page.More ? Html.Of($"<a rel=\"next\" href=\"{(state with { Before = null, After = page.Rows[^1].Id }).Url()}\">Next →</a>") : Html.None)}</span></div></form>
+            <dialog id="together" aria-labelledby="together-title"><form method="post" action="/runs"><h2 id="together-title">{title} <span id="together-count">the selected runs</span>?</h2>
+            <input type="hidden" name="do" value="{verb}"><input type="hidden" name="runs" id="together-runs"><input type="hidden" name="back" value="{state.Url()}">
+            <p>{(state.Deleted ? "They appear in searches again." : "They go to the bin, from where they can be restored. Selected runs of other pages are among them.")}</p>
+            <p><label><input type="checkbox" name="parts" value="1" checked> with the runs that are part of them</label></p>
+            <p class="buttons"><button type="button" data-close>Cancel</button><button class="primary{(state.Deleted ? "" : " danger")}">{title}</button></p></form></dialog>
             """).Value);
         return new Html(html.ToString());
+    }
+
+    /// <summary>Rows for the parts of a run, to stand below it: what a table that is open already asks for.</summary>
+    public static IResult Below(TaktApp app, Workspace workspace, HttpContext http, string id)
+    {
+        var query = http.Request.Query;
+        var state = RunListState.Read(query);
+        var parent = app.RunLog.In(workspace).Get(id);
+        var grid = app.RunGrid.In(workspace);
+        var depth = int.TryParse(query["depth"], NumberStyles.None, CultureInfo.InvariantCulture, out var asked) ? Math.Clamp(asked, 1, RunRows.Deepest) : 1;
+        var page = grid.Page(new RunGridQuery { Experiments = [parent.Experiment], Parent = id, Ascending = true, Limit = MostBelow, Deleted = parent.Deleted }, state.Columns ?? []);
+        var shape = query["shape"].ToString();
+        var rows = new RunRows(page.Columns, app.Time.GetUtcNow()) { Experiments = shape.Contains('e'), Users = shape.Contains('u'), Parts = grid.Parts(page.Rows, parent.Deleted) };
+        var html = new StringBuilder();
+        foreach (var row in page.Rows) rows.Append(html, row, depth);
+        if (page.More) html.Append(Html.Of($"<tr class=\"more\"><td class=\"pick\"></td><td class=\"name d{depth}\" colspan=\"{rows.Width - 1}\"><a href=\"/runs?experiment={parent.Experiment}&filter={Uri.EscapeDataString($"tags.`mlflow.parentRunId` = '{id}'")}\">the first {MostBelow}; all of them</a></td></tr>").Value);
+        SecurityHeaders.ForPage(http.Response);
+        return Results.Text(html.ToString(), "text/html; charset=utf-8");
     }
 
     static void Head(StringBuilder html, RunListState state, RunColumn column, string text, string style = "", string kind = "")
     {
         var here = state.Sort == column;
         var up = here ? !state.Ascending : column is { Kind: RunColumnKind.Attribute, Key: "run_name" or "status" or "user_id" or "experiment" };
-        html.Append("<th scope=\"col\"").Append(style.Length == 0 ? "" : $" class=\"{style}\"").Append(here ? $" aria-sort=\"{(state.Ascending ? "ascending" : "descending")}\"" : "").Append('>');
+        html.Append("<th scope=\"col\"").Append(style.Length == 0 ? "" : $" class=\"{style}\"").Append(here ? $" aria-sort=\"{(state.Ascending ? "ascending" : "descending")}\"" : "").Append(kind.Length > 0 || column is { Kind: RunColumnKind.Attribute, Key: "run_id" or "end_time" } ? $" data-column=\"{WebUtility.HtmlEncode(column.ToString())}\"" : "").Append('>');
         if (kind.Length > 0) html.Append("<span class=\"kind\">").Append(kind).Append("</span>");
-        html.Append("<a href=\"").Append(Encoded((state.Start with { Sort = column, Ascending = up }).Url())).Append("\" title=\"").Append(Encoded(column.ToString())).Append("\">").Append(Encoded(Cut(text))).Append("</a></th>");
-    }
-
-    static void Cell(StringBuilder html, RunColumn column, RunGridRow row, RunGridCell cell, bool exact)
-    {
-        if (column.Kind == RunColumnKind.Attribute)
-            cell = new(null, column.Key switch
-            {
-                "run_name" => row.Name,
-                "status" => row.Status,
-                "user_id" => row.User,
-                "run_id" => row.Id,
-                "experiment" => row.ExperimentName,
-                "duration" => row.Ended is { } end ? Parts.Took(end - row.Started) : null,
-                "start_time" => Exact(row.Started),
-                "end_time" => row.Ended is { } ended ? Exact(ended) : null,
-                _ => null,
-            });
-        if (cell.Number is { } number)
-        {
-            var shown = Parts.Figure(number);
-            html.Append("<td class=\"n\"");
-            if (exact && shown.Length >= 6 && number.ToString("R", CultureInfo.InvariantCulture) is { } full && full != shown) html.Append(" title=\"").Append(full).Append('"');
-            html.Append('>').Append(shown);
-        }
-        else if (cell.Text is not { } text) html.Append("<td>");
-        else
-        {
-            html.Append(Parts.LooksNumeric(text) ? "<td class=\"n\"" : "<td dir=\"auto\"");
-            if (text.Length > LongestCell) html.Append(" title=\"").Append(Encoded(text[..Math.Min(text.Length, 500)])).Append('"');
-            html.Append('>').Append(Encoded(Cut(text)));
-        }
-        html.Append("</td>");
+        html.Append("<a href=\"").Append(WebUtility.HtmlEncode((state.Start with { Sort = column, Ascending = up }).Url())).Append("\" title=\"").Append(WebUtility.HtmlEncode(column.ToString())).Append("\">").Append(WebUtility.HtmlEncode(RunRows.Cut(text))).Append("</a></th>");
     }
 
     static Html Groups(RunGrid grid, RunListState state, RunGridQuery query, RunColumn by, DateTimeOffset now)
@@ -193,15 +178,12 @@ static class RunListPage
         <label class="field wide"><span>Find</span><input type="search" id="find-column" autocomplete="off" placeholder="part of a name"></label>
         <div id="column-list" class="choices" role="group" aria-label="Columns that there are" tabindex="0"></div>
         <p class="dim" id="column-note">the keys of the newest and the oldest runs; any other can be typed above</p>
-        <p class="buttons"><button type="button" id="cancel-columns">Cancel</button><button class="primary">Show</button></p>
+        <p><label><input type="checkbox" id="remember-columns" checked> remember them for this table, in this browser</label></p>
+        <p class="buttons"><button type="button" id="usual-columns">The usual few</button><button type="button" id="cancel-columns">Cancel</button><button class="primary">Show</button></p>
         </form></dialog>
         """);
 
     public static DateTimeOffset Millis(long time) => DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(time, -62_135_596_800_000, 253_402_300_799_999));
 
-    static string Exact(long time) => Millis(time).UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
-
-    static string Cut(string text) => text.Length <= LongestCell ? text : text[..(char.IsHighSurrogate(text[LongestCell - 2]) ? LongestCell - 2 : LongestCell - 1)] + "…";
-
-    static string Encoded(string text) => WebUtility.HtmlEncode(text);
+    static string Cut(string text) => RunRows.Cut(text);
 }

@@ -21,7 +21,13 @@ sealed record RunListState
     public RunColumn? Group { get; init; }
     public int Show { get; init; } = Sizes[0];
     public bool Deleted { get; init; }
-    public bool TopLevel { get; init; }
+
+    /// <summary>Parts below the run they are part of, or all runs in one list; null: whichever fits what is asked for.</summary>
+    public bool? Nested { get; init; }
+
+    /// <summary>What somebody looks for, or sorts by, may be a part's: then all runs stand in one list.</summary>
+    public bool AsTree => Nested ?? (Filter.Length == 0 && !Deleted && Group is null && Sort.Kind == RunColumnKind.Attribute);
+
     public string? After { get; init; }
     public string? Before { get; init; }
 
@@ -46,7 +52,7 @@ sealed record RunListState
             Group = query["group"].ToString().Trim() is { Length: > 0 } group ? Column(group) : null,
             Show = int.TryParse(query["show"], CultureInfo.InvariantCulture, out var show) ? Math.Clamp(show, 1, Sizes[^1]) : Sizes[0],
             Deleted = query["deleted"] == "1",
-            TopLevel = query["top"] == "1",
+            Nested = query["nested"].ToString() switch { "tree" => true, "flat" => false, _ => query["top"] == "1" ? true : null },
             After = query["after"].ToString() is { Length: > 0 } after ? after : null,
             Before = query["before"].ToString() is { Length: > 0 } before ? before : null,
         };
@@ -60,7 +66,7 @@ sealed record RunListState
         Sort = Sort,
         Ascending = Ascending,
         Deleted = Deleted,
-        TopLevel = TopLevel,
+        TopLevel = AsTree,
         After = After,
         Before = Before,
         Limit = Show,
@@ -90,7 +96,7 @@ sealed record RunListState
         if (Group is { } group) yield return ("group", group.ToString());
         if (Show != Sizes[0]) yield return ("show", Show.ToString(CultureInfo.InvariantCulture));
         if (Deleted) yield return ("deleted", "1");
-        if (TopLevel) yield return ("top", "1");
+        if (Nested is { } nested) yield return ("nested", nested ? "tree" : "flat");
         if (After is not null) yield return ("after", After);
         if (Before is not null) yield return ("before", Before);
     }

@@ -18,9 +18,9 @@ static class RunPage
 
     public static Html Table(IReadOnlyList<RunDetail> runs, DateTimeOffset now) => Parts.Table(["Run", "Experiment", "Status", "Trigger", "Started", "Took"], runs.Select(r => new[]
     {
-        Named(r.Id.Value, r.Name), Parts.Link($"/runs?experiment={Uri.EscapeDataString(r.Experiment)}", r.Experiment), Parts.State(r.Status.ToString()),
+        Named(r.Id.Value, r.Name), Parts.Link($"/runs?experiment={Uri.EscapeDataString(r.Experiment)}", Parts.Cut(r.Experiment, 40)), Parts.State(r.Status.ToString()),
         Parts.Text(r.Tags.GetValueOrDefault(PipelineRunner.TriggerTag)), Parts.Time(r.StartedAt, now), Parts.Seconds(r.StartedAt, r.EndedAt),
-    }), "Nothing has run yet.", "takt run", "Runs");
+    }), "Nothing has run yet.", "takt run", "Runs", numbers: [5], dropEmpty: true);
 
     public static Html Named(string id, string name) => Html.Of($"{RunColour.Swatch(id)}<a href=\"/runs/{Uri.EscapeDataString(id)}\" dir=\"auto\">{(name.Length == 0 ? id[..Math.Min(12, id.Length)] : name.Length > 60 ? name[..60] + "…" : name)}</a>");
 
@@ -31,7 +31,7 @@ static class RunPage
         var run = app.Runs.Get(new RunId(id));
         var experiment = app.ExperimentGrid.In(workspace).Find(tracked.Experiment.ToString(CultureInfo.InvariantCulture));
         var stages = app.Pipelines.Stages.Of(run.Id);
-        var children = app.RunGrid.In(workspace).Page(new RunGridQuery { Experiments = [tracked.Experiment], Filter = $"tags.`mlflow.parentRunId` = '{id}'", Ascending = true, Limit = MostParts }, []);
+        var children = app.RunGrid.In(workspace).Page(new RunGridQuery { Experiments = [tracked.Experiment], Parent = id, Ascending = true, Limit = MostParts }, null, 4, 4);
         var keys = app.MetricSeries.Keys(id);
         var running = tracked.Status is "RUNNING" or "SCHEDULED" && !tracked.Deleted;
         var note = tracked.Tags.LastOrDefault(t => t.Key == "mlflow.note.content").Value;
@@ -39,9 +39,9 @@ static class RunPage
         return (run.Name.Length is 0 ? $"Run {id[..Math.Min(12, id.Length)]}" : run.Name.Length > 120 ? run.Name[..120] + "…" : run.Name, Html.Of($"""
             <section class="card" id="about"{new Html(running ? " data-live" : "")} data-run="{id}">
             {Parts.Facts(("Status", Html.Of($"<span id=\"status\">{Parts.State(tracked.Status)}</span>{(tracked.Deleted ? Parts.Badge("deleted", "bad") : Html.None)}")), ("Run", Html.Of($"{RunColour.Swatch(id)}{Parts.Id(id)} <button type=\"button\" class=\"small\" data-copy=\"{id}\">Copy</button>")),
-                ("Experiment", experiment is null ? Parts.Text(run.Experiment) : Parts.Link($"/runs?experiment={experiment.Id}", experiment.Name)), ("Started", Parts.Time(run.StartedAt, now)), ("Took", run.EndedAt is { } end ? Parts.Text(Parts.Took((long)(end - run.StartedAt).TotalMilliseconds)) : Html.None),
+                ("Experiment", experiment is null ? Parts.Text(run.Experiment) : Html.Of($"<a href=\"/runs?experiment={experiment.Id}\" title=\"{experiment.Name}\">{Parts.Cut(experiment.Name, 48)}</a>")), ("Started", Parts.Time(run.StartedAt, now)), ("Took", run.EndedAt is { } end ? Parts.Text(Parts.Took((long)(end - run.StartedAt).TotalMilliseconds)) : Html.None),
                 ("User", Parts.Text(tracked.User.Length > 0 ? tracked.User : run.Tags.GetValueOrDefault("mlflow.user"))), ("Source", Parts.Text(run.Tags.GetValueOrDefault("mlflow.source.name"))), ("Trigger", Parts.Text(run.Tags.GetValueOrDefault(PipelineRunner.TriggerTag))),
-                ("Code", Parts.Id(run.Tags.GetValueOrDefault(PipelineRunner.CodeTag) ?? run.Tags.GetValueOrDefault("mlflow.source.git.commit"))), ("Part of", run.Parent is { } parent ? Parts.Id(parent.Value, $"/runs/{parent}") : Html.None))}
+                ("Code", Parts.Id(run.Tags.GetValueOrDefault(PipelineRunner.CodeTag) ?? run.Tags.GetValueOrDefault("mlflow.source.git.commit"))), ("Part of", run.Parent is { } parent ? app.Runs.Find(parent) is { } above ? Named(parent.Value, above.Name) : Parts.Id(parent.Value, $"/runs/{parent}") : Html.None))}
             {(string.IsNullOrEmpty(note) ? Html.None : Html.Of($"<div class=\"prose\">{Markdown.Render(note)}</div>"))}
             <div class="actions">{(running ? Html.Of($"<button type=\"button\" id=\"pause\" aria-pressed=\"false\">Pause updates</button> <span class=\"dim\" id=\"news\" aria-live=\"polite\">live</span>") : Html.None)}{RunActions.Buttons(id, run.Name, tracked.Deleted)}</div>
             </section>
@@ -52,9 +52,13 @@ static class RunPage
             {Values("Params", run.Params.Select(p => (p.Key, Parts.Long(p.Value))), run.Params.Count)}
             </div>
             {(children.Rows.Count == 0 ? Html.None : Parts.Section("Parts", Html.Of($"""
-                {Parts.Table(["Run", "Status", "Started", "Took"], children.Rows.Select(r => new[] { Named(r.Id, r.Name), Parts.State(r.Status), Parts.Time(RunListPage.Millis(r.Started), now), Parts.Text(r.Ended is { } at ? Parts.Took(at - r.Started) : "") }), "", "", "Parts")}
-                {(children.More ? Html.Of($"<p class=\"count\">{Parts.Link($"/runs?experiment={tracked.Experiment}&filter={Uri.EscapeDataString($"tags.`mlflow.parentRunId` = '{id}'")}", "All of its parts")}</p>") : Html.None)}
-                """)))}
+                {Parts.Table(["Run", "Status", "Started", "Took", .. children.Columns.Select(c => c.Key)], children.Rows.Select(r => (Html[])
+                [
+                    Named(r.Id, r.Name), Parts.State(r.Status), Parts.Time(RunListPage.Millis(r.Started), now), Parts.Text(r.Ended is { } at ? Parts.Took(at - r.Started) : ""),
+                    .. r.Cells.Select(c => Parts.Text(c.Number is { } number ? Parts.Figure(number) : Parts.Cut(c.Text ?? "", 48))),
+                ]), "", "", "Parts", numbers: [3, .. Enumerable.Range(4, children.Columns.Count).Where(i => children.Rows.All(r => r.Cells[i - 4] is var c && (c.Number is not null || c.Text is null || Parts.LooksNumeric(c.Text))))], dropEmpty: true)}
+                <p class="count"><a href="/runs?experiment={tracked.Experiment}&filter={Uri.EscapeDataString($"tags.`mlflow.parentRunId` = '{id}'")}">{(children.More ? "All of its parts" : "As a table to sort and compare")}</a></p>
+                """), children.More ? $"the first {MostParts}" : $"{children.Rows.Count}"))}
             {Inputs(tracked)}{Outputs(app, workspace, tracked)}
             {Artifacts(run)}
             {await LineageDrawing.Section(app, workspace, $"run:{id}", LineageDirection.Both)}
@@ -69,7 +73,10 @@ static class RunPage
     {
         var series = keys.Where(k => k.Series).ToList();
         if (series.Count == 0) return Html.None;
-        var groups = series.GroupBy(k => k.Newest.Key.LastIndexOf('/') is var slash and > 0 ? k.Newest.Key[..slash] : "").OrderBy(g => g.Key == "system" || g.Key.StartsWith("system/", StringComparison.Ordinal)).ThenBy(g => g.Key, StringComparer.Ordinal).ToList();
+        // a group of one or two charts would leave most of its row empty: those stand together
+        static string Folder(MetricKey k) => k.Newest.Key.LastIndexOf('/') is var slash and > 0 ? k.Newest.Key[..slash] : "";
+        var small = series.GroupBy(Folder).Where(g => g.Count() < 3).Select(g => g.Key).ToHashSet(StringComparer.Ordinal);
+        var groups = series.GroupBy(k => Folder(k) is var folder && small.Contains(folder) ? "" : folder).OrderBy(g => g.Key == "system" || g.Key.StartsWith("system/", StringComparison.Ordinal)).ThenBy(g => g.Key, StringComparer.Ordinal).ToList();
         return Html.Of($"""
             <link rel="stylesheet" href="/assets/uplot/uplot.min.css">
             <section class="card" id="charts"><header><h2>Charts</h2><div class="chart-tools">
@@ -93,14 +100,14 @@ static class RunPage
     static Html Inputs(TrackedRun run) => run.Inputs.Count == 0 ? Html.None : Parts.Section("Inputs", Parts.Table(["Dataset", "Digest", "Context", "Source"], run.Inputs.Take(MostValues).Select(i => new[]
     {
         Parts.Text(i.Name), Parts.Id(i.Digest), Parts.Text(i.Tags.GetValueOrDefault(RunInput.ContextTag)), Parts.Long(i.Source),
-    }), "", "", "Inputs"));
+    }), "", "", "Inputs", dropEmpty: true));
 
     static Html Outputs(TaktApp app, Workspace workspace, TrackedRun run)
     {
         var versions = app.ModelCatalog.In(workspace).SearchVersions($"run_id = '{run.Id}'", [], MostParts, null).Items;
         return run.Outputs.Count == 0 && versions.Count == 0 ? Html.None : Parts.Section("Models", Parts.Table(["Model", "What", "Stage or step"],
             versions.Select(v => new[] { Parts.Link($"/models/{Uri.EscapeDataString(v.Name)}/{v.Version}", $"{v.Name}@{v.Version}"), Parts.Text("registered version"), v.Stage == "None" ? Html.None : Parts.Badge(v.Stage, "busy") })
-            .Concat(run.Outputs.Take(MostParts).Select(o => new[] { Html.Of($"{app.LoggedModels.In(workspace).Find(o.Model)?.Name} <code>{o.Model}</code>"), Parts.Text("logged model"), Parts.Count(o.Step) })), "", "", "Models"));
+            .Concat(run.Outputs.Take(MostParts).Select(o => new[] { Html.Of($"{app.LoggedModels.In(workspace).Find(o.Model)?.Name} <code>{o.Model}</code>"), Parts.Text("logged model"), Parts.Count(o.Step) })), "", "", "Models", dropEmpty: true));
     }
 
     static Html Artifacts(RunDetail run) => run.Artifacts.Count == 0 ? Html.None : Parts.Section("Artifacts", Html.Of($"""
@@ -113,8 +120,8 @@ static class RunPage
         var log = app.Pipelines.LogOf(run.Id, stage.Stage) is { } path ? Tail(path) : "";
         var gates = stage.Run is { } gateRun ? app.Gates.Of(gateRun) : [];
         return Html.Of($"""
-            <details id="{stage.Stage}"{new Html(stage.Succeeded ? "" : " open")}><summary><b>{stage.Stage}</b> {Parts.State(stage.State.ToString())} <span class="dim">{Parts.Seconds(stage.StartedAt, stage.EndedAt)}</span> {stage.Summary}</summary>
-            {(gates.Count == 0 ? Html.None : Parts.Table(["Rule", "Verdict", "Left", "Right", "Why"], gates.Select(g => new[] { Html.Of($"<code>{g.Rule}</code>"), Verdict(g.Verdict), Parts.Number(g.Left), Parts.Number(g.Right), Parts.Text(g.Reason) }), "", "", "Rules of the gate", numbers: [2, 3]))}
+            <details id="{stage.Stage}"{new Html(stage.Succeeded ? "" : " open")}><summary class="stage"><b>{stage.Stage}</b> {Parts.State(stage.State.ToString())} <span class="dim">{(stage.State is StageState.Cached or StageState.Skipped ? Html.None : Parts.Seconds(stage.StartedAt, stage.EndedAt))}</span> <span class="text">{stage.Summary}</span></summary>
+            {(gates.Count == 0 ? Html.None : Parts.Table(["Rule", "Verdict", "Left", "Right", "Why"], gates.Select(g => new[] { Html.Of($"<code>{g.Rule}</code>"), Verdict(g.Verdict), Parts.Number(g.Left), Parts.Number(g.Right), Parts.Text(g.Reason) }), "", "", "Rules of the gate", numbers: [2, 3], dropEmpty: true))}
             {(log.Length == 0 ? Html.Of($"<p class=\"dim\">nothing was run</p>") : Html.Of($"<pre tabindex=\"0\">{log}</pre>"))}
             {(stage.Run is { } own ? Html.Of($"<p>{Parts.Link($"/runs/{own}", "params, metrics and tags of this stage")}</p>") : Html.None)}</details>
             """);

@@ -42,8 +42,8 @@ static class TracePages
             {(fault is not null ? Html.None : page.Traces.Count == 0 && filter.Length > 0 ? Html.Of($"<div class=\"empty\"><p>No trace matches this filter.</p></div>") : Parts.Table(["Trace", "Request", "Response", "State", "Began", "Took", "Assessments", .. chosen is null ? (string[])["Experiment"] : []], page.Traces.Select(t => (Html[])
             [
                 Html.Of($"<a href=\"/traces/{Uri.EscapeDataString(t.Id)}\" dir=\"auto\">{Short(t.Tag("mlflow.traceName") is { Length: > 0 } name ? name : t.Id)}</a>"), Html.Of($"<span dir=\"auto\">{Short(t.RequestPreview ?? "")}</span>"), Html.Of($"<span dir=\"auto\">{Short(t.ResponsePreview ?? "")}</span>"),
-                State(t.State), Parts.Time(RunListPage.Millis(t.Started), now), t.Duration is { } took ? Parts.Bar(took, Math.Max(1, longest), Parts.Took(took)) : Parts.Text("running"), Html.Join(t.Assessments.Where(a => a.Valid).Take(3).Select(a => Html.Of($"{Badge(a)} "))), .. chosen is null ? (Html[])[Parts.Text(names.GetValueOrDefault(t.Experiment) ?? $"{t.Experiment}")] : [],
-            ]), "No trace yet. Any OpenTelemetry or MLflow client sends them:", "mlflow.openai.autolog()   ·   OTLP to /v1/traces", "Traces"))}
+                State(t.State), Parts.Time(RunListPage.Millis(t.Started), now), t.Duration is { } took ? Parts.Bar(took, Math.Max(1, longest), Parts.Took(took)) : Parts.Text("running"), Html.Join(t.Assessments.Where(a => a.Valid).Take(3).Select(a => Html.Of($"{Badge(a)} "))), .. chosen is null ? (Html[])[Parts.Link($"/traces?experiment={t.Experiment}", Parts.Cut(names.GetValueOrDefault(t.Experiment) ?? $"{t.Experiment}", 32))] : [],
+            ]), "No trace yet. Any OpenTelemetry or MLflow client sends them:", "mlflow.openai.autolog()   ·   OTLP to /v1/traces", "Traces", dropEmpty: true))}
             <p class="pager"><span class="pages">{(after is null ? Html.None : Parts.Link($"/traces{(experiment.Length == 0 ? "" : $"?experiment={Uri.EscapeDataString(experiment)}")}", "First page"))}{(page.Next is { } token ? Html.Of($"<a rel=\"next\" href=\"{Next(token)}\">Next →</a>") : Html.None)}</span></p>
             </section>
             """));

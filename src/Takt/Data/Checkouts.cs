@@ -55,6 +55,7 @@ static class Checkouts
         string? last = null;
         foreach (var file in tree.Files)
             if (Path.GetDirectoryName(file.Path) is { Length: > 0 } below && below != last) Directory.CreateDirectory(Path.Combine(folder, last = below));
+        WorkProgress.ToDo(tree.Files.Count, tree.Files.Sum(file => file.Size));
         await Task.Run(() => Parallel.ForEach(tree.Files, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = cancel },
             file => Place(blobs, file, Path.Combine(folder, file.Path))), cancel);
     }
@@ -66,6 +67,7 @@ static class Checkouts
         {
             if (file.Mode == TreeFileMode.Link) File.CreateSymbolicLink(path, System.Text.Encoding.UTF8.GetString(blobs.Bytes(id).GetAwaiter().GetResult()));
             else blobs.Place(id, path, file.Mode == TreeFileMode.Executable);
+            WorkProgress.Done(1, file.Size);
         }
         catch (TaktException e) when (e.Error is TaktError.NotFound or TaktError.Invalid)
         {

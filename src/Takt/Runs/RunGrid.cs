@@ -38,7 +38,7 @@ public sealed class RunGrid(Database database, Workspace workspace = default)
         if (rows.Count == 0) return new RunGridPage(columns?.Where(c => !c.IsPattern).ToList() ?? [], [], false, query.After is not null || query.Before is not null && more);
 
         var ids = Ids(rows);
-        columns = columns is null ? Few(session, ids, fewMetrics, fewParams) : Opened(session, ids, columns);
+        columns = columns is null ? WithParts(session, query, ids, Few(session, ids, fewMetrics, fewParams), fewMetrics, fewParams) : Opened(session, ids, columns);
         if (columns.Count > MostColumns) throw TaktException.Invalid($"{columns.Count} columns are more than the {MostColumns} that a table can have; narrow the patterns");
         var names = session.Query($"select id, name from experiment where id in ({Sql.Join(", ", rows.Select(r => r.Experiment).Distinct().Select(e => (Sql)$"{e}"))})",
             row => KeyValuePair.Create(row.Number(0), row.Text(1))).ToDictionary();
@@ -68,6 +68,14 @@ public sealed class RunGrid(Database database, Workspace workspace = default)
     /// <summary>How many there are, or <paramref name="bound"/> when there are more than that.</summary>
     public long Count(RunGridQuery query, long bound) => database.Read(session =>
         session.Number($"select count(*) from (select 1 from run r where {Where(session, query)} limit {bound}) as counted") ?? 0);
+
+    /// <summary>How many parts each of these runs has, of its own experiment; those without any are left out.</summary>
+    public IReadOnlyDictionary<string, long> Parts(IReadOnlyList<RunGridRow> rows, bool deleted) => rows.Count == 0 ? new Dictionary<string, long>() : database.Read(session =>
+    {
+        var experiments = rows.ToDictionary(r => r.Id, r => r.Experiment, StringComparer.Ordinal);
+        return session.Query($"select parent, experiment, count(*) from run where parent in ({Ids([.. rows])}) and lifecycle = {(deleted ? "deleted" : "active")} group by parent, experiment",
+            row => (Parent: row.Text(0), Experiment: row.Number(1), Count: row.Number(2))).Where(p => experiments[p.Parent] == p.Experiment).ToDictionary(p => p.Parent, p => p.Count, StringComparer.Ordinal);
+    });
 
     /// <summary>The runs by the value of a column, the largest group first.</summary>
     /// <param name="by">A param, a tag, or the attribute status, user_id, experiment or run_name.</param>
@@ -114,6 +122,14 @@ public sealed class RunGrid(Database database, Workspace workspace = default)
         .. session.Query($"select key from run_param where run in ({ids}) group by key order by count(distinct value) > 1 desc, count(*) desc, key limit {parameters}", row => new RunColumn(RunColumnKind.Param, row.Text(0))),
     ];
 
+    /// <summary>A table of parents has the keys of their parts, too, as far as there is room.</summary>
+    static List<RunColumn> WithParts(SqlSession session, RunGridQuery query, Sql ids, List<RunColumn> own, int metrics, int parameters)
+    {
+        if (!query.TopLevel || session.Query($"select id from run where parent in ({ids}) and lifecycle = 'active' limit {KeysOfNewest}", row => row.Text(0)) is not { Count: > 0 } parts) return own;
+        var all = own.Concat(Few(session, Sql.Join(", ", parts.Select(id => (Sql)$"{id}")), metrics, parameters)).Distinct().ToList();
+        return [.. all.Where(c => c.Kind == RunColumnKind.Metric).Take(metrics), .. all.Where(c => c.Kind == RunColumnKind.Param).Take(parameters)];
+    }
+
     static List<RunColumn> Opened(SqlSession session, Sql ids, IReadOnlyList<RunColumn> columns)
     {
         if (!columns.Any(c => c.IsPattern)) return [.. columns.Distinct()];
@@ -155,7 +171,10 @@ public sealed class RunGrid(Database database, Workspace workspace = default)
             1 => $"r.experiment = {query.Experiments[0]} and {query.Experiments[0]} in (select id from experiment where workspace = {workspace})",
             _ => $"r.experiment in (select id from experiment where workspace = {workspace} and id in ({Sql.Join(", ", query.Experiments.Select(e => (Sql)$"{e}"))}))",
         };
-        return $"{within} and r.lifecycle = {(query.Deleted ? "deleted" : "active")} {Sql.Raw(query.TopLevel ? "and r.parent is null" : "")} {SearchSql.Runs(query.Filter, [], session.Dialect).Where}";
+        var lifecycle = query.Deleted ? "deleted" : "active";
+        Sql place = query.Parent is { } parent ? $"and r.parent = {parent}"
+            : query.TopLevel ? $"and (r.parent is null or not exists (select 1 from run above where above.id = r.parent and above.experiment = r.experiment and above.lifecycle = {lifecycle}))" : (Sql)$"";
+        return $"{within} and r.lifecycle = {lifecycle} {place} {SearchSql.Runs(query.Filter, [], session.Dialect).Where}";
     }
 
     /// <summary>One part of the order.</summary>

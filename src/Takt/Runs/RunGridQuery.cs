@@ -17,8 +17,11 @@ public sealed record RunGridQuery
     /// <summary>The deleted ones instead of the active.</summary>
     public bool Deleted { get; init; }
 
-    /// <summary>Without the parts of other runs.</summary>
+    /// <summary>Without the parts of other runs of the same experiment that are there themselves.</summary>
     public bool TopLevel { get; init; }
+
+    /// <summary>Only the parts of this run; null: of any or none.</summary>
+    public string? Parent { get; init; }
 
     /// <summary>Begins behind this run; null: at the start.</summary>
     public string? After { get; init; }

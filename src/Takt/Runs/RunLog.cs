@@ -114,6 +114,31 @@ public sealed class RunLog(Database database, TimeProvider time, Workspace works
             throw Unknown(id);
     });
 
+    /// <summary>Deletes softly, or restores, many at once: all of them or, when one is not there, none.</summary>
+    /// <param name="parts">With the runs below them, however deep.</param>
+    /// <returns>How many have changed, and the time of it (Unix milliseconds), which no other deletion has: <see cref="Undelete"/> takes it.</returns>
+    /// <exception cref="TaktException">NotFound, with every id that is not there.</exception>
+    public Task<(int Changed, long Mark)> SetDeleted(IReadOnlyList<string> ids, bool deleted, bool parts) => database.Write(session =>
+    {
+        var known = Chunks(ids).SelectMany(some => session.Query($"select id from run where id in ({some}) and experiment in (select id from experiment where workspace = {workspace})", row => row.Text(0))).ToHashSet(StringComparer.Ordinal);
+        if (ids.Where(id => !known.Contains(id)).ToList() is { Count: > 0 } missing)
+            throw new TaktException(TaktError.NotFound, missing.Take(5).Select(id => $"Run with id={id} not found").Append(missing.Count > 5 ? $"and {missing.Count - 5} more" : "").Where(line => line.Length > 0).ToList());
+        for (var level = ids; parts && level.Count > 0;)
+            level = Chunks(level).SelectMany(some => session.Query($"select id from run where parent in ({some}) and experiment in (select id from experiment where workspace = {workspace})", row => row.Text(0))).Where(known.Add).ToList();
+        var mark = time.GetUtcNow().ToUnixTimeMilliseconds();
+        while (deleted && session.Number($"select 1 from run where deleted = {mark} limit 1") is not null) mark++;
+        var (from, to) = deleted ? ("active", "deleted") : ("deleted", "active");
+        var changed = Chunks([.. known]).Sum(some => session.Execute($"update run set lifecycle = {to}, deleted = {(deleted ? mark : null)} where lifecycle = {from} and id in ({some})"));
+        return ((int)changed, mark);
+    });
+
+    /// <summary>Restores what was deleted together.</summary>
+    /// <returns>How many.</returns>
+    public async Task<int> Undelete(long mark) => (int)await database.Write(session =>
+        session.Execute($"update run set lifecycle = {"active"}, deleted = null where deleted = {mark} and lifecycle = {"deleted"} and experiment in (select id from experiment where workspace = {workspace})"));
+
+    static IEnumerable<Sql> Chunks(IReadOnlyList<string> ids) => ids.Chunk(500).Select(some => Sql.Join(", ", some.Select(id => (Sql)$"{id}")));
+
     public Task AddInputs(string id, IReadOnlyList<RunInput> inputs, IReadOnlyList<string>? models = null) => database.Write(session =>
     {
         Active(session, id);

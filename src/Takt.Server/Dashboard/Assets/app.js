@@ -18,6 +18,31 @@
     if (event.target.method !== "get") return;
     for (const field of event.target.elements) if (field.name && !field.value && !field.disabled) { field.disabled = true; setTimeout(() => { field.disabled = false; }); }
   });
+  // a drawing or a row of places that is wider than the screen begins where the reader is
+  const middle = (box, part) => { const a = box.getBoundingClientRect(), b = part.getBoundingClientRect(); box.scrollLeft += b.left - a.left - (a.width - b.width) / 2; };
+  for (const here of document.querySelectorAll(".top nav a[aria-current], .drawing .busy")) middle(here.closest("nav, .scroll"), here);
+  document.addEventListener("keydown", event => { if (event.key === " " && event.target.matches("a[role=switch]")) { event.preventDefault(); event.target.click(); } });
+
+  // a part of the page that follows what it tells of, until it is over or the reader pauses
+  const part = document.querySelector("[data-refresh]"), hold = document.getElementById("hold"), held = document.getElementById("held");
+  if (part) {
+    let paused = false;
+    const timer = setInterval(async () => {
+      if (paused || document.hidden || document.querySelector("dialog[open]") || part.contains(document.activeElement)) return;
+      try {
+        const answer = await fetch(location.href);
+        if (!answer.ok) throw new Error();
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(part.id);
+        if (!fresh.dataset.refresh) { clearInterval(timer); location.reload(); return; } // over: what can be done now is another thing
+        const opened = [...part.querySelectorAll("details")].map(d => d.open);
+        part.innerHTML = fresh.innerHTML;
+        [...part.querySelectorAll("details")].forEach((d, i) => { d.open = opened[i] ?? d.open; });
+        part.dataset.news = +(part.dataset.news || 0) + 1;
+        held.textContent = "this page follows the rollout";
+      } catch { held.textContent = "the server does not answer; trying again"; }
+    }, part.dataset.refresh * 1000);
+    hold.addEventListener("click", () => { paused = !paused; hold.textContent = paused ? "Resume updates" : "Pause updates"; hold.setAttribute("aria-pressed", paused); held.textContent = paused ? "paused" : "this page follows the rollout"; });
+  }
   for (const find of document.querySelectorAll(".values .find")) find.addEventListener("input", () => {
     const wanted = find.value.toLowerCase();
     for (const row of find.closest(".values").querySelectorAll("tbody tr")) row.hidden = !row.textContent.toLowerCase().includes(wanted);

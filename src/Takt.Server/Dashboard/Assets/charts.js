@@ -19,13 +19,15 @@
     return values.map(v => { if (v === null) return null; last = last * weight + (1 - weight) * v; seen++; return last / (1 - Math.pow(weight, seen)); });
   }
   const faint = colour => colour.replace(")", " / .25)");
+  const two = n => String(n).padStart(2, "0");
+  const clock = (u, ticks, at, space, step) => { let day = ""; return ticks.map(t => { const d = new Date(t * 1000), date = d.getFullYear() + "-" + two(d.getMonth() + 1) + "-" + two(d.getDate()), time = two(d.getHours()) + ":" + two(d.getMinutes()) + (step < 60 ? ":" + two(d.getSeconds()) : ""), told = step >= 86400 ? date : date === day ? time : time + "\n" + date; day = date; return told; }); };
   function options(plot, data, lines) {
     const rule = ink("--border"), dim = ink("--dim"), side = { stroke: dim, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule, size: 4 }, font: "11px system-ui, sans-serif" };
     const time = axis.value === "time";
     return {
       width: plot.clientWidth - 16, height, legend: { show: runs.length === 1, live: true }, cursor: { drag: { x: true, y: false }, points: { show: runs.length <= 20 } },
       scales: { x: { time }, y: { distr: log.checked ? 3 : 1 } },
-      axes: [{ ...side, size: 34 }, { ...side, size: 58, values: (u, ticks) => ticks.map(t => t === null ? "" : Math.abs(t) >= 1e5 || t !== 0 && Math.abs(t) < 1e-3 ? t.toExponential(1) : +t.toPrecision(5)) }],
+      axes: [{ ...side, size: 34, ...(time ? { values: clock, space: 76, size: 44 } : {}) }, { ...side, size: 58, values: (u, ticks) => ticks.map(t => t === null ? "" : Math.abs(t) >= 1e5 || t !== 0 && Math.abs(t) < 1e-3 ? t.toExponential(1) : +t.toPrecision(5)) }],
       series: [{ label: axis.value }].concat(lines), hooks: { setSelect: [u => { if (u.select.width > 4) load(plot, u.posToVal(u.select.left, "x"), u.posToVal(u.select.left + u.select.width, "x")); }] },
     };
   }

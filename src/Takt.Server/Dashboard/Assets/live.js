@@ -8,9 +8,10 @@
     const names = Object.keys(rows);
     if (!chart || chart.series.length !== names.length + 1) {
       if (chart) chart.destroy();
+      const two = n => String(n).padStart(2, "0"), clock = (u, ticks) => ticks.map(t => { const d = new Date(t * 1000); return two(d.getHours()) + ":" + two(d.getMinutes()) + ":" + two(d.getSeconds()); });
       const axis = { stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule } };
-      chart = new uPlot({ width: box.clientWidth, height: 220, scales: { x: { range: () => [times[times.length - 1] - span, times[times.length - 1]] }, y: { range: (u, low, high) => [0, Math.max(1, high * 1.1)] } }, axes: [axis, axis],
-        series: [{}].concat(names.map((name, i) => ({ label: name, stroke: colours[i % colours.length], width: 2, points: { show: false } }))) }, [times].concat(names.map(n => rows[n])), box);
+      chart = new uPlot({ width: box.clientWidth, height: 220, scales: { x: { range: () => [times[times.length - 1] - span, times[times.length - 1]] }, y: { range: (u, low, high) => [0, Math.max(1, high * 1.1)] } }, axes: [{ ...axis, space: 90, values: clock }, axis], legend: { live: false },
+        series: [{ label: "Time" }].concat(names.map((name, i) => ({ label: name, stroke: colours[i % colours.length], width: 2, points: { show: false } }))) }, [times].concat(names.map(n => rows[n])), box);
     } else chart.setData([times].concat(names.map(n => rows[n])));
   }
   new EventSource("/live").onmessage = event => {

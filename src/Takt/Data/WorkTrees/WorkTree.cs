@@ -102,6 +102,26 @@ public sealed record WorkTree(string Root, string State)
         PathChange Of(string what, byte[] path) => new(what, $"{tracked.Path}/{Encoding.UTF8.GetString(path)}");
     }
 
+    /// <summary>Files and bytes below a path, for who wants to know how much <see cref="Take"/> has before it; what can't be looked into counts as nothing.</summary>
+    public (long Files, long Bytes) Size(string path, CancellationToken cancel)
+    {
+        var (files, bytes) = (0L, 0L);
+        try
+        {
+            if (!Directory.Exists(Full(path))) return FileStat.OfLink(Full(path)) is { } stat ? (1, stat.Size) : (0, 0);
+            foreach (var file in FolderScan.Files(Full(path)))
+            {
+                cancel.ThrowIfCancellationRequested();
+                (files, bytes) = (files + 1, bytes + file.Stat.Size);
+            }
+        }
+        catch (Exception e) when (e is TaktException or IOException or UnauthorizedAccessException or OperationCanceledException)
+        {
+            // the one that takes them tells what is wrong
+        }
+        return (files, bytes);
+    }
+
     /// <summary>Brings a folder or file into the store as it is now. Files whose stat is noted are not read.</summary>
     /// <returns>The root of its tree, or the file; with the number of files and bytes.</returns>
     /// <param name="doubtful">Told each table or archive, newly taken, that is damaged or cut off: it is stored as it is.</param>
@@ -229,6 +249,7 @@ public sealed record WorkTree(string Root, string State)
             last = folder;
         }
         var faults = new List<string>();
+        WorkProgress.ToDo(wanted.Count, wanted.Sum(file => file.Size));
         try
         {
             await Parallel.ForEachAsync(runs, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = cancel }, (run, _) =>
@@ -241,6 +262,7 @@ public sealed record WorkTree(string Root, string State)
                     {
                         if (run.Fresh) Make(blobs, wanted[i], path);
                         else Put(blobs, wanted[i], path);
+                        WorkProgress.Done(1, wanted[i].Size);
                     }
                     catch (TaktException e) when (e.Error is TaktError.NotFound or TaktError.Invalid)
                     {

@@ -99,6 +99,7 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
         var at = 0;
         foreach (var (path, stat, tag, fault, known) in batch.Files)
         {
+            WorkProgress.Done(1, stat.Size);
             if (path is null) taken(tag, new TakenFile(known, stat, null));
             else if (fault is not null) _faults.Add(fault);
             else taken(tag, new TakenFile(batch.Batch!.Pieces[at++].Id, stat, batch.ReadAt));
@@ -163,7 +164,11 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
                 return null;
             }
             var id = before.Size >= writer.Config.LooseFrom && WeightEndings.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase) ? TakeWhole(path) : TakeInChunks(path);
-            if (FileStat.OfLink(path) == before) return new TakenFile(id, before, readAt);
+            if (FileStat.OfLink(path) == before)
+            {
+                WorkProgress.Done(1, 0);
+                return new TakenFile(id, before, readAt);
+            }
         }
         _faults.Add(Changing(path));
         return null;
@@ -189,7 +194,11 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
                 using var batch = task.GetAwaiter().GetResult();
                 writer.Add(batch);
                 batch.Hashed.GetAwaiter().GetResult();
-                foreach (ref readonly var piece in batch.Pieces) list.Add(piece.Id, piece.Length);
+                foreach (ref readonly var piece in batch.Pieces)
+                {
+                    list.Add(piece.Id, piece.Length);
+                    WorkProgress.Done(0, piece.Length);
+                }
             }
         }
         catch

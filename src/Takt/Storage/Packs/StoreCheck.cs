@@ -11,6 +11,7 @@ static class StoreCheck
     {
         store.Refresh();
         var faults = new List<string>(store.DamagedPacks);
+        if (data) WorkProgress.ToDo(store.Packs().Sum(pack => (long)pack.Index.Count), store.Packs().Sum(pack => Enumerable.Range(0, pack.Index.Count).Sum(at => (long)pack.Index[at].Stored)));
         foreach (var pack in store.Packs())
         {
             cancel.ThrowIfCancellationRequested();
@@ -31,8 +32,10 @@ static class StoreCheck
         if (data)
             await foreach (var blob in store.Whole.List(cancel))
             {
+                WorkProgress.ToDo(1, blob.Length);
                 await using var content = await store.Whole.Open(blob.Id, cancel);
                 if (Digest.FromHash(await SHA256.HashDataAsync(content, cancel)) != blob.Id) faults.Add($"the file of {blob.Id} in loose/ holds other bytes; restore it from a backup, or delete it and add it again");
+                WorkProgress.Done(1, blob.Length);
             }
         return faults;
     }
@@ -47,6 +50,7 @@ static class StoreCheck
             {
                 if (entry.Offset != next) throw TaktException.Invalid($"'{PackFormat.PackName(pack.Id)}' has a gap at byte {next}");
                 next = entry.Offset + PackFormat.RecordHead + entry.Stored;
+                WorkProgress.Done(1, entry.Stored);
                 var content = pack.Read(entry);
                 var id = entry.Kind == RecordKind.Bytes ? ContentId.Of(content) : Whole(store, ChunkList.Parse(content, entry.Id));
                 if (id != entry.Id) throw TaktException.Invalid($"{entry.Id} in '{PackFormat.PackName(pack.Id)}' at byte {entry.Offset} is other content");
