@@ -16,6 +16,7 @@ command -v git-lfs >/dev/null 2>&1 || missing="$missing git-lfs"
 for program in radosgw ceph-osd ceph-mon jq curl; do command -v $program >/dev/null 2>&1 || missing="$missing $program"; done
 /usr/bin/python3 -c 'import sklearn, pandas' >/dev/null 2>&1 || missing="$missing python3 python3-sklearn python3-pandas"
 command -v ceph >/dev/null 2>&1 || missing="$missing ceph-common"
+/usr/bin/python3 -c 'import grpc, google.protobuf' 2>/dev/null || missing="$missing python3-grpcio python3-protobuf"
 if [ -n "$missing" ]; then
     command -v apt-get >/dev/null 2>&1 || { echo "test.sh: install these first (no apt-get here):$missing" >&2; exit 1; }
     sudo=""; [ "$(id -u)" = 0 ] || sudo=sudo

@@ -40,6 +40,18 @@ sealed class ServedModel : IAsyncDisposable
         await Server.App.Models.Register(new RegisterModel("m", package, null, null, [], new Dictionary<string, string>(), new Dictionary<string, double>()));
     }
 
+    /// <summary>A model of these inputs (FP64), served as an endpoint of its own name.</summary>
+    public async Task Train(string name, string[] inputs)
+    {
+        var random = new Random(1);
+        var columns = inputs.Append("y").Select(input => input == "y" ? Column.Of("y", Enumerable.Range(0, 300).Select(i => i % 2L).ToArray()) : Column.Of(input, Enumerable.Range(0, 300).Select(i => (i % 2) + random.NextDouble()).ToArray())).ToList();
+        var package = Directory.CreateDirectory(Path.Combine(_folder, name)).FullName;
+        new LightGbmTrainer().Train(new TrainingRequest("binary", "y", null, [], new Dictionary<string, double> { ["trees"] = 5 }, 1), new Table(columns), package, TextWriter.Null, default);
+        await Server.App.Models.Register(new RegisterModel(name, package, null, null, [], new Dictionary<string, string>(), new Dictionary<string, double>()));
+        await Server.App.Deployments.Deploy(new DeploymentSpec(name, [1], TimeSpan.Zero, 0, [], null, true, null), $"{name}@1");
+        await Ready(name);
+    }
+
     public async Task Ready(string endpoint)
     {
         while (Server.App.Router.Find(endpoint) is null) await Task.Delay(20);

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Diagnostics;
 using System.IO.Compression;
 using System.Net;
 using System.Runtime.InteropServices;
@@ -337,6 +338,25 @@ public sealed class GrpcTests(GrpcTests.Fixture fixture) : IClassFixture<GrpcTes
         await old.RequestStream.WriteAsync(new Grpc.Reflection.V1Alpha.ServerReflectionRequest { ListServices = "" });
         Assert.True(await old.ResponseStream.MoveNext());
         Assert.Equal(services, old.ResponseStream.Current.ListServicesResponse.Service.Select(s => s.Name).Order(StringComparer.Ordinal));
+    }
+
+    /// <summary>gRPC's C core speaks here, not .NET: it knows nothing of the protocol but what reflection tells.</summary>
+    [Fact]
+    public async Task A_foreign_client_finds_its_way_by_reflection_and_is_answered()
+    {
+        var start = new ProcessStartInfo("/usr/bin/python3") { RedirectStandardOutput = true, RedirectStandardError = true, ArgumentList = { "-B", Path.Combine(AppContext.BaseDirectory, "OpenInference", "foreign_client.py"), _model.Server.GrpcAddress!.Authority } };
+        using var python = Process.Start(start)!;
+        var faults = python.StandardError.ReadToEndAsync();
+        var lines = (await python.StandardOutput.ReadToEndAsync()).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        await python.WaitForExitAsync();
+        Assert.True(python.ExitCode == 0, await faults);
+        var scores = Convert.ToHexString((await _client.ModelInferAsync(Raw("1"))).RawOutputContents[0].Span).ToLowerInvariant();
+        Assert.Equal([
+            "services grpc.health.v1.Health grpc.reflection.v1.ServerReflection grpc.reflection.v1alpha.ServerReflection inference.GRPCInferenceService",
+            $"raw 42 {scores}", $"contents 42 {scores}", $"gzip 42 {scores}",
+            "unknown model: NOT_FOUND no model is served as 'nope'", "unknown method: UNIMPLEMENTED",
+            $"stream 1 {scores}", "stream 2 error unknown input 'xx'", $"stream 3 {scores}",
+        ], lines);
     }
 
     [Fact]

@@ -7,6 +7,8 @@ public sealed class OpenInferenceTests : IAsyncLifetime
 {
     const string Good = """{"id":"42","inputs":[{"name":"x","shape":[2],"datatype":"FP64","data":[0.1,0.9]},{"name":"c","shape":[2,1],"datatype":"BYTES","data":[["a"],["b"]]}]}""";
 
+    static readonly long Iterations = Environment.GetEnvironmentVariable("TAKT_FUZZ") is { Length: > 0 } n ? long.Parse(n) : 20_000;
+
     ServedModel _model = null!;
 
     public async ValueTask InitializeAsync() => _model = await ServedModel.Start();
@@ -97,7 +99,7 @@ public sealed class OpenInferenceTests : IAsyncLifetime
         {
             Assert.Equal(TaktError.Invalid, e.Error);
         }
-    }, iter: 20_000);
+    }, iter: Iterations);
 
     [Fact]
     public async Task A_challenger_that_refuses_what_the_champion_takes_is_rolled_back_and_no_client_notices()
@@ -128,6 +130,56 @@ public sealed class OpenInferenceTests : IAsyncLifetime
     }
 
     [Fact]
+    public void A_body_with_raw_tensors_changed_at_any_place_is_read_or_refused_and_never_a_bug()
+    {
+        const string Header = """{"inputs":[{"name":"x","shape":[2],"datatype":"FP64","parameters":{"binary_data_size":16}},{"name":"c","shape":[2],"datatype":"BYTES","parameters":{"binary_data_size":10}}],"outputs":[{"name":"probability","parameters":{"binary_data":true}}]}""";
+        byte[] whole = [.. System.Text.Encoding.UTF8.GetBytes(Header), .. BitConverter.GetBytes(0.1), .. BitConverter.GetBytes(0.9), 1, 0, 0, 0, (byte)'a', 1, 0, 0, 0, (byte)'b'];
+        var signature = _model.Server.App.Router.Find("m")!.Champion.Model!.Signature;
+        Assert.Equal(2, Takt.Server.Protocols.OpenInference.InferRequest.Parse(whole, Header.Length).ToTable(whole, signature).Rows);
+        Gen.Select(Gen.Int[0, whole.Length - 1], Gen.Byte, Gen.Int[0, 2], Gen.Int[-2, 2]).Sample((at, value, how, header) =>
+        {
+            byte[] body = how switch { 0 => [.. whole[..at], value, .. whole[(at + 1)..]], 1 => [.. whole[..at], value, .. whole[at..]], _ => [.. whole[..at], .. whole[(at + 1)..]] };
+            try
+            {
+                var request = Takt.Server.Protocols.OpenInference.InferRequest.Parse(body, Header.Length + header);
+                request.ToTable(body, signature);
+                request.RequireOutputs(signature);
+            }
+            catch (TaktException e)
+            {
+                Assert.Equal(TaktError.Invalid, e.Error);
+            }
+        }, iter: Iterations);
+    }
+
+    [Fact]
+    public async Task A_raw_body_is_the_values_of_the_models_inputs_and_is_answered_raw()
+    {
+        var refused = await PostRaw("m", new byte[8]);
+        Assert.Equal(400, (int)refused.StatusCode);
+        Assert.Contains("this model takes x (FP64), c (BYTES)", await refused.Content.ReadAsStringAsync());
+        await _model.Train("numbers", ["x", "z"]);
+        await _model.Train("one", ["x"]);
+        foreach (var (endpoint, bytes, rows) in (IEnumerable<(string, byte[], int)>)[("numbers", Raw(0.1, 0.9, 0.9, 0.1, 0.5, 0.5), 3), ("one", Raw(0.1, 0.9), 2)])
+        {
+            using var answer = await PostRaw(endpoint, bytes);
+            Assert.Equal(200, (int)answer.StatusCode);
+            var body = await answer.Content.ReadAsByteArrayAsync();
+            var header = int.Parse(answer.Headers.GetValues("Inference-Header-Content-Length").Single());
+            Assert.Equal(rows * 8, JsonNode.Parse(body.AsSpan(0, header))!["outputs"]![0]!["parameters"]!["binary_data_size"]!.GetValue<int>());
+            Assert.Equal(rows * 8, body.Length - header);
+            foreach (var cut in (int[])[0, 1, bytes.Length - 1]) Assert.Equal(400, (int)(await PostRaw(endpoint, bytes[..cut])).StatusCode);
+        }
+        static byte[] Raw(params double[] values) => values.SelectMany(BitConverter.GetBytes).ToArray();
+        async Task<HttpResponseMessage> PostRaw(string endpoint, byte[] body)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, $"/v2/models/{endpoint}/infer") { Content = new ByteArrayContent(body) };
+            request.Headers.Add("Inference-Header-Content-Length", "0");
+            return await _model.Http.SendAsync(request);
+        }
+    }
+
+    [Fact]
     public void The_short_way_and_the_long_way_read_the_same() => Gen.Select(Gen.Int[0, Good.Length - 1], Gen.Char["{}[]\",:0-1eabx\\."], Gen.Int[0, 2]).Sample((at, c, how) =>
     {
         var text = how switch { 0 => Good[..at] + c + Good[(at + 1)..], 1 => Good[..at] + c + Good[at..], _ => Good[..at] + Good[(at + 1)..] };
@@ -146,7 +198,7 @@ public sealed class OpenInferenceTests : IAsyncLifetime
         model.Rows!.Score(batch.Matrix, batch.Rows, batch.Scores);
         Assert.Equal(model.Predict(table).Columns[0].Numbers, batch.Scores.ToArray());
         batch.GiveBack();
-    }, iter: Environment.GetEnvironmentVariable("TAKT_FUZZ") is { Length: > 0 } n ? long.Parse(n) : 20_000);
+    }, iter: Iterations);
 
     [Fact]
     public async Task The_short_way_logs_what_the_long_way_logs()

@@ -93,6 +93,13 @@ public sealed class ScoringTests : IAsyncLifetime
         }
         Assert.NotNull(JsonNode.Parse((await _model.Post("/v1/models/m:predict", """{"inputs":{"x":[0.1],"c":["a"]}}""")).Body)!["outputs"]);
         Assert.Equal("AVAILABLE", JsonNode.Parse(await _model.Http.GetStringAsync("/v1/models/m"))!["model_version_status"]![0]!["state"]!.GetValue<string>());
+        var rows = JsonNode.Parse((await _model.Post("/v1/models/m:predict", """{"signature_name":"serving_default","instances":[{"x":0.1,"c":{"b64":"YQ=="}}]}""")).Body)!["predictions"]!.ToJsonString();
+        Assert.Equal(rows, JsonNode.Parse((await _model.Post("/v1/models/m:predict", """{"inputs":{"x":[0.1],"c":["a"]}}""")).Body)!["outputs"]!.ToJsonString());
+        Assert.Equal(400, (await _model.Post("/v1/models/m:predict", """{"instances":[{"x":0.1,"c":{"b64":"?"}}]}""")).Status);
+        Assert.Contains("signature key \"other\" not found", JsonNode.Parse((await _model.Post("/v1/models/m:predict", """{"signature_name":"other","instances":[{"x":0.1,"c":"a"}]}""")).Body)!["error"]!.GetValue<string>(), StringComparison.OrdinalIgnoreCase);
+        var metadata = JsonNode.Parse(await _model.Http.GetStringAsync("/v1/models/m/metadata"))!;
+        Assert.Equal("DT_DOUBLE", metadata["metadata"]!["signature_def"]!["signature_def"]!["serving_default"]!["inputs"]!["x"]!["dtype"]!.GetValue<string>());
+        Assert.Equal(404, (int)(await _model.Http.GetAsync("/v1/models/none/metadata")).StatusCode);
         var (bad, error) = await _model.Post("/v1/models/m:predict", """{"instances":[{"x":0.1}],"inputs":{}}""");
         Assert.Equal(400, bad);
         Assert.NotNull(JsonNode.Parse(error)!["error"]);

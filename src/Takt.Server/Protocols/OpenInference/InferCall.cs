@@ -137,7 +137,8 @@ static class InferCall
 
     static async Task Long(HttpContext http, TaktApp app, string model, string? version, ReadOnlyMemory<byte> body)
     {
-        var request = InferRequest.Parse(body.Span, Header(http.Request));
+        var header = Header(http.Request);
+        var request = header == 0 ? InferRequest.OfValues() : InferRequest.Parse(body.Span, header);
         var answer = await Ask(http, app, model, version, request, body, http.RequestAborted);
         var response = http.Response;
         var tensors = answer.Tensors?.Where(t => request.IsBinary(t.Name)).ToList() ?? [];
@@ -175,12 +176,12 @@ static class InferCall
             : app.Router.AskOne(OpenInferenceApi.Enter(OpenInferenceApi.Require(app, model, version)), Asked);
     }
 
-    /// <summary>How much of the body is JSON; -1: all.</summary>
+    /// <summary>How much of the body is JSON; -1: all; 0: nothing, it is the values alone.</summary>
     static int Header(HttpRequest request)
     {
         if (!request.Headers.TryGetValue(InferRequest.HeaderLength, out var text)) return -1;
         if (!int.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var length)) throw TaktException.Invalid($"{InferRequest.HeaderLength} must be a number of bytes, not '{text}'");
-        return length > 0 ? length : throw TaktException.Invalid("a raw body without a JSON header is not supported: the model's inputs must be named");
+        return length;
     }
 
     static async Task<(byte[] Buffer, int Length)> ReadBody(HttpRequest request)

@@ -71,10 +71,16 @@ sealed class InferRequest
         return request;
     }
 
+    /// <summary>A body that is values and nothing else, Triton's raw binary request: which and how many follows from the model. The answer is raw as well.</summary>
+    public static InferRequest OfValues() => new() { _isValues = true, BinaryOutput = true };
+
+    bool _isValues;
+
     /// <summary>The tensors as the columns of the signature.</summary>
     /// <exception cref="TaktException">Invalid, with every fault: a wrong name, datatype, shape or value.</exception>
     public Table ToTable(ReadOnlySpan<byte> body, Signature signature)
     {
+        if (_isValues) return ValuesAlone(body, signature);
         var faults = new List<string>();
         foreach (var twice in _inputs.GroupBy(i => i.Name).Where(g => g.Count() > 1)) faults.Add($"input '{twice.Key}' is given {twice.Count()} times");
         if (_inputs is [{ Shape: [_, > 1] } matrix] && signature.Inputs.All(f => f.Name != matrix.Name)) return Matrix(body, matrix, signature);
@@ -196,6 +202,27 @@ sealed class InferRequest
             for (var row = 0; row < rows; row++) values[row] = flat.Numbers[(row * (int)features) + f];
             return Column.Of(field.Name, values);
         }).ToList());
+    }
+
+    /// <summary>Of the one input; or row by row of all, where they are of one datatype. A text is the whole body: one row, without a length in front.</summary>
+    static Table ValuesAlone(ReadOnlySpan<byte> body, Signature signature)
+    {
+        var inputs = signature.Inputs;
+        var dataType = DataType(inputs[0].Type);
+        if (inputs.Count > 1 && (dataType == "BYTES" || inputs.Any(f => DataType(f.Type) != dataType)))
+            throw TaktException.Invalid($"a raw body ({HeaderLength}: 0) holds one input, or several of one datatype of numbers; this model takes {string.Join(", ", inputs.Select(f => $"{f.Name} ({DataType(f.Type)})"))}: put a JSON header before the values");
+        if (dataType == "BYTES")
+        {
+            if (!System.Text.Unicode.Utf8.IsValid(body)) throw TaktException.Invalid($"the raw body, which is the text of input '{inputs[0].Name}', is no UTF-8");
+            return new Table([Column.Of(inputs[0].Name, [System.Text.Encoding.UTF8.GetString(body)])]);
+        }
+        var row = BinaryTensor.SizeOf(dataType) * inputs.Count;
+        if (body.Length % row != 0) throw TaktException.Invalid($"the raw body has {body.Length} bytes; a row of {inputs.Count} {dataType} has {row}");
+        var rows = body.Length / row;
+        if (rows is < 1 or > MostRows) throw TaktException.Invalid($"the raw body has {rows} rows; 1 to {MostRows} are allowed");
+        if (inputs.Count > 1) return Matrix(body, new Tensor("raw_input", dataType, [rows, inputs.Count], 0, body.Length), signature);
+        var faults = new List<string>();
+        return Values(body, new Tensor(inputs[0].Name, dataType, [rows], 0, body.Length), inputs[0], rows, faults) is { } column ? new Table([column]) : throw new TaktException(TaktError.Invalid, faults);
     }
 
     /// <summary>The raw tensors stand behind the JSON in the order of the inputs.</summary>

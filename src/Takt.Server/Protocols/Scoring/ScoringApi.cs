@@ -18,6 +18,8 @@ public static class ScoringApi
 {
     const long MostBytes = 64 << 20;
 
+    const string DefaultSignature = "serving_default";
+
     public static void MapScoring(this IEndpointRouteBuilder routes, TaktApp app)
     {
         routes.MapPost("/endpoints/{endpoint}/invocations", (HttpContext http, string endpoint) => Invocations(http, app, endpoint));
@@ -28,6 +30,8 @@ public static class ScoringApi
         routes.MapGet("/ping", () => Results.Text("\n", "application/json", statusCode: app.Router.Endpoints.Count > 0 ? 200 : 404));
         routes.MapPost("/v1/models/{model}:predict", (HttpContext http, string model) => Predict(http, app, model, null));
         routes.MapPost("/v1/models/{model}/versions/{version}:predict", (HttpContext http, string model, string version) => Predict(http, app, model, version));
+        foreach (var path in (string[])["/v1/models/{model}/metadata", "/v1/models/{model}/versions/{version}/metadata"])
+            routes.MapGet(path, (string model, string? version) => Metadata(app, model, version));
         routes.MapGet("/v1/models/{model}/versions/{version}", (string model, string version) => Status(app, model, version) ?? Error(404, $"no model '{model}' with version {version} is served"));
     }
 
@@ -92,11 +96,13 @@ public static class ScoringApi
             var root = json.RootElement;
             var instances = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("instances", out _);
             if (root.ValueKind != JsonValueKind.Object || instances == root.TryGetProperty("inputs", out _)) throw TaktException.Invalid("the request must be an object with either 'instances' or 'inputs'");
+            if (root.TryGetProperty("signature_name", out var wanted) && (wanted.ValueKind != JsonValueKind.String || wanted.GetString() is not ("" or DefaultSignature)))
+                throw TaktException.Invalid($"Serving signature key {wanted.GetRawText()} not found; there is \"{DefaultSignature}\"");
             Table Read(Slot slot) => ScoringRequest.Json(root, slot.Model!.Signature);
             var answer = version is null ? await app.Router.Ask(model, Read, null, http.RequestAborted, http.StickyKey(app, model))
                 : await app.Router.AskOne(OpenInference.OpenInferenceApi.Enter(OpenInference.OpenInferenceApi.Require(app, model, version)), Read, null, http.RequestAborted);
             http.Response.Headers["x-takt-prediction-id"] = answer.Id;
-            return Json(200, new JsonObject { [instances ? "predictions" : "outputs"] = Rows(answer) });
+            return Json(200, new JsonObject { [instances ? "predictions" : "outputs"] = instances || answer.Outputs.Columns.Count == 1 ? Rows(answer) : Columns(answer) });
         }
         catch (TaktException e)
         {
@@ -121,6 +127,55 @@ public static class ScoringApi
             }
         }
         return rows;
+    }
+
+    /// <summary>The column format of several outputs: a list of values for each.</summary>
+    static JsonObject Columns(Answer answer)
+    {
+        var columns = new JsonObject();
+        foreach (var column in answer.Outputs.Columns) columns[column.Name] = new JsonArray([.. Enumerable.Range(0, column.Length).Select(row => Value(column, row))]);
+        return columns;
+    }
+
+    /// <summary>TensorFlow Serving's description of a model's one signature.</summary>
+    static IResult Metadata(TaktApp app, string model, string? version)
+    {
+        try
+        {
+            var slot = OpenInference.OpenInferenceApi.Require(app, model, version);
+            if (slot.Model?.Signature is not { } signature) return Error(404, $"'{model}' is an LLM deployment; it has no signature");
+            var definition = new JsonObject { ["inputs"] = Tensors(signature.Inputs), ["outputs"] = Tensors(signature.Outputs), ["method_name"] = "tensorflow/serving/predict" };
+            return Json(200, new JsonObject
+            {
+                ["model_spec"] = new JsonObject { ["name"] = model, ["signature_name"] = "", ["version"] = slot.Version },
+                ["metadata"] = new JsonObject { ["signature_def"] = new JsonObject { ["signature_def"] = new JsonObject { [DefaultSignature] = definition } } },
+            });
+        }
+        catch (TaktException e)
+        {
+            return Error(OpenInference.InferCall.Status(e.Error), string.Join("; ", e.Faults));
+        }
+    }
+
+    static JsonObject Tensors(IReadOnlyList<Models.Field> fields)
+    {
+        var tensors = new JsonObject();
+        foreach (var field in fields)
+            tensors[field.Name] = new JsonObject
+            {
+                ["dtype"] = field.Type switch
+                {
+                    Models.FieldType.Boolean => "DT_BOOL",
+                    Models.FieldType.Integer => "DT_INT32",
+                    Models.FieldType.Long or Models.FieldType.Datetime => "DT_INT64",
+                    Models.FieldType.Float => "DT_FLOAT",
+                    Models.FieldType.Double => "DT_DOUBLE",
+                    _ => "DT_STRING",
+                },
+                ["tensor_shape"] = new JsonObject { ["dim"] = new JsonArray(new JsonObject { ["size"] = "-1", ["name"] = "" }), ["unknown_rank"] = false },
+                ["name"] = $"{field.Name}:0",
+            };
+        return tensors;
     }
 
     static JsonNode? Value(Column column, int row) => column.IsMissing(row) ? null : column.Type switch

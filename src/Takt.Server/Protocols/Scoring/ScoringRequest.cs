@@ -34,7 +34,7 @@ static class ScoringRequest
             return form == "dataframe_split" ? Split(value, signature) : value.ValueKind switch
             {
                 JsonValueKind.Object when form == "inputs" => Columns(value, signature),
-                JsonValueKind.Array when value.GetArrayLength() > 0 && value[0].ValueKind == JsonValueKind.Object => Records(value, signature),
+                JsonValueKind.Array when value.GetArrayLength() > 0 && value[0].ValueKind == JsonValueKind.Object && !IsBase64(value[0]) => Records(value, signature),
                 JsonValueKind.Array when form != "dataframe_records" => Positions(value, signature, signature.Inputs.Select(f => f.Name).ToList(), form),
                 _ => throw TaktException.Invalid($"{form} must hold {(form == "dataframe_records" ? "a list of records" : form == "inputs" ? "a list of rows, or a list of values per input" : "a list of rows or records")}"),
             };
@@ -177,6 +177,13 @@ static class ScoringRequest
         return lines;
     }
 
+    /// <summary>TensorFlow Serving's form of a text as bytes: <c>{"b64": "…"}</c>.</summary>
+    static bool IsBase64(JsonElement value) => value.ValueKind == JsonValueKind.Object && value.TryGetProperty("b64", out var text) && text.ValueKind == JsonValueKind.String && value.EnumerateObject().Count() == 1;
+
+    /// <returns>Null: it is no Base64 of UTF-8.</returns>
+    static string? Text(JsonElement base64) =>
+        base64.GetProperty("b64").TryGetBytesFromBase64(out var bytes) && System.Text.Unicode.Utf8.IsValid(bytes) ? Encoding.UTF8.GetString(bytes) : null;
+
     /// <summary>Columns of a signature, filled value by value.</summary>
     sealed class Builder
     {
@@ -219,7 +226,7 @@ static class ScoringRequest
                 double[] numbers => value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out numbers[row]) && double.IsFinite(numbers[row]),
                 long[] integers => value.ValueKind == JsonValueKind.Number && (value.TryGetInt64(out integers[row]) || (value.TryGetDouble(out var whole) && Whole(whole, out integers[row]))) || (value.ValueKind == JsonValueKind.String && Time(place, value.GetString()!, out integers[row])),
                 bool[] booleans => (booleans[row] = value.ValueKind == JsonValueKind.True) || value.ValueKind == JsonValueKind.False,
-                string?[] texts => value.ValueKind == JsonValueKind.String && (texts[row] = value.GetString()) is not null,
+                string?[] texts => (texts[row] = value.ValueKind == JsonValueKind.String ? value.GetString() : IsBase64(value) ? Text(value) : null) is not null,
                 _ => false,
             };
             Note(fits, row, place, value.ValueKind is JsonValueKind.Object or JsonValueKind.Array ? value.ValueKind.ToString().ToLowerInvariant() : value.GetRawText());
