@@ -188,6 +188,35 @@ public sealed class GrpcCodecTests : IAsyncLifetime
         }
     }
 
+    [Fact]
+    public void No_memory_is_taken_for_values_that_a_short_message_only_claims_to_have()
+    {
+        const int Most = 1 << 20;
+        var wide = new Signature(Enumerable.Range(0, 500).Select(i => new Field($"f{i}", FieldType.Double)).ToList(), [new Field("y", FieldType.Double)]);
+        var texts = new Signature([new Field("s", FieldType.String)], wide.Outputs);
+        var scorer = new Sums();
+        foreach (var raw in (bool[])[true, false])
+            foreach (var (name, dataType, shape, signature) in (IEnumerable<(string, string, long[], Signature)>)[("input__0", "FP64", [100_000, 500], wide), ("f0", "FP64", [100_000], wide), ("s", "BYTES", [100_000], texts), ("a", "FP64", [100_000], wide)])
+            {
+                var request = new ModelInferRequest { Inputs = { new Input { Name = name, Datatype = dataType, Shape = { shape } } } };
+                if (raw) request.RawInputContents.Add(ByteString.CopyFrom(1, 2));
+                var bytes = request.ToByteArray();
+                Claims(() => Read(bytes, signature));
+                Claims(() => Assert.False(TabularMessage.TryScan(bytes, out var parts) && RowBatch.Take() is var batch && TabularMessage.TryRead(bytes, parts, scorer, batch)));
+                var json = System.Text.Encoding.UTF8.GetBytes($$"""{"inputs":[{"name":"{{name}}","shape":[{{string.Join(',', shape)}}],"datatype":"{{dataType}}","data":[]}]}""");
+                Claims(() => Assert.Throws<TaktException>(() => InferRequest.Parse(json).ToTable(json, signature)));
+                Claims(() => Assert.False(TabularRequest.TryRead(json, scorer, RowBatch.Take(), out _)));
+            }
+
+        static void Claims(Action read)
+        {
+            read(); // compiled, and what is made once is made
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            read();
+            Assert.True(GC.GetAllocatedBytesForCurrentThread() - before < Most, $"{GC.GetAllocatedBytesForCurrentThread() - before} bytes");
+        }
+    }
+
     static void Read(byte[] bytes, Signature signature)
     {
         try

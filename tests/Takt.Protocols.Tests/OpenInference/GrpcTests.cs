@@ -405,7 +405,7 @@ public sealed class GrpcTests(GrpcTests.Fixture fixture) : IClassFixture<GrpcTes
         var client = new GRPCInferenceService.GRPCInferenceServiceClient(channel);
         await own.Register("second", seed: 2, extra: false);
         await own.Server.App.Deployments.Deploy(new DeploymentSpec("m", [0.5, 1], TimeSpan.FromHours(1), 100_000, [], null, true, null, Sticky: "header X-User"), "m@2");
-        while (own.Server.App.Router.Find("m")!.Challenger is null) await Task.Delay(20);
+        while (own.Server.App.Router.Find("m") is not { Challenger: not null, Share: > 0, Sticky: not null }) await Task.Delay(20);
         var seen = new HashSet<string>();
         for (var user = 0; user < 12; user++)
         {

@@ -137,7 +137,7 @@ static class BinaryTensor
 
     static Column? Texts(ReadOnlySpan<byte> raw, InferRequest.Tensor tensor, Field field, int count, List<string> faults)
     {
-        var texts = new string?[count];
+        var texts = new string?[Math.Min(count, raw.Length / 4)]; // a value has four bytes at least: no room is made for what can't be there
         for (var i = 0; i < count; i++)
         {
             if (raw.Length < 4 || BinaryPrimitives.ReadUInt32LittleEndian(raw) is var length && length > (uint)(raw.Length - 4))

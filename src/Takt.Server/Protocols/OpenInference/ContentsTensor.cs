@@ -37,7 +37,7 @@ static class ContentsTensor
             faults.Add($"input '{tensor.Name}': {tensor.DataType} has no field in contents; send all inputs in raw_input_contents");
             return null;
         }
-        var values = new Values(tensor, field, count);
+        var values = new Values(tensor, field, count, Math.Min(count, contents.Length)); // a value has a byte at least: no room is made for what can't be there
         try
         {
             var reader = new ProtobufReader(contents);
@@ -115,15 +115,15 @@ static class ContentsTensor
         readonly string?[]? _texts;
         readonly int _count;
 
-        public Values(InferRequest.Tensor tensor, Field field, int count)
+        public Values(InferRequest.Tensor tensor, Field field, int count, int room)
         {
             (_tensor, _field, _count) = (tensor, field, count);
             switch (field.Type)
             {
-                case FieldType.String or FieldType.Binary: _texts = new string?[count]; break;
-                case FieldType.Boolean: _booleans = new bool[count]; break;
-                case FieldType.Integer or FieldType.Long or FieldType.Datetime: _integers = new long[count]; break;
-                default: _numbers = new double[count]; break;
+                case FieldType.String or FieldType.Binary: _texts = new string?[room]; break;
+                case FieldType.Boolean: _booleans = new bool[room]; break;
+                case FieldType.Integer or FieldType.Long or FieldType.Datetime: _integers = new long[room]; break;
+                default: _numbers = new double[room]; break;
             }
         }
 

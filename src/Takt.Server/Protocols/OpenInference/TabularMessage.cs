@@ -113,7 +113,11 @@ static class TabularMessage
             var feature = Find(tensor.Name, scorer, next);
             if (feature < 0) return count == 0 && IsMatrix(tensor, scorer) && Matrix(tensor, isRaw, values, features, batch) && NoMore(ref reader, 5) && (!isRaw || NoMore(ref raw, 7));
             if (tensor.Columns != 1 || seen[feature]) return false;
-            if (rows < 0) batch.Begin((int)(rows = tensor.Rows), features);
+            if (rows < 0)
+            {
+                if (tensor.Rows * features > message.Length) return false; // a value has a byte at least: no room is made for what can't be there
+                batch.Begin((int)(rows = tensor.Rows), features);
+            }
             if (tensor.Rows != rows || !Column(values, isRaw, tensor.DataType, scorer, feature, (int)rows, batch)) return false;
             seen[feature] = true;
             next = feature + 1;
@@ -208,18 +212,18 @@ static class TabularMessage
     static bool Matrix(in Input tensor, bool isRaw, ReadOnlySpan<byte> values, int features, RowBatch batch)
     {
         var rows = (int)tensor.Rows;
-        batch.Begin(rows, features);
         if (!isRaw && !Pack(ref values, tensor.DataType)) return false;
-        if (tensor.DataType.SequenceEqual("FP64"u8))
+        var size = tensor.DataType.SequenceEqual("FP64"u8) ? 8 : tensor.DataType.SequenceEqual("FP32"u8) ? 4 : 0;
+        if (size == 0 || values.Length != (long)rows * features * size) return false;
+        batch.Begin(rows, features);
+        if (size == 8)
         {
-            if (values.Length != (long)rows * features * 8) return false;
             for (var row = 0; row < rows; row++)
                 for (var f = 0; f < features; f++, values = values[8..])
                     if (BinaryPrimitives.ReadDoubleLittleEndian(values) is var number && !double.IsInfinity(number)) batch.Set(row, f, number);
                     else return false;
             return true;
         }
-        if (!tensor.DataType.SequenceEqual("FP32"u8) || values.Length != (long)rows * features * 4) return false;
         for (var row = 0; row < rows; row++)
             for (var f = 0; f < features; f++, values = values[4..])
                 if (BinaryPrimitives.ReadSingleLittleEndian(values) is var number && !float.IsInfinity(number)) batch.Set(row, f, number);

@@ -34,7 +34,7 @@ static class TabularRequest
                 if (!inputs && json.ValueTextEquals("inputs"u8))
                 {
                     inputs = true;
-                    if (!Inputs(ref json, scorer, batch)) return false;
+                    if (!Inputs(ref json, scorer, batch, body.Length)) return false;
                 }
                 else if (!named && json.ValueTextEquals("id"u8))
                 {
@@ -61,7 +61,7 @@ static class TabularRequest
 
     static bool CanRead(Feature feature) => feature.Type is FieldType.String ? feature.Categories is not null : feature.Type is not FieldType.Binary && feature.Categories is null;
 
-    static bool Inputs(ref Utf8JsonReader json, RowScorer scorer, RowBatch batch)
+    static bool Inputs(ref Utf8JsonReader json, RowScorer scorer, RowBatch batch, int length)
     {
         var features = scorer.Features.Count;
         Span<bool> seen = stackalloc bool[MostFeatures];
@@ -93,7 +93,11 @@ static class TabularRequest
                 else if (json.ValueTextEquals("data"u8))
                 {
                     if (feature < 0 || shape < 0 || !type) return false;
-                    if (rows < 0) batch.Begin(rows = shape, features);
+                    if (rows < 0)
+                    {
+                        if ((long)shape * features > length) return false; // a value has a byte at least: no room is made for what can't be there
+                        batch.Begin(rows = shape, features);
+                    }
                     if (shape != rows || !Data(ref json, scorer, feature, rows, batch)) return false;
                     done = true;
                 }

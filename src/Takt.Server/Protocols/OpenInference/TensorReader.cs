@@ -11,6 +11,11 @@ static class TensorReader
     public static Column? Read(ReadOnlySpan<byte> body, InferRequest.Tensor tensor, Field field, int count, List<string> faults)
     {
         var json = new Utf8JsonReader(body[tensor.From..], new JsonReaderOptions { MaxDepth = 16 });
+        if (count > body.Length - tensor.From) // no room is made for what can't be there
+        {
+            faults.Add($"input '{tensor.Name}' has fewer values than the {count} that its shape [{string.Join(',', tensor.Shape)}] says");
+            return null;
+        }
         Array values = field.Type switch
         {
             FieldType.String or FieldType.Binary => new string?[count],
