@@ -54,11 +54,11 @@ public sealed class TaktApp : IAsyncDisposable
         EvaluationSets = new EvaluationSets(database, time);
         Scorers = new Scorers(database, time);
         Gates = new GateTable(database, time);
-        Models = new ModelRegistry(database, blobs, [new LightGbmRuntime(), new OnnxRuntime(), new PythonRuntime(python)], time, folder.Cache);
+        Models = new ModelRegistry(database, blobs, [new LightGbmRuntime(), new OnnxRuntime(), new PythonRuntime(python), new MlNetRuntime()], time, folder.Cache);
         Predictions = new PredictionLogs(folder, time);
         Router = new Router(Predictions.Of, time);
         Deployments = new DeploymentBook(database, time);
-        Rollouts = new Rollouts(Deployments, Models, Router, Predictions, time, $"{Environment.MachineName}:{folder.State}");
+        Rollouts = new Rollouts(Deployments, Models, Router, Predictions, time, $"{Environment.MachineName}:{folder.State}", RemoteModel.Connect);
         Purge = new Purge(database, blobs, Datasets, time, folder);
         Lineage = new Lineage(database, Datasets, Models, Predictions, folder);
         Monitors = new MonitorWatch(new MonitorTable(database, time), Models, Predictions);

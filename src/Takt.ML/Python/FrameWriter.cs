@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Text;
 using Takt.Data;
+using Takt.ML.Runtimes;
 
 namespace Takt.ML.Python;
 
@@ -27,7 +28,7 @@ sealed class FrameWriter
     /// <summary>The rows of several calls as one table, one after the other.</summary>
     /// <param name="columns">As many as each call has, in its order.</param>
     /// <exception cref="TaktException">TooLarge.</exception>
-    public ReadOnlySpan<byte> Table(byte kind, IReadOnlyList<PythonField> columns, IReadOnlyList<PythonCall> calls)
+    public ReadOnlySpan<byte> Table(byte kind, IReadOnlyList<SignatureField> columns, IReadOnlyList<PythonCall> calls)
     {
         Begin(kind);
         var rows = 0;
@@ -38,7 +39,7 @@ sealed class FrameWriter
         return End();
     }
 
-    void Column(PythonField field, IReadOnlyList<PythonCall> calls, int c, int rows)
+    void Column(SignatureField field, IReadOnlyList<PythonCall> calls, int c, int rows)
     {
         var missing = false;
         foreach (var call in calls) missing |= call.Columns[c].Missing is not null;

@@ -1,4 +1,5 @@
 using Takt.Data;
+using Takt.ML.Runtimes;
 using Takt.Models;
 
 namespace Takt.ML.Python;
@@ -22,8 +23,8 @@ sealed class PythonPool : IDisposable
 
     readonly object _gate = new();
     readonly LinkedList<PythonCall> _waiting = new();
-    readonly IReadOnlyList<PythonField> _fields;
-    readonly PythonOutputs _outputs;
+    readonly IReadOnlyList<SignatureField> _fields;
+    readonly SignatureOutputs _outputs;
     readonly PythonStart _start;
     readonly PythonLimits _limits;
     readonly PythonWorker?[] _workers;
@@ -33,7 +34,7 @@ sealed class PythonPool : IDisposable
     volatile bool _merges = true;
     long _restarts;
 
-    PythonPool(PythonStart start, PythonLimits limits, IReadOnlyList<PythonField> fields, PythonOutputs outputs)
+    PythonPool(PythonStart start, PythonLimits limits, IReadOnlyList<SignatureField> fields, SignatureOutputs outputs)
     {
         (_start, _limits, _fields, _outputs) = (start, limits, fields, outputs);
         _workers = new PythonWorker?[limits.Workers];
@@ -44,6 +45,15 @@ sealed class PythonPool : IDisposable
     /// <summary>Workers that were replaced since the start.</summary>
     public long Restarts => Volatile.Read(ref _restarts);
 
+    /// <summary>Why no worker can be started; null: one could.</summary>
+    public string? Unready
+    {
+        get
+        {
+            lock (_gate) return _down.All(d => d is not null) ? _down[0] : null;
+        }
+    }
+
     /// <summary>Process ids of the workers that are there now.</summary>
     public IReadOnlyList<int> Processes => _workers.Select(w => w?.Id).OfType<int>().ToList();
 
@@ -53,7 +63,7 @@ sealed class PythonPool : IDisposable
     /// <summary>Starts the first worker and asks it once; the others are started when it has the model.</summary>
     /// <param name="blank">A row to ask with where the model has no example.</param>
     /// <exception cref="TaktException">The model can't be loaded.</exception>
-    public static PythonPool Start(PythonStart start, PythonLimits limits, IReadOnlyList<PythonField> fields, PythonOutputs outputs, PythonCall blank)
+    public static PythonPool Start(PythonStart start, PythonLimits limits, IReadOnlyList<SignatureField> fields, SignatureOutputs outputs, PythonCall blank)
     {
         var pool = new PythonPool(start, limits, fields, outputs);
         PythonWorker? first = null;

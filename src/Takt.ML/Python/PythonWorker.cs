@@ -4,6 +4,7 @@ using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json.Nodes;
+using Takt.ML.Runtimes;
 using Takt.Models;
 
 namespace Takt.ML.Python;
@@ -120,7 +121,7 @@ sealed partial class PythonWorker : IDisposable
     /// <summary>The answer's body. It is valid until the next call.</summary>
     /// <exception cref="WorkerEnded">The process is gone.</exception>
     /// <exception cref="TaktException">Invalid: the model refused the rows. Unavailable: it has no memory left.</exception>
-    public ReadOnlyMemory<byte> Ask(byte kind, IReadOnlyList<PythonField> fields, IReadOnlyList<PythonCall> calls)
+    public ReadOnlyMemory<byte> Ask(byte kind, IReadOnlyList<SignatureField> fields, IReadOnlyList<PythonCall> calls)
     {
         var frame = _frame.Table(kind, fields, calls);
         if (Gone) throw Ended(untouched: true);

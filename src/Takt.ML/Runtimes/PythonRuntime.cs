@@ -17,9 +17,9 @@ public sealed class PythonRuntime(string? python = null) : IModelRuntime
     {
         var package = ModelPackage.Open(folder);
         var model = package.Python ?? throw TaktException.Invalid($"{folder} is no Python model");
-        var fields = package.Info.Signature.Inputs.Select(PythonField.Of).ToList();
+        var fields = package.Info.Signature.Inputs.Select(SignatureField.Of).ToList();
         var limits = PythonLimits.Of(settings);
-        var outputs = new PythonOutputs(model.OutputsAreKnown ? package.Info.Signature.Outputs : null);
+        var outputs = new SignatureOutputs(model.OutputsAreKnown ? package.Info.Signature.Outputs : null);
         var start = new PythonStart(settings.Python ?? python ?? "python3", Path.GetFullPath(folder), Message(package, model, limits));
         return new Model(PythonPool.Start(start, limits, fields, outputs, Blank(fields)), fields, outputs);
     }
@@ -50,7 +50,7 @@ public sealed class PythonRuntime(string? python = null) : IModelRuntime
     }
 
     /// <summary>One row of zeros and empty texts: many models refuse missing values.</summary>
-    static PythonCall Blank(List<PythonField> fields) => new([.. fields.Select(f => f.Wire switch
+    static PythonCall Blank(List<SignatureField> fields) => new([.. fields.Select(f => f.Wire switch
     {
         ColumnType.Boolean => Column.Of(f.Field.Name, new bool[1]),
         ColumnType.Number => Column.Of(f.Field.Name, new double[1]),
@@ -58,7 +58,7 @@ public sealed class PythonRuntime(string? python = null) : IModelRuntime
         _ => Column.Over(f.Field.Name, f.Wire, new long[1], 1),
     })], 1);
 
-    internal sealed class Model(PythonPool pool, List<PythonField> fields, PythonOutputs outputs) : ILoadedModel
+    internal sealed class Model(PythonPool pool, List<SignatureField> fields, SignatureOutputs outputs) : ILoadedModel
     {
         public Signature Signature { get; } = new(fields.Select(f => f.Field).ToList(), outputs.Fields);
 
@@ -67,6 +67,8 @@ public sealed class PythonRuntime(string? python = null) : IModelRuntime
         public bool IsWarm => true;
 
         public int Inside => pool.Inside;
+
+        public string? Unready => pool.Unready;
 
         public string Platform => "python_function";
 

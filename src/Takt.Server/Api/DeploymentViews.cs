@@ -80,7 +80,7 @@ static class DeploymentViews
         return new JsonObject
         {
             ["revision"] = revision.Number,
-            ["model"] = revision.Model ?? revision.Spec.Upstream?.Model,
+            ["model"] = revision.Model ?? revision.Spec.Elsewhere,
             ["createdAt"] = revision.CreatedAt,
             ["loaded"] = stats is not null,
             ["requests"] = stats?.Requests,

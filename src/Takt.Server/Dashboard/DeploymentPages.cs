@@ -64,7 +64,7 @@ static class DeploymentPages
             "None is in the log's files yet; they are written there as they gather.", llm ? "POST /v1/chat/completions" : $"POST /v2/models/{endpoint}/infer", "Recent predictions", numbers: Enumerable.Range(0, columns.Count).Where(i => columns[i].Type is ColumnType.Number or ColumnType.Integer).ToList(), dropEmpty: true);
     }
 
-    static string Name(Revision? revision) => revision?.Model ?? revision?.Spec.Upstream?.Model ?? "";
+    static string Name(Revision? revision) => revision?.Model ?? revision?.Spec.Elsewhere ?? "";
 
     static Html Ms(SlotStats.Snapshot? stats, string name) => stats?.Value(name) is { } ms ? Parts.Text($"{ms:0.00} ms") : Html.None;
 }

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 namespace Takt.Data;
 
 /// <summary>Secrets by name, <c>${secrets.PG_DSN}</c>: their values come from <c>TAKT_SECRET_PG_DSN</c> and go nowhere but to whom they are meant for.</summary>
-static partial class Secrets
+public static partial class Secrets
 {
     public static string Fill(string text) => Hole().Replace(text, hole => Value(hole.Groups[1].Value.Trim()));
 

@@ -52,7 +52,7 @@ public sealed partial class DeployStep(DeploymentBook book, ModelRegistry regist
             return new StepOutcome($"{spec.Endpoint} serves {version} already", new Dictionary<string, double>(), tags);
         var rollout = await book.Deploy(spec, version);
         var how = rollout.Champion is null ? "goes live when the server sees it" : How(spec);
-        return new StepOutcome($"{spec.Endpoint}: revision {rollout.Revision} ({version ?? spec.Upstream!.Model}), {how}", new Dictionary<string, double>(), tags);
+        return new StepOutcome($"{spec.Endpoint}: revision {rollout.Revision} ({version ?? spec.Elsewhere}), {how}", new Dictionary<string, double>(), tags);
     }
 
     /// <summary>What of a spec still matters when its rollout is over.</summary>
@@ -67,21 +67,22 @@ public sealed partial class DeployStep(DeploymentBook book, ModelRegistry regist
         var endpoint = with.TextOrNull("endpoint") ?? with.Name;
         if (!EndpointName().IsMatch(endpoint)) with.Fault("endpoint", $"'{endpoint}' is no endpoint name: letters, digits, _ and -, 64 at most");
         var upstream = Upstream(with.Section("upstream"));
+        var remote = Remote(with);
         var model = with.TextOrNull("model");
-        if (model is null == upstream is null) with.Fault("model", "a deployment has either model: NAME@ALIAS or upstream:");
+        if ((model is null ? 0 : 1) + (upstream is null ? 0 : 1) + (remote is null ? 0 : 1) != 1) with.Fault("model", "a deployment has one of model: NAME@ALIAS, remote: or upstream:");
         if (model is not null && model.IndexOf('@') <= 0) with.Fault("model", $"'{model}' must name a version: NAME@ALIAS or NAME@NUMBER");
         _ = with.Texts("needs");
         var alias = with.Section("then")?.TextOrNull("alias");
         if (alias is not null && !ModelRegistry.IsAlias(alias)) with.Fault("then", $"'{alias}' is no alias: letters, digits, _ and -, and no number");
-        if (alias is not null && upstream is not null) with.Fault("then", "an LLM deployment has no model version that could get an alias");
+        if (alias is not null && model is null) with.Fault("then", $"{(upstream is not null ? "an LLM" : "a remote")} deployment has no model version that could get an alias");
         var (sample, redact) = Log(with.Section("log"));
         var sticky = with.TextOrNull("sticky");
         if (sticky is not null && StickyKey.Parse(sticky) is null) with.Fault("sticky", $"'{sticky}' must be 'header NAME' or 'column NAME'");
         if (upstream is not null && StickyKey.Parse(sticky) is { IsHeader: false }) with.Fault("sticky", "an LLM deployment has no columns; use sticky: header NAME");
         if (with.TextOrNull("smoke") is not null && upstream is not null) with.Fault("smoke", "an LLM deployment has no rows to be asked; leave smoke: out");
         var shadows = Shadows(with, upstream is not null);
-        var spec = new DeploymentSpec(endpoint, [1], TimeSpan.Zero, 0, [], alias, with.Choice("rollback", "automatic", "manual") == "automatic", upstream, sample, redact, sticky, shadows, Strategy: AllAtOnce, Runtime: Python(with));
-        if (spec.Runtime is not null && upstream is not null) with.Fault("python", "an LLM deployment has no model of its own; leave python: out");
+        var spec = new DeploymentSpec(endpoint, [1], TimeSpan.Zero, 0, [], alias, with.Choice("rollback", "automatic", "manual") == "automatic", upstream, sample, redact, sticky, shadows, Strategy: AllAtOnce, Runtime: Python(with), Remote: remote);
+        if (spec.Runtime is not null && model is null) with.Fault("python", $"{(upstream is not null ? "an LLM" : "a remote")} deployment has no model of its own; leave python: out");
         return (model, Strategy(with, spec));
     }
 
@@ -278,6 +279,56 @@ public sealed partial class DeployStep(DeploymentBook book, ModelRegistry regist
         }
         return new Upstream(url.TrimEnd('/'), with.Text("model"), secret, (int)with.Duration("timeout", TimeSpan.FromSeconds(120)).TotalSeconds);
     }
+
+    /// <summary><c>remote: http://…/v2/models/NAME</c>, or a mapping.</summary>
+    static RemoteEndpoint? Remote(StepArguments with)
+    {
+        if (!with.Has("remote")) return null;
+        var section = with.IsSection("remote") ? with.Section("remote") : null;
+        var url = (section is null ? with.TextOrNull("remote") : section.Text("url")) ?? "";
+        void UrlFault(string message)
+        {
+            if (section is null) with.Fault("remote", message);
+            else section.Fault("url", message);
+        }
+        if (url.EndsWith("/infer", StringComparison.Ordinal)) url = url[..^"/infer".Length];
+        url = url.TrimEnd('/');
+        if (!Uri.TryCreate(url, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https")) UrlFault($"'{url}' is not an http address");
+        else if (uri.UserInfo.Length > 0) UrlFault("the address holds a password; send it as a header: headers: { Authorization: \"Basic ${secrets.NAME}\" }");
+        else if (uri.Query.Length > 0 || uri.Fragment.Length > 0 || !(uri.AbsolutePath.Contains("/v2/models/", StringComparison.Ordinal) || uri.AbsolutePath.EndsWith("/invocations", StringComparison.Ordinal)))
+            UrlFault($"'{url}' must end as …/v2/models/NAME, …/v2/models/NAME/versions/N or …/invocations");
+        if (section is null) return new RemoteEndpoint(url, null, TimeSpan.FromSeconds(30), 64, null, null);
+        var headers = section.Map("headers");
+        foreach (var (name, value) in headers)
+            if (!HeaderName().IsMatch(name)) section.Fault("headers", $"'{name}' is no header name");
+            else if (!AnySecret().IsMatch(value) && Confidential().IsMatch(name)) section.Fault("headers", $"{name} must be ${{secrets.NAME}}: what it holds never stands in this file");
+        IReadOnlyList<Field>? Fields(string key)
+        {
+            var fields = new List<Field>();
+            foreach (var (name, type) in section.Map(key))
+                if (Enum.TryParse<FieldType>(type, ignoreCase: true, out var known) && !int.TryParse(type, out _)) fields.Add(new Field(name, known));
+                else section.Fault(key, $"{name} is '{type}'; it may be boolean, integer, long, float, double, string, binary or datetime");
+            return fields.Count == 0 ? null : fields;
+        }
+        var timeout = section.Duration("timeout", TimeSpan.FromSeconds(30));
+        if (timeout > TimeSpan.FromHours(1)) section.Fault("timeout", "timeout is over an hour");
+        var connections = section.Integer("connections", 64);
+        if (connections is < 1 or > 4096) section.Fault("connections", $"connections is {connections}; 1 to 4096 are allowed");
+        var (inputs, outputs) = (Fields("inputs"), Fields("outputs"));
+        if (inputs is not null && !url.EndsWith("/invocations", StringComparison.Ordinal)) section.Fault("inputs", "a v2 endpoint says itself what it takes; leave inputs: out");
+        if (inputs is null && url.EndsWith("/invocations", StringComparison.Ordinal)) section.Fault("inputs", "an /invocations endpoint can't say what it takes: inputs: { NAME: double }, and outputs: as well");
+        return new RemoteEndpoint(url, headers.Count == 0 ? null : headers, timeout, (int)Math.Clamp(connections, 1, 4096), inputs, outputs);
+    }
+
+    [GeneratedRegex(@"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")]
+    private static partial Regex HeaderName();
+
+    [GeneratedRegex(@"\$\{secrets\.\w+\}")]
+    private static partial Regex AnySecret();
+
+    /// <summary>Headers by which somebody is known.</summary>
+    [GeneratedRegex("authori[sz]ation|cookie|token|secret|passw|api.?key", RegexOptions.IgnoreCase)]
+    private static partial Regex Confidential();
 
     [GeneratedRegex(@"^[A-Za-z0-9][\w-]{0,63}$")]
     private static partial Regex EndpointName();

@@ -18,6 +18,7 @@ namespace Takt.Deployments;
 /// <param name="Analysis">Null: nothing but <paramref name="AbortIf"/> is asked.</param>
 /// <param name="Strategy">As takt.yaml calls it; how the rollout is told of.</param>
 /// <param name="Smoke">Requests, a JSON object of a row each, that the revision must answer before it gets any traffic.</param>
+/// <param name="Remote">Who answers instead of a model of this server's; null: nobody else.</param>
 /// <param name="Runtime">How its model is run; null: as the runtime likes.</param>
 public sealed record DeploymentSpec(
     string Endpoint,
@@ -36,8 +37,13 @@ public sealed record DeploymentSpec(
     AnalysisSpec? Analysis = null,
     string Strategy = "canary",
     IReadOnlyList<string>? Smoke = null,
-    RuntimeSettings? Runtime = null)
+    RuntimeSettings? Runtime = null,
+    RemoteEndpoint? Remote = null)
 {
+    /// <summary>What answers elsewhere, as people are told; null: it is a model of this server's.</summary>
+    [JsonIgnore]
+    public string? Elsewhere => Upstream?.Model ?? Remote?.Url;
+
     /// <summary>Steps of the whole rollout.</summary>
     [JsonIgnore]
     public int Steps => Canary.Count + (Shadow is null ? 0 : 1);

@@ -14,8 +14,10 @@ namespace Takt.Deployments;
 /// Each of several servers on one database loads, routes and counts as the rows say; one of them, by a lease, judges and moves. A server that has not loaded the new revision
 /// yet leaves all traffic with the old one. Not safe for concurrent ticks; one worker calls it.
 /// </remarks>
+/// <param name="connect">Reaches a model elsewhere; null: there is none.</param>
 /// <param name="server">This server among those on the database; the same after a restart, so that it need not wait for its own lease.</param>
-public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router router, PredictionLogs logs, TimeProvider time, string server)
+public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router router, PredictionLogs logs, TimeProvider time, string server,
+    Func<RemoteEndpoint, CancellationToken, Task<ILoadedModel>>? connect = null)
 {
     /// <summary>Before this many answers of the new revision a rule is not asked: one early error is not a rate.</summary>
     public const long FewestRequests = 20;
@@ -381,14 +383,15 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
     /// <summary>Loads and warms it; only then can it take traffic.</summary>
     async Task<(Slot? Slot, string Why)> Load(Revision revision)
     {
-        if (revision.Model is null) return (new Slot(revision, null), "");
+        if (revision.Model is null && revision.Spec.Remote is null) return (new Slot(revision, null), "");
         try
         {
-            var model = await registry.Load(registry.Resolve(revision.Model), settings: revision.Spec.Runtime);
+            var model = revision.Model is { } version ? await registry.Load(registry.Resolve(version), settings: revision.Spec.Runtime)
+                : connect is not null ? await connect(revision.Spec.Remote!, CancellationToken.None) : throw new TaktException(TaktError.NotSupported, "this server reaches no models elsewhere");
             try
             {
                 if (StickyKey.Parse(revision.Spec.Sticky) is { IsHeader: false } sticky && !model.Signature.Inputs.Any(f => f.Name == sticky.Name))
-                    throw TaktException.Invalid($"sticky: column {sticky.Name} is no input of {revision.Model}; it has {string.Join(", ", model.Signature.Inputs.Select(f => f.Name))}");
+                    throw TaktException.Invalid($"sticky: column {sticky.Name} is no input of {Name(revision)}; it has {string.Join(", ", model.Signature.Inputs.Select(f => f.Name))}");
                 if (!model.IsWarm && model.Signature.Inputs.Count > 0) model.Predict(Blank(model.Signature));
                 if (revision.Spec.Smoke is not null && model.Signature.Inputs.Count == 0) throw TaktException.Invalid($"smoke: {revision.Model} takes tensors, not rows; leave smoke: out");
                 if (revision.Spec.Smoke is { } smoke) model.Predict(SmokeRows.ToTable(smoke, model.Signature));
@@ -423,5 +426,5 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
     static string Share(Revision revision, int step) => revision.Spec.IsShadow(step) ? $"copies of {revision.Spec.Shadow!.Sample.ToString("P0", CultureInfo.InvariantCulture)} of the requests"
         : $"{revision.Spec.ShareAt(step).ToString("P0", CultureInfo.InvariantCulture)} of the traffic";
 
-    static string Name(Revision revision) => revision.Model ?? revision.Spec.Upstream?.Model ?? "";
+    static string Name(Revision revision) => revision.Model ?? revision.Spec.Elsewhere ?? "";
 }

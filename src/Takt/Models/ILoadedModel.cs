@@ -29,6 +29,9 @@ public interface ILoadedModel : IDisposable
     /// <summary>How many requests may be inside at once, all by <see cref="Answer"/>, which keeps no thread; 0: by the cores, each on a thread.</summary>
     int Inside => 0;
 
+    /// <summary>Why it could not answer now; null: it could.</summary>
+    string? Unready => null;
+
     /// <summary>As the Open Inference Protocol names what runs it.</summary>
     string Platform => "lightgbm_lightgbm";
 

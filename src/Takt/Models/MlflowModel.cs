@@ -20,9 +20,23 @@ static class MlflowModel
         if (Member(root, "flavors") is not YamlMappingNode flavors) throw TaktException.Invalid($"{path} names no flavors: it is no MLflow model");
         if (Member(flavors, "lightgbm") is YamlMappingNode lightgbm && !(IsPickled(lightgbm) && Member(flavors, PythonModel.Flavor) is not null)) return LightGbm(folder, path, root, lightgbm);
         if (Member(flavors, "onnx") is YamlMappingNode onnx) return Onnx(folder, path, root, onnx);
+        if (Member(flavors, "mlnet") is YamlMappingNode mlnet) return MlNet(folder, path, root, mlnet);
         if (MlflowPython.Read(folder, path, root, flavors) is { } python) return python;
         throw new TaktException(TaktError.NotSupported,
             $"the model is an MLflow model of the flavor {string.Join(", ", flavors.Children.Keys.Select(k => $"{k}").Where(k => k != "python_function").DefaultIfEmpty("python_function"))}; of MLflow's own Takt runs lightgbm and onnx here, and those with python_function");
+    }
+
+    /// <summary>What it takes and gives stands in the zip; the signature, where there is one, tells those who do not open it.</summary>
+    static ModelPackage MlNet(string folder, string path, YamlMappingNode root, YamlMappingNode flavor)
+    {
+        var file = Text(flavor, "data") ?? "model.zip";
+        _ = MlflowPython.Inside(folder, file, path);
+        var ((inputs, _), (outputs, _)) = (MlflowPython.Side(root, "inputs", path), MlflowPython.Side(root, "outputs", path));
+        var task = Member(root, "metadata") is YamlMappingNode metadata ? Text(metadata, "task") : null;
+        var target = Member(root, "metadata") is YamlMappingNode more ? Text(more, "target") : null;
+        var info = new PackageInfo(PackageInfo.CurrentFormat, task == "binary" ? task : "regression", target ?? "", outputs?[0].Name ?? (task == "binary" ? "Probability" : "Score"), "mlnet",
+            inputs?.Select(f => new Feature(f.Name, f.Type)).ToList() ?? [], new Dictionary<string, double>(), 0, new TableProfile(0, [])) { Declared = new Signature(inputs ?? [], outputs ?? []) };
+        return new ModelPackage(folder, "mlnet", info) { ModelFile = file };
     }
 
     static bool IsPickled(YamlMappingNode lightgbm) => Text(lightgbm, "data") is { } file && !file.EndsWith(".lgb", StringComparison.Ordinal) && !file.EndsWith(".txt", StringComparison.Ordinal);

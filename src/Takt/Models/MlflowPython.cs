@@ -63,11 +63,11 @@ static class MlflowPython
         };
     }
 
-    static string Inside(string folder, string file, string path) =>
+    internal static string Inside(string folder, string file, string path) =>
         Path.IsPathRooted(file) || file.Split('/').Contains("..") ? throw TaktException.Invalid($"{path}: '{file}' leads out of the model") : Path.Combine(folder, file);
 
     /// <summary>One side of the signature; its columns, and the numpy type when they are one array's. No columns: it says nothing.</summary>
-    static (List<Field>? Fields, string? Matrix) Side(YamlMappingNode root, string side, string path)
+    internal static (List<Field>? Fields, string? Matrix) Side(YamlMappingNode root, string side, string path)
     {
         if (MlflowModel.Member(root, "signature") is not YamlMappingNode signature || MlflowModel.Member(signature, side) is not { } node) return (null, null);
         if (node is YamlMappingNode names) return (Checked(names.Children.Select(c => Named($"{c.Key}", c.Value is YamlScalarNode type ? type.Value : null, true, side, path)).ToList(), side, path), null);

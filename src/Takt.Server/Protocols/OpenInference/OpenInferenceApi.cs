@@ -14,7 +14,6 @@ namespace Takt.Server.Protocols.OpenInference;
 /// </summary>
 public static class OpenInferenceApi
 {
-
     internal static readonly string[] Extensions = ["binary_tensor_data", "model_repository(index)"];
 
     public static void MapOpenInference(this IEndpointRouteBuilder routes, TaktApp app)
@@ -27,7 +26,7 @@ public static class OpenInferenceApi
         foreach (var path in (string[])["/models/{model}", "/models/{model}/versions/{version}"])
         {
             v2.MapGet(path, (string model, string? version) => Json(Metadata(app, model, version)));
-            v2.MapGet(path + "/ready", (string model, string? version) => Json(new JsonObject { ["name"] = model, ["ready"] = Require(app, model, version) is not null }));
+            v2.MapGet(path + "/ready", (string model, string? version) => Json(new JsonObject { ["name"] = model, ["ready"] = Ready(Require(app, model, version)) }));
         }
     }
 
@@ -142,6 +141,8 @@ public static class OpenInferenceApi
             ["outputs"] = slot.Model?.Tensors is { } gives ? Tensors(gives.Outputs) : Tensors(slot.Model?.Signature.Outputs ?? []),
         };
     }
+
+    static bool Ready(Slot slot) => slot.Model?.Unready is { } why ? throw new TaktException(TaktError.Unavailable, why) : true;
 
     static JsonArray Tensors(IReadOnlyList<TensorField> fields) => new([.. fields.Select(f => new JsonObject
     {

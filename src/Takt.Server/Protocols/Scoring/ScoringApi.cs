@@ -26,7 +26,7 @@ public static class ScoringApi
         routes.MapPost("/invocations", (Delegate)((HttpContext http) => Invocations(http, app, null)));
         routes.MapGet("/endpoints/{endpoint}/version", () => Results.Text(TaktHost.Version, "text/plain"));
         foreach (var path in (string[])["/ping", "/health"])
-            routes.MapGet("/endpoints/{endpoint}" + path, (string endpoint) => app.Router.Find(endpoint) is null ? Results.Text("\n", "application/json", statusCode: 404) : Results.Text("\n", "application/json"));
+            routes.MapGet("/endpoints/{endpoint}" + path, (string endpoint) => app.Router.Find(endpoint) is not { } route || route.Champion.Model?.Unready is not null ? Results.Text("\n", "application/json", statusCode: 404) : Results.Text("\n", "application/json"));
         routes.MapGet("/ping", () => Results.Text("\n", "application/json", statusCode: app.Router.Endpoints.Count > 0 ? 200 : 404));
         routes.MapPost("/v1/models/{model}:predict", (HttpContext http, string model) => Predict(http, app, model, null));
         routes.MapPost("/v1/models/{model}/versions/{version}:predict", (HttpContext http, string model, string version) => Predict(http, app, model, version));

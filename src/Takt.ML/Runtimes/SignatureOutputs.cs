@@ -1,14 +1,14 @@
 using Takt.Data;
 using Takt.Models;
 
-namespace Takt.ML.Python;
+namespace Takt.ML.Runtimes;
 
 /// <summary>The outputs of a model's signature, and how what it answers becomes them. A signature that says nothing of outputs is learnt from the first answer.</summary>
-sealed class PythonOutputs(IReadOnlyList<Field>? declared)
+sealed class SignatureOutputs(IReadOnlyList<Field>? declared)
 {
     const string Only = "prediction";
 
-    IReadOnlyList<PythonField>? _fields = declared?.Select(PythonField.Of).ToList();
+    IReadOnlyList<SignatureField>? _fields = declared?.Select(SignatureField.Of).ToList();
 
     /// <summary>Until there was an answer one number is assumed.</summary>
     public IReadOnlyList<Field> Fields => _fields?.Select(f => f.Field).ToList() ?? [new Field(Only, FieldType.Double)];
@@ -16,7 +16,7 @@ sealed class PythonOutputs(IReadOnlyList<Field>? declared)
     public void Learn(List<Column> answer)
     {
         if (_fields is not null || answer.Count == 0) return;
-        _fields = answer.Select((c, i) => PythonField.Of(new Field(c.Name.Length > 0 ? c.Name : answer.Count == 1 ? Only : $"{Only}_{i}", c.Type switch
+        _fields = answer.Select((c, i) => SignatureField.Of(new Field(c.Name.Length > 0 ? c.Name : answer.Count == 1 ? Only : $"{Only}_{i}", c.Type switch
         {
             ColumnType.Boolean => FieldType.Boolean,
             ColumnType.Integer => FieldType.Long,
@@ -31,7 +31,7 @@ sealed class PythonOutputs(IReadOnlyList<Field>? declared)
     public Table Fit(List<Column> answer, int rows)
     {
         if (rows > 0) Learn(answer);
-        var fields = _fields ?? [PythonField.Of(new Field(Only, FieldType.Double))];
+        var fields = _fields ?? [SignatureField.Of(new Field(Only, FieldType.Double))];
         var byName = fields.All(f => answer.Count(c => c.Name == f.Field.Name) == 1);
         if (!byName && answer.Count != fields.Count)
             throw TaktException.Invalid($"the model answered {answer.Count} columns ({string.Join(", ", answer.Take(20).Select(c => c.Name.Length > 0 ? c.Name : "unnamed"))}); its signature says {string.Join(", ", fields.Take(20).Select(f => f.Field.Name))}");

@@ -2,13 +2,13 @@ using System.Text;
 using Takt.Data;
 using Takt.Models;
 
-namespace Takt.ML.Python;
+namespace Takt.ML.Runtimes;
 
-/// <summary>An input as it goes to a worker.</summary>
-/// <param name="Wire">Boolean, Integer, Number, Text or Time: the type's number in a frame is its place in <see cref="ColumnType"/>.</param>
-sealed record PythonField(Field Field, byte[] Name, ColumnType Wire)
+/// <summary>A field of a signature, and how columns become it.</summary>
+/// <param name="Wire">Boolean, Integer, Number, Text or Time: how its values are held.</param>
+sealed record SignatureField(Field Field, byte[] Name, ColumnType Wire)
 {
-    public static PythonField Of(Field field) => new(field, Encoding.UTF8.GetBytes(field.Name), field.Type switch
+    public static SignatureField Of(Field field) => new(field, Encoding.UTF8.GetBytes(field.Name), field.Type switch
     {
         FieldType.Boolean => ColumnType.Boolean,
         FieldType.Integer or FieldType.Long => ColumnType.Integer,
