@@ -35,7 +35,8 @@ static class MlflowModel
         var task = Member(root, "metadata") is YamlMappingNode metadata ? Text(metadata, "task") : null;
         var target = Member(root, "metadata") is YamlMappingNode more ? Text(more, "target") : null;
         var info = new PackageInfo(PackageInfo.CurrentFormat, task == "binary" ? task : "regression", target ?? "", outputs?[0].Name ?? (task == "binary" ? "Probability" : "Score"), "mlnet",
-            inputs?.Select(f => new Feature(f.Name, f.Type)).ToList() ?? [], new Dictionary<string, double>(), 0, new TableProfile(0, [])) { Declared = new Signature(inputs ?? [], outputs ?? []) };
+            inputs?.Select(f => new Feature(f.Name, f.Type)).ToList() ?? [], new Dictionary<string, double>(), 0, new TableProfile(0, []))
+        { Declared = new Signature(inputs ?? [], outputs ?? []) };
         return new ModelPackage(folder, "mlnet", info) { ModelFile = file };
     }
 
