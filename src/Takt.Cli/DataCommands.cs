@@ -66,7 +66,7 @@ static class DataCommands
             var log = app.Datasets.Log(parsed.GetRequiredValue(reference));
             if (Json(parsed, new CommitList(log.Select(CommitView.Of).ToList()), DatasetsJson.Default.CommitList)) return ExitCode.Ok;
             DataText.Rows(["VERSION", "COLLECTED", "FILES", "ROWS", "SIZE", "MESSAGE"],
-                log.Select(c => new[] { DataText.Short(c.Id), DataText.Time(c.Time), $"{c.Files:N0}", DataText.Count(c.Rows), DataText.Size(c.Bytes), c.Message }));
+                log.Select(c => new[] { DataText.Short(c.Id), DataText.Time(c.Time), $"{c.Files:N0}", DataText.Count(c.Rows), DataText.Size(c.Bytes), c.Dropped is null ? c.Message : $"(dropped) {c.Message}" }));
             return ExitCode.Ok;
         });
         return command;

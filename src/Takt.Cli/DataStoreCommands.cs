@@ -10,7 +10,7 @@ namespace Takt.Cli;
 /// <summary><c>takt data</c> on folders and files of the work tree: add, status, commit, branches, and the care of the store. Works in any git repository as well.</summary>
 static class DataStoreCommands
 {
-    public static IEnumerable<Command> All() => [Add(), Commit(), Status(), Branch(tags: false), Branch(tags: true), Merge(), Verify(), Gc(), Usage()];
+    public static IEnumerable<Command> All() => [Add(), Commit(), Status(), Branch(tags: false), Branch(tags: true), Merge(), Verify(), Gc(), Retention(), Usage()];
 
     static Command Add()
     {
@@ -29,7 +29,13 @@ static class DataStoreCommands
         command.SetAction((parsed, cancel) =>
         {
             var tree = Tree(parsed);
-            var wanted = parsed.GetValue(paths) is { Length: > 0 } some ? some : tree.Tracked().Select(tracked => Path.Combine(tree.Root, tracked.Path)).ToArray();
+            var named = parsed.GetValue(paths) is { Length: > 0 };
+            var wanted = named ? parsed.GetValue(paths)! : tree.Tracked().Select(tracked => Path.Combine(tree.Root, tracked.Path)).ToArray();
+            if (!named)
+            {
+                foreach (var absent in wanted.Where(path => !Path.Exists(path))) Terminal.Note($"{tree.Relative(absent)} is not checked out: left as it is");
+                if (wanted.Length > 0 && (wanted = wanted.Where(Path.Exists).ToArray()).Length == 0) return Task.FromResult(ExitCode.Ok);
+            }
             if (wanted.Length == 0) throw TaktException.NotFound($"nothing below '{tree.Root}' is tracked; 'takt data add PATH' begins");
             return Store(parsed, wanted, null, parsed.GetValue(branch)!, parsed.GetValue(message)!, cancel);
         });
@@ -132,13 +138,21 @@ static class DataStoreCommands
     static Command Verify()
     {
         var quick = new Option<bool>("--quick") { Description = "Look at lists and lengths only; do not read the data" };
-        var command = new Command("verify", "Look for damage: every byte of the store, every version's files") { quick };
+        var repair = new Option<bool>("--repair") { Description = "Take what is damaged out of the store first: adding the files again, or a remote, brings it back" };
+        var command = new Command("verify", "Look for damage: every byte of the store, every version's files, every pointer") { quick, repair };
         command.SetAction(async (parsed, cancel) =>
         {
-            await using var app = Open(parsed, Tree(parsed));
-            IReadOnlyList<string> faults;
-            using (ProgressLine.Show(parsed, "verifying", "records")) faults = await DatasetCheck.Of(app.Database, app.Blobs, !parsed.GetValue(quick), cancel);
-            if (parsed.GetValue(CommandLine.Json)) Terminal.Json(new JsonObject { ["faults"] = new JsonArray([.. faults.Select(fault => (JsonNode)fault)]) });
+            var tree = Tree(parsed);
+            await using var app = Open(parsed, tree);
+            IReadOnlyList<string> repaired = [];
+            List<string> faults;
+            using (ProgressLine.Show(parsed, "verifying", "records"))
+            {
+                if (parsed.GetValue(repair)) repaired = await DatasetCheck.Repair(app.Blobs, cancel);
+                faults = (await DatasetCheck.Of(app.Database, app.Blobs, !parsed.GetValue(quick), cancel)).Concat(await Paths(app, tree).Lost(cancel)).ToList();
+            }
+            foreach (var what in repaired) Console.Error.WriteLine(what);
+            if (parsed.GetValue(CommandLine.Json)) Terminal.Json(new JsonObject { ["repaired"] = new JsonArray([.. repaired.Select(what => (JsonNode)what)]), ["faults"] = new JsonArray([.. faults.Select(fault => (JsonNode)fault)]) });
             else foreach (var fault in faults) Console.WriteLine(fault);
             if (faults.Count == 0) Console.Error.WriteLine("no damage");
             return faults.Count == 0 ? ExitCode.Ok : ExitCode.Failed;
@@ -157,7 +171,7 @@ static class DataStoreCommands
             var tree = Tree(parsed);
             await using var app = Open(parsed, tree);
             var gc = new GarbageCollection(app.Database, app.Blobs, app.Time);
-            var plan = await gc.Plan(TimeSpan.FromDays(parsed.GetValue(grace)), TimeSpan.FromDays(parsed.GetValue(quarantine)), cancel);
+            var plan = await gc.Plan(TimeSpan.FromDays(parsed.GetValue(grace)), TimeSpan.FromDays(parsed.GetValue(quarantine)), tree.Tracked().Select(tracked => tracked.Commit ?? tracked.Content.Digest), cancel);
             if (parsed.GetValue(apply)) await gc.Apply(plan, cancel);
             if (parsed.GetValue(CommandLine.Json)) Terminal.Json(new JsonObject { ["applied"] = parsed.GetValue(apply), ["steps"] = new JsonArray([.. plan.Steps.Select(step => new JsonObject { ["do"] = step.Do.ToString(), ["what"] = step.Name, ["bytes"] = step.Bytes })]) });
             else
@@ -165,6 +179,32 @@ static class DataStoreCommands
                 DataText.Rows(["STEP", "WHAT", "SIZE"], plan.Steps.Select(step => new[] { step.Do.ToString(), step.Name, DataText.Size(step.Bytes) }));
                 Console.Error.WriteLine($"{DataText.Size(plan.Live)} in use; {(plan.Steps.Count == 0 ? "nothing to do" : parsed.GetValue(apply) ? "done" : "'--apply' does this")}");
             }
+            return ExitCode.Ok;
+        });
+        return command;
+    }
+
+    static Command Retention()
+    {
+        var name = new Argument<string?>("name") { Description = "The dataset; none: all rules", Arity = ArgumentArity.ZeroOrOne };
+        var last = new Option<int?>("--keep-last") { Description = "So many versions of each branch" };
+        var age = new Option<string?>("--keep-for") { Description = "Versions younger than this: 30d, 12h" };
+        var off = new Option<bool>("--off") { Description = "Remove the rule: all versions are kept" };
+        var command = new Command("retention", "Which versions 'takt data gc' keeps: takt data retention trips --keep-last 10 --keep-for 30d") { name, last, age, off };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            var (dataset, keepLast, keepFor) = (parsed.GetValue(name), parsed.GetValue(last), parsed.GetValue(age));
+            if ((keepLast is not null || keepFor is not null || parsed.GetValue(off)) && dataset is null) throw TaktException.Invalid("which dataset? takt data retention NAME --keep-last 10");
+            if ((keepLast is not null || keepFor is not null) && parsed.GetValue(off)) throw TaktException.Invalid("--off removes the rule: without --keep-last and --keep-for");
+            if (keepFor is not null && !Takt.Pipelines.Quantity.TryDuration(keepFor, out _)) throw TaktException.Invalid($"--keep-for is '{keepFor}', not a duration such as 12h or 30d (366d at most)");
+            await using var app = Open(parsed, Tree(parsed));
+            var retention = new DatasetRetention(app.Database, app.Time);
+            if (parsed.GetValue(off)) await retention.Remove(dataset!);
+            else if (keepLast is not null || keepFor is not null) await retention.Set(new(dataset!, keepLast, keepFor is not null && Takt.Pipelines.Quantity.TryDuration(keepFor, out var kept) ? kept : null));
+            var rules = retention.List().Where(rule => dataset is null || rule.Dataset == dataset).ToList();
+            if (parsed.GetValue(CommandLine.Json)) Terminal.Json(new JsonObject { ["rules"] = new JsonArray([.. rules.Select(rule => new JsonObject { ["dataset"] = rule.Dataset, ["keepLast"] = rule.KeepLast, ["keepForSeconds"] = rule.KeepFor?.TotalSeconds })]) });
+            else if (rules.Count == 0) Console.Error.WriteLine($"{(dataset is null ? "no dataset has a rule" : $"{dataset} has no rule")}: every version that a branch or tag leads to is kept");
+            else DataText.Rows(["DATASET", "KEEP LAST", "KEEP FOR"], rules.Select(rule => new[] { rule.Dataset, rule.KeepLast?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "-", rule.KeepFor is { } so ? DataText.Took(so) : "-" }));
             return ExitCode.Ok;
         });
         return command;

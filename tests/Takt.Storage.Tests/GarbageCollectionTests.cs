@@ -118,6 +118,82 @@ public sealed class GarbageCollectionTests : IAsyncDisposable
         Assert.Equal(3, datasets.Log("notes").Count);
     }
 
+    async Task<List<DatasetCommit>> Notes(Datasets datasets, int count)
+    {
+        for (var i = 0; i < count; i++)
+        {
+            File.WriteAllText(Path.Combine(_folder, "a.txt"), $"version {i + 1}");
+            await datasets.Collect("notes", _folder, ["a.txt"]);
+            _time.Advance(TimeSpan.FromDays(1));
+        }
+        return datasets.Log("notes").Reverse().ToList();
+    }
+
+    [Fact]
+    public async Task A_rule_keeps_the_last_versions_of_each_branch_and_what_is_tagged_or_named_and_the_rest_goes()
+    {
+        var datasets = new Datasets(_database, _store, _time, _store.Scratch);
+        var branches = new DatasetBranches(_database, _store, datasets, _time);
+        var versions = await Notes(datasets, 8);
+        await branches.Create("release", "notes@v2", tag: true);
+        await branches.Create("old", "notes@v4", tag: false);
+        await _database.Write(session => { session.Execute($"create table made_tomorrow(notes text)"); session.Execute($"insert into made_tomorrow(notes) values({"made of " + versions[0].Reference})"); });
+        var retention = new DatasetRetention(_database, _time);
+        await retention.Set(new("notes", 2, null));
+        Assert.Equal(new RetentionRule("notes", 2, null), Assert.Single(retention.List()));
+        var plan = await _gc.Plan(TimeSpan.FromDays(14), TimeSpan.FromDays(7), [versions[4].Id]);
+        Assert.Equal(["notes@v6"], plan.Steps.Where(step => step.Do == GcAction.Drop).Select(step => step.Name)); // v7 and v8 of main, v3 and v4 of old, v5 by a pointer
+        for (var i = 0; i < 3; i++) await Collect(15);
+        Assert.Equal([false, false, false, false, true, true, false, false], datasets.Log("notes").Reverse().Select(version => version.Dropped is not null));
+        Assert.Equal(9, await _store.Length(Digest.Of("version 4"u8)));
+        Assert.Null(await _store.Length(Digest.Of("version 6"u8)));
+        var e = await Assert.ThrowsAsync<TaktException>(() => datasets.Tree(datasets.Show("notes@v6")));
+        Assert.Contains("dropped", e.Message);
+        Assert.Equal(e.Message, (await Assert.ThrowsAsync<TaktException>(() => branches.Create("late", "notes@v6", tag: true))).Message);
+        Assert.Equal([], await DatasetCheck.Of(_database, _store, data: true));
+        await retention.Remove("notes");
+        Assert.Empty(await Collect(100));
+        Assert.Equal(6, datasets.Log("notes").Count(version => version.Dropped is null));
+    }
+
+    [Fact]
+    public async Task A_rule_by_age_keeps_what_is_younger_and_the_tip()
+    {
+        var datasets = new Datasets(_database, _store, _time, _store.Scratch);
+        await Notes(datasets, 5);
+        await new DatasetRetention(_database, _time).Set(new("notes", null, TimeSpan.FromDays(3.5)));
+        await Collect();
+        Assert.Equal([true, true, false, false, false], datasets.Log("notes").Reverse().Select(version => version.Dropped is not null));
+        await Collect(100);
+        Assert.Equal(1, datasets.Log("notes").Count(version => version.Dropped is null));
+    }
+
+    [Fact]
+    public async Task A_tag_that_comes_between_plan_and_deed_keeps_its_version()
+    {
+        var datasets = new Datasets(_database, _store, _time, _store.Scratch);
+        await Notes(datasets, 3);
+        await new DatasetRetention(_database, _time).Set(new("notes", 1, null));
+        _time.Advance(TimeSpan.FromDays(20));
+        var plan = await _gc.Plan(TimeSpan.FromDays(14), TimeSpan.FromDays(7));
+        await new DatasetBranches(_database, _store, datasets, _time).Create("wanted", "notes@v1", tag: true);
+        await _gc.Apply(plan);
+        Assert.Null(datasets.Show("notes@v1").Dropped);
+        Assert.NotNull(datasets.Show("notes@v2").Dropped);
+        for (var i = 0; i < 3; i++) await Collect(8);
+        Assert.Equal(9, await _store.Length(Digest.Of("version 1"u8)));
+        Assert.Null(await _store.Length(Digest.Of("version 2"u8)));
+    }
+
+    [Fact]
+    public async Task A_rule_that_keeps_nothing_or_is_of_no_dataset_is_refused()
+    {
+        var retention = new DatasetRetention(_database, _time);
+        Assert.Equal(TaktError.Invalid, (await Assert.ThrowsAsync<TaktException>(() => retention.Set(new("notes", 0, null)))).Error);
+        Assert.Equal(TaktError.Invalid, (await Assert.ThrowsAsync<TaktException>(() => retention.Set(new("notes", null, null)))).Error);
+        Assert.Equal(TaktError.NotFound, (await Assert.ThrowsAsync<TaktException>(() => retention.Set(new("notes", 1, null)))).Error);
+    }
+
     [Fact]
     public async Task When_something_that_is_referred_to_is_missing_nothing_is_removed_and_it_is_named()
     {

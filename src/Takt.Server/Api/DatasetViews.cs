@@ -4,10 +4,11 @@ namespace Takt.Server.Api;
 
 /// <param name="Time">ISO 8601, UTC.</param>
 /// <param name="Bytes">Of all files.</param>
-sealed record CommitView(string Id, string Tree, IReadOnlyList<string> Parents, string Author, DateTimeOffset Time, string Message, string Source, long Files, long Bytes, long? Rows)
+/// <param name="Dropped">When garbage collection gave its files free; null: they are kept.</param>
+sealed record CommitView(string Id, string Tree, IReadOnlyList<string> Parents, string Author, DateTimeOffset Time, string Message, string Source, long Files, long Bytes, long? Rows, DateTimeOffset? Dropped)
 {
     public static CommitView Of(DatasetCommit commit) => new(commit.Id.ToString(), commit.Tree.ToString(), commit.Parents.Select(parent => parent.ToString()).ToList(),
-        commit.Author, commit.Time, commit.Message, commit.Source, commit.Files, commit.Bytes, commit.Rows);
+        commit.Author, commit.Time, commit.Message, commit.Source, commit.Files, commit.Bytes, commit.Rows, commit.Dropped);
 }
 
 sealed record DatasetView(string Name, CommitView Tip, IReadOnlyDictionary<string, string> Refs, int Commits)

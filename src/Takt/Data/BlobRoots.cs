@@ -18,6 +18,7 @@ static partial class BlobRoots
         ["small_blob"] = "the bytes themselves: what names them stands elsewhere",
         ["file_digest"] = "stats of the work tree's files",
         ["dataset_commit"] = "kept by refs, the reflog and whatever names a version",
+        ["dataset_check"] = "tells of versions, needs none",
         ["dataset_ref"] = "followed with all their history",
         ["dataset_reflog"] = "followed for 90 days",
     };

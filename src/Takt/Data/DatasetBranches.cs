@@ -20,6 +20,7 @@ public sealed class DatasetBranches(Database database, PackStore store, Datasets
             throw TaktException.Invalid($"'{name}' can't name a {(tag ? "tag" : "branch")}; use 1 to 100 letters, digits, '.', '_' and '-', a letter or digit first, not v and a number");
         await database.Write(session =>
         {
+            DatasetTable.Find(session, commit.Dataset, commit.Id)!.RequireKept();
             if (DatasetTable.Tip(session, commit.Dataset, name) is { } taken)
                 throw TaktException.Conflict($"'{commit.Dataset}@{name}' is there already, at {taken}; delete it first, or take another name");
             DatasetTable.Move(session, commit.Dataset, name, null, commit.Id, time.GetUtcNow(), tag ? "tag" : "branch");
@@ -47,7 +48,7 @@ public sealed class DatasetBranches(Database database, PackStore store, Datasets
     /// <exception cref="TaktException">Conflict: paths that both changed, named; nothing was moved.</exception>
     public async Task<DatasetCommit> Merge(string theirs, string into = DatasetReference.Main, CancellationToken cancel = default)
     {
-        var other = datasets.Show(theirs);
+        var other = datasets.Show(theirs).RequireKept();
         var tip = datasets.Tip(other.Dataset, into) ?? throw TaktException.NotFound($"dataset '{other.Dataset}' has no branch '{into}'");
         if (List(other.Dataset, tags: true).Any(tag => tag.Name == into)) throw TaktException.Invalid($"'{into}' is a tag, which never moves; merge into a branch");
         var (mine, others) = (Ancestors(tip), Ancestors(other));
@@ -62,7 +63,7 @@ public sealed class DatasetBranches(Database database, PackStore store, Datasets
             });
             return other;
         }
-        var shared = others.Values.Where(commit => mine.ContainsKey(commit.Id)).MaxBy(commit => commit.Time);
+        var shared = others.Values.Where(commit => mine.ContainsKey(commit.Id)).MaxBy(commit => commit.Time)?.RequireKept();
         await using var writer = await store.Begin($"merge {theirs}");
         var from = shared is null ? writer.Add(TreeNode.Leaf([])) : ContentId.From(shared.Tree);
         var root = await TreeMerge.Of(new TreeReader(writer.Reader), from, ContentId.From(tip.Tree), ContentId.From(other.Tree), node => writer.Add(node), cancel);

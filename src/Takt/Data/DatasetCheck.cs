@@ -14,7 +14,7 @@ public static class DatasetCheck
     public static async Task<IReadOnlyList<string>> Of(Database database, PackStore store, bool data, CancellationToken cancel = default)
     {
         var faults = (await StoreCheck.Of(store, data, cancel)).ToList();
-        var commits = database.Read(session => DatasetTable.Names(session).SelectMany(name => DatasetTable.All(session, name).Where(commit => !DatasetTable.IsPartial(session, name, commit.Id))).ToList());
+        var commits = database.Read(session => DatasetTable.Names(session).SelectMany(name => DatasetTable.All(session, name).Where(commit => commit.Dropped is null && !DatasetTable.IsPartial(session, name, commit.Id))).ToList());
         var trees = new TreeReader(store.Reader);
         var (roots, seen) = (new HashSet<ContentId>(), new HashSet<ContentId>()); // a small tree's root is its leaf
         foreach (var commit in commits)
@@ -42,6 +42,10 @@ public static class DatasetCheck
             if (faults.Count < MostFaults) faults.Add(fault);
         }
     }
+
+    /// <summary>Takes what is damaged out of the store, so that adding it again, or a remote, can bring it back.</summary>
+    /// <returns>What was done, in words.</returns>
+    public static Task<IReadOnlyList<string>> Repair(PackStore store, CancellationToken cancel = default) => StoreRepair.Of(store, cancel);
 
     /// <summary>Bytes in packs and in whole files.</summary>
     public static async Task<(long Packs, long Whole)> Usage(PackStore store, CancellationToken cancel = default)

@@ -31,6 +31,13 @@ public sealed record DatasetCommit(
     /// <summary>How far the source has been read, in the source's own words: a collect goes on from here, and so from an older version when the ref went back to one.</summary>
     public string? Cursor { get; init; }
 
+    /// <summary>When garbage collection gave its files free; null: they are kept. Not part of the version.</summary>
+    public DateTimeOffset? Dropped { get; init; }
+
+    /// <exception cref="TaktException">NotFound: it was dropped.</exception>
+    public DatasetCommit RequireKept() => Dropped is not { } at ? this
+        : throw TaktException.NotFound($"{Reference} was dropped on {at.UtcDateTime:yyyy-MM-dd}, nothing that is kept led to it ('takt data retention {Dataset}'); its files are gone or will be soon, take another version of 'takt data log {Dataset}'");
+
     /// <summary>The SHA-256 of <see cref="Json"/>.</summary>
     public Digest Id => _id ??= Digest.Of(Json());
 

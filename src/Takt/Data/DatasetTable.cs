@@ -6,7 +6,7 @@ namespace Takt.Data;
 /// <summary>The rows of datasets.</summary>
 static class DatasetTable
 {
-    const string Columns = "dataset, tree, parents, author, time, message, source, files, bytes, \"rows\", profile, cursor";
+    const string Columns = "dataset, tree, parents, author, time, message, source, files, bytes, \"rows\", profile, cursor, dropped";
 
     public static Digest? Tip(SqlSession session, string dataset, string name) =>
         session.Text($"select target from dataset_ref where dataset = {dataset} and name = {name}") is { } target ? Digest.Parse(target) : null;
@@ -32,7 +32,7 @@ static class DatasetTable
                 (select coalesce(max(version), 0) + 1 from dataset_commit where dataset = {commit.Dataset}))
             on conflict do nothing
             """);
-        if (!partial) session.Execute($"update dataset_commit set partial = 0 where dataset = {commit.Dataset} and id = {commit.Id} and partial <> 0");
+        if (!partial) session.Execute($"update dataset_commit set partial = 0, dropped = null where dataset = {commit.Dataset} and id = {commit.Id} and partial <> 0");
     }
 
     public static bool IsPartial(SqlSession session, string dataset, Digest id) => session.Number($"select partial from dataset_commit where dataset = {dataset} and id = {id}") == 1;
@@ -78,5 +78,5 @@ static class DatasetTable
     static DatasetCommit Commit(SqlRow row) => new(
         row.Text(0), row.Digest(1), JsonSerializer.Deserialize(row.Text(2), DataJson.Default.ListString)!.Select(Digest.Parse).ToList(),
         row.Text(3), row.Time(4), row.Text(5), row.Text(6), row.Number(7), row.Number(8), row.NumberOrNull(9), row.IsNull(10) ? null : row.Digest(10))
-    { Cursor = row.IsNull(11) ? null : row.Text(11) };
+    { Cursor = row.IsNull(11) ? null : row.Text(11), Dropped = row.IsNull(12) ? null : row.Time(12) };
 }

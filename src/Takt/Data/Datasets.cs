@@ -75,7 +75,7 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
     /// <exception cref="TaktException">NotFound: no such version.</exception>
     public Task Reset(string reference)
     {
-        var commit = Show(reference);
+        var commit = Show(reference).RequireKept();
         return database.Write(session => DatasetTable.Move(
             session, commit.Dataset, DatasetReference.Main, DatasetTable.Tip(session, commit.Dataset, DatasetReference.Main), commit.Id, time.GetUtcNow(), "reset"));
     }
@@ -114,17 +114,20 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
         DatasetTable.Tip(session, dataset, name) is { } target ? DatasetTable.Find(session, dataset, target) : null);
 
     public async Task<DatasetTree> Tree(DatasetCommit commit, CancellationToken cancel = default) =>
-        await Tree(_store.Reader, ContentId.From(commit.Tree), cancel);
+        await Tree(_store.Reader, Root(commit), cancel);
 
     /// <summary>The files one by one, by path: for trees of millions.</summary>
     public async IAsyncEnumerable<TreeFile> Files(DatasetCommit commit, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel = default)
     {
-        await foreach (var file in new TreeReader(_store.Reader).Files(ContentId.From(commit.Tree), cancel)) yield return file.File;
+        await foreach (var file in new TreeReader(_store.Reader).Files(Root(commit), cancel)) yield return file.File;
     }
 
     /// <summary>The files that differ, by path; parts of the trees that are equal are not read.</summary>
     internal IAsyncEnumerable<TreeChange> Changes(DatasetCommit before, DatasetCommit now, CancellationToken cancel = default) =>
-        new TreeReader(_store.Reader).Changes(ContentId.From(before.Tree), ContentId.From(now.Tree), cancel);
+        new TreeReader(_store.Reader).Changes(Root(before), Root(now), cancel);
+
+    // what was dropped can be read as long as it is there
+    ContentId Root(DatasetCommit commit) => _store.TryFind(ContentId.From(commit.Tree)) is null ? ContentId.From(commit.RequireKept().Tree) : ContentId.From(commit.Tree);
 
     /// <summary>The profile of all tables in the version; null when it holds none.</summary>
     public async Task<TableProfile?> Profile(DatasetCommit commit, CancellationToken cancel = default)

@@ -9,7 +9,6 @@ namespace Takt.Data;
 /// </summary>
 public sealed class GarbageCollection(Database database, PackStore store, TimeProvider time)
 {
-    static readonly TimeSpan ReflogKept = TimeSpan.FromDays(90);
     static readonly TimeSpan OrphanKept = TimeSpan.FromDays(1);
 
     /// <summary>A pack of which less than this share is in use is written anew.</summary>
@@ -21,20 +20,21 @@ public sealed class GarbageCollection(Database database, PackStore store, TimePr
 
     /// <param name="grace">How long something must have been there before it may go into quarantine.</param>
     /// <param name="quarantine">How long it stays there.</param>
+    /// <param name="also">What else is needed, such as the versions that pointers of a work tree name.</param>
     /// <exception cref="TaktException">Invalid: something that is referred to is missing or damaged; what, and by whom.</exception>
-    public async Task<GcPlan> Plan(TimeSpan grace, TimeSpan quarantine, CancellationToken cancel = default)
+    public async Task<GcPlan> Plan(TimeSpan grace, TimeSpan quarantine, IEnumerable<Digest>? also = null, CancellationToken cancel = default)
     {
         var now = time.GetUtcNow();
         store.Refresh();
         if (store.DamagedPacks.Count > 0) throw new TaktException(TaktError.Invalid, ["nothing is removed while the store is damaged", .. store.DamagedPacks]);
         // leases before marks: one that begins later finds what is in quarantine and brings it back
         var oldestLease = database.Read(session => session.Number($"select min(opened) from store_lease where beat >= {now - PackStore.LeaseLife}"));
-        var marks = await Mark(now, cancel);
+        var (marks, dropped) = await Mark(now, also ?? [], cancel);
         if (marks.Missing.Count > 0) throw new TaktException(TaktError.Invalid, ["nothing is removed while something that is referred to is missing; see 'takt data verify'", .. marks.Missing.Take(MostShown)]);
 
         var removable = now - quarantine;
         if (oldestLease is { } opened && DateTimeOffset.FromUnixTimeMilliseconds(opened) < removable) removable = DateTimeOffset.FromUnixTimeMilliseconds(opened);
-        var steps = new List<GcStep>();
+        var steps = dropped.Select(version => new GcStep(GcAction.Drop, $"{version.Dataset}@v{version.Number}", version.Bytes) { Id = version.Id, Dataset = version.Dataset }).ToList();
         long live = 0;
         var rows = database.Read(session => session.Query($"select id, state, bytes, created, since from pack", row => (Id: row.Digest(0), State: row.Text(1), Bytes: row.Number(2), Created: row.Time(3), Since: row.Time(4)))).ToDictionary(row => row.Id);
         var small = new List<GcStep>();
@@ -92,6 +92,13 @@ public sealed class GarbageCollection(Database database, PackStore store, TimePr
     /// <summary>Does what the plan says, except where something has come to be needed since.</summary>
     public async Task Apply(GcPlan plan, CancellationToken cancel = default)
     {
+        foreach (var step in plan.Steps.Where(step => step.Do == GcAction.Drop))
+        {
+            var now = time.GetUtcNow();
+            // a branch or tag that has come meanwhile keeps it; what is in quarantine by then comes back with the next collection
+            await database.Write(session => session.Execute($"update dataset_commit set dropped = {now}, partial = 1 where dataset = {step.Dataset} and id = {step.Id} and dropped is null and not exists (select 1 from dataset_ref r where r.dataset = {step.Dataset} and r.target = {step.Id})"));
+            CrashPoint.Pass("gc.dropped");
+        }
         foreach (var step in plan.Steps.Where(step => step.Do is GcAction.Revive or GcAction.Quarantine))
         {
             var (now, state) = (time.GetUtcNow(), step.Do == GcAction.Revive ? PackTable.Live : PackTable.Quarantine);
@@ -140,42 +147,41 @@ public sealed class GarbageCollection(Database database, PackStore store, TimePr
         store.Refresh();
     }
 
-    async Task<LiveMarks> Mark(DateTimeOffset now, CancellationToken cancel)
+    async Task<(LiveMarks Marks, IReadOnlyList<StoredVersion> Dropped)> Mark(DateTimeOffset now, IEnumerable<Digest> also, CancellationToken cancel)
     {
-        var since = now - ReflogKept;
-        var (commits, tips, named) = database.Read(session => (
-            session.Query($"select id, tree, profile, parents, dataset, partial from dataset_commit order by partial", row => (Partial: row.Number(5) != 0, Id: row.Digest(0), Tree: row.Digest(1), Profile: row.IsNull(2) ? (Digest?)null : row.Digest(2), Parents: row.Text(3), Dataset: row.Text(4))),
-            session.Query($"select target from dataset_ref union select after from dataset_reflog where at >= {since} union select before from dataset_reflog where at >= {since} and before is not null", row => row.Digest(0)),
-            BlobRoots.Named(session)));
-        var byId = commits.GroupBy(commit => commit.Id).ToDictionary(group => group.Key, group => group.First());
+        var (named, versions) = database.Read(session =>
+        {
+            var found = BlobRoots.Named(session);
+            found.UnionWith(also);
+            return (found, RetainedVersions.Of(session, found, now));
+        });
         var marks = new LiveMarks(store);
-        var todo = new Stack<Digest>(tips.Concat(named.Where(byId.ContainsKey)));
-        var seen = new HashSet<Digest>();
-        var partial = new List<(Digest Id, Digest Tree, Digest? Profile, string Of)>();
-        while (todo.TryPop(out var id))
-        {
-            if (!seen.Add(id) || !byId.TryGetValue(id, out var commit)) continue;
-            var of = $"{commit.Dataset}@{id}";
-            if (commit.Partial) partial.Add((id, commit.Tree, commit.Profile, of));
-            else
-            {
-                marks.File(ContentId.From(id), of);
-                marks.Tree(ContentId.From(commit.Tree), of);
-                if (commit.Profile is { } profile) marks.File(ContentId.From(profile), of);
-            }
-            foreach (var parent in System.Text.Json.JsonSerializer.Deserialize(commit.Parents, DataJson.Default.ListString)!) todo.Push(Digest.Parse(parent));
-        }
-        // of versions that a remote has whole and this store in part, what is here is kept; last, as what is marked is not looked at again
+        var commits = versions.All.Select(version => version.Id).ToHashSet();
+        var gone = new List<StoredVersion>();
+        foreach (var version in versions.Kept.Where(version => version is { Partial: false, Dropped: null })) All(version);
+        // of versions that a remote has whole and this store in part, or that were dropped and are needed after all, what is here is kept; last, as what is marked is not looked at again
         marks.Lenient = true;
-        foreach (var (id, tree, profile, of) in partial)
-        {
-            marks.File(ContentId.From(id), of);
-            marks.Tree(ContentId.From(tree), of);
-            if (profile is { } blob) marks.File(ContentId.From(blob), of);
-        }
+        foreach (var version in versions.All)
+            if (!versions.Kept.Contains(version)) gone.Add(version);
+            else if (version.Partial || version.Dropped is not null) All(version);
         marks.Lenient = false;
         foreach (var id in named)
-            if (!seen.Contains(id)) await marks.Named(id, cancel);
-        return marks;
+            if (!commits.Contains(id)) await marks.Named(id, cancel);
+        // of those that go or have gone, what the log and the figures of versions show
+        marks.Lenient = true;
+        foreach (var version in gone) Facts(version);
+        return (marks, gone.Where(version => version.Dropped is null).ToList());
+
+        void All(StoredVersion version)
+        {
+            Facts(version);
+            marks.Tree(ContentId.From(version.Tree), version.Reference);
+        }
+
+        void Facts(StoredVersion version)
+        {
+            marks.File(ContentId.From(version.Id), version.Reference);
+            if (version.Profile is { } profile) marks.File(ContentId.From(profile), version.Reference);
+        }
     }
 }

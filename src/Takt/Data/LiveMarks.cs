@@ -52,7 +52,7 @@ sealed class LiveMarks(PackStore store)
             }
             catch (TaktException e)
             {
-                _missing.Add($"{of}: {e.Message}");
+                if (!Lenient) _missing.Add($"{of}: {e.Message}");
             }
         }
     }
@@ -78,7 +78,7 @@ sealed class LiveMarks(PackStore store)
         }
         catch (TaktException e)
         {
-            _missing.Add($"{of}: {e.Message}");
+            if (!Lenient) _missing.Add($"{of}: {e.Message}");
         }
     }
 

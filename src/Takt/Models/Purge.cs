@@ -215,7 +215,7 @@ public sealed class Purge(Database database, IBlobStore blobs, Datasets datasets
             session.Query($"select digest from artifact_file", row => { Note(row.Text(0)); return true; });
             foreach (var map in session.Query($"select package_files from model_version where package_files <> {"{}"}", row => row.Text(0)).Concat(session.Query($"select outputs from stage_result", row => row.Text(0))))
                 foreach (var digest in JsonSerializer.Deserialize(map, ModelsJson.Default.DictionaryStringString)!.Values) Note(digest.EndsWith("+x", StringComparison.Ordinal) ? digest[..^2] : digest);
-            return session.Query($"select dataset, id, tree, profile from dataset_commit", row =>
+            return session.Query($"select dataset, id, tree, profile from dataset_commit where dropped is null", row =>
             {
                 Note(row.Text(1));
                 Note(row.Text(2));

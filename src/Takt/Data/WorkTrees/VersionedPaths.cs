@@ -68,9 +68,26 @@ public sealed class VersionedPaths(WorkTree tree, Database database, PackStore s
     /// <inheritdoc cref="WorkTree.Checkout"/>
     public async Task<(long Written, long Removed)> Checkout(TrackedPath tracked, string? only, bool force, CancellationToken cancel = default)
     {
-        if (await store.Length(tracked.Content.Digest, cancel) is null)
-            throw TaktException.NotFound($"'{tracked.Path}.takt' names {(tracked.Commit is { } id ? $"the version {id}" : tracked.Content)}, which this store does not have; 'takt data pull' brings it from a remote");
+        if (await store.Length(tracked.Content.Digest, cancel) is null) throw TaktException.NotFound(NotHere(tracked));
         return await tree.Checkout(tracked, store, only, force, cancel);
+    }
+
+    /// <summary>The pointers that name what the store does not have, in words.</summary>
+    public async Task<IReadOnlyList<string>> Lost(CancellationToken cancel = default)
+    {
+        var lost = new List<string>();
+        foreach (var tracked in tree.Tracked())
+            if (await store.Length(tracked.Content.Digest, cancel) is null || (tracked.Commit is { } id && Version(tracked, id) is null)) lost.Add(NotHere(tracked));
+        return lost;
+    }
+
+    DatasetCommit? Version(TrackedPath tracked, Digest id) => database.Read(session => DatasetTable.Find(session, tracked.Dataset!, id));
+
+    string NotHere(TrackedPath tracked)
+    {
+        var what = tracked.Commit is { } id ? $"the version {id}" : tracked.Content.ToString();
+        var when = tracked.Commit is { } commit && Version(tracked, commit) is { Dropped: { } at } ? $", which was dropped on {at.UtcDateTime:yyyy-MM-dd} (see 'takt data retention {tracked.Dataset}')" : ", which this store does not have";
+        return $"'{tracked.Path}.takt' names {what}{when}; 'takt data pull' brings it from a remote that has it";
     }
 
     /// <summary>Makes a folder a given version, and its pointer say so.</summary>

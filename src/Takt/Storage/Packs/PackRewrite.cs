@@ -4,9 +4,14 @@ namespace Takt.Storage.Packs;
 static class PackRewrite
 {
     /// <summary>Removes one blob from a pack, at once and for good.</summary>
-    public static async Task Without(PackStore store, Pack pack, ContentId unwanted, CancellationToken cancel)
+    public static Task Without(PackStore store, Pack pack, ContentId unwanted, CancellationToken cancel) => Replace(store, pack, at => pack.Index[at].Id != unwanted, cancel);
+
+    /// <summary>Puts the wanted records of a pack into one of another name, and removes it.</summary>
+    public static async Task Replace(PackStore store, Pack pack, Func<int, bool> wanted, CancellationToken cancel)
     {
-        var kept = await Write(store, [(pack, at => pack.Index[at].Id != unwanted)], cancel);
+        // the same records would be a pack of the same name, which keeps its bytes: one more makes it another
+        var extra = Enumerable.Range(0, pack.Index.Count).All(wanted) && pack.Index.Count > 0 ? Guid.NewGuid().ToByteArray() : null;
+        var kept = await Write(store, [(pack, wanted)], cancel, extra);
         await store.Database.Write(session =>
         {
             foreach (var one in kept) PackTable.Add(session, one, store.Now);
@@ -18,7 +23,8 @@ static class PackRewrite
     }
 
     /// <summary>Copies the wanted records, as they are stored, into new packs and publishes these; no row names them yet.</summary>
-    public static async Task<List<SealedPack>> Write(PackStore store, IEnumerable<(Pack Pack, Func<int, bool> Wanted)> sources, CancellationToken cancel)
+    /// <param name="extra">One record more.</param>
+    public static async Task<List<SealedPack>> Write(PackStore store, IEnumerable<(Pack Pack, Func<int, bool> Wanted)> sources, CancellationToken cancel, byte[]? extra = null)
     {
         var made = new List<SealedPack>();
         PackWriter? writer = null;
@@ -42,6 +48,7 @@ static class PackRewrite
                     if (writer.IsFull) await Close();
                 }
             }
+            if (extra is not null) (writer ??= new PackWriter(store.Scratch)).Add(ContentId.Of(extra), RecordKind.Bytes, extra, extra.Length, false, System.IO.Hashing.XxHash128.HashToUInt128(extra));
             await Close();
             return made;
         }

@@ -147,6 +147,7 @@ public sealed class PackStore : IBlobStore, IDisposable
             (_stamp, var rows) = Database.Read(session => (PackTable.Stamp(session), PackTable.Packs(session)));
             var packs = new List<Pack>(rows.Count);
             List<string>? faults = null;
+            var damaged = new List<ContentId>();
             foreach (var (id, quarantined) in rows)
             {
                 try
@@ -157,16 +158,19 @@ public sealed class PackStore : IBlobStore, IDisposable
                 }
                 catch (TaktException e)
                 {
+                    damaged.Add(id);
                     (faults ??= []).Add(e.Message); // the others can still be read; what only this one holds is reported missing
                 }
             }
-            DamagedPacks = faults ?? [];
+            (DamagedPacks, DamagedIds) = (faults ?? [], damaged);
             return _packs = [.. packs];
         }
     }
 
     /// <summary>The packs that rows name and that could not be opened, in words; what only they hold can't be read.</summary>
     internal IReadOnlyList<string> DamagedPacks { get; private set; } = [];
+
+    internal IReadOnlyList<ContentId> DamagedIds { get; private set; } = [];
 
     /// <param name="refresh">Look again for packs of others when nothing is found.</param>
     internal PackHit? TryFind(ContentId id, bool refresh = true)

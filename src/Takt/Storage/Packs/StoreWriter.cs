@@ -57,10 +57,11 @@ public sealed class StoreWriter : IAsyncDisposable
         return false;
     }
 
-    /// <summary>Whether it is there, also as a whole file of its own; the session relies on it from now on.</summary>
+    /// <summary>Whether it is there with every chunk of it, also as a whole file of its own; the session relies on it from now on.</summary>
     public bool Has(ContentId id)
     {
-        if (_currentIds.Contains(id) || Known(id)) return true;
+        if (_currentIds.Contains(id)) return true;
+        if (Known(id)) return _store.TryFind(id, refresh: false) is not { Entry.Kind: RecordKind.ChunkList } list || HasChunks(ChunkList.Parse(list.Read(), id));
         if (_store.Whole.Length(id.Digest).GetAwaiter().GetResult() is null) return false;
         _looseReliedOn[id.Digest] = true;
         return true;
@@ -153,6 +154,14 @@ public sealed class StoreWriter : IAsyncDisposable
         }
         Directory.Delete(_folder, recursive: true);
         await _store.End(_lease);
+    }
+
+    // a list may outlive its chunks: damage that was taken out, or garbage in another pack
+    bool HasChunks(ChunkList list)
+    {
+        foreach (var item in list.Items)
+            if (!Known(item.Id) || (list.OfLists && !HasChunks(ChunkList.Parse(Find(item.Id)!.Value.Read(), item.Id)))) return false;
+        return true;
     }
 
     bool KnownOwn(ContentId id)
