@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Takt's data store beside restic, git-lfs and cp + sha256sum, in one run on one machine. Prints seconds and ratios.
+"""Takt's data store beside restic, git-lfs and cp + sha256sum, in one run on one machine. Prints seconds on the clock and of CPU
+(which other work on the machine, and its disk, do not change much), and ratios.
 
     bench/data/run.py [--size MiB] [--takt PATH] [--folder FOLDER]      defaults: 2048 MiB, ./takt's build
 """
@@ -21,11 +22,15 @@ results = {}
 def run(who, what, command, folder, quiet=True):
     os.sync()
     begin = time.perf_counter()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, cwd=folder, env=env, shell=isinstance(command, str), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     seconds = time.perf_counter() - begin
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     if done.returncode != 0:
         sys.exit(f"{who} {what}: exit {done.returncode}\n{done.stdout}")
-    results.setdefault(what, {})[who] = seconds
+    times, cpus = results.setdefault(what, ({}, {}))
+    times[who], cpus[who] = min(seconds, times.get(who, seconds)), min(cpu, cpus.get(who, cpu))
     return done.stdout
 
 
@@ -106,11 +111,14 @@ try:
     run("restic", "status, nothing changed", ["restic", "-q", "-r", repo, "backup", "-n", "small"], source)
     run("git-lfs", "status, nothing changed", ["git", "status", "--porcelain"], lfs)
 
-    print(f"{'seconds':28}{'takt':>8}{'restic':>9}{'git-lfs':>9}{'cp+sum':>9}   restic/takt  git-lfs/takt")
-    for what, times in results.items():
-        def cell(who, width): return f"{times[who]:{width}.2f}" if who in times else " " * (width - 1) + "-"
-        ratio = lambda who: f"{times[who] / times['takt']:.1f}x" if who in times else "-"
-        print(f"{what:28}{cell('takt', 8)}{cell('restic', 9)}{cell('git-lfs', 9)}{cell('cp+sha256sum', 9)}   {ratio('restic'):>11}  {ratio('git-lfs'):>12}")
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.0f}")
+    for title, part in (("seconds", 0), ("seconds of CPU", 1)):
+        print(f"{title:28}{'takt':>8}{'restic':>9}{'git-lfs':>9}{'cp+sum':>9}   restic/takt  git-lfs/takt")
+        for what, both in results.items():
+            times = both[part]
+            def cell(who, width): return f"{times[who]:{width}.2f}" if who in times else " " * (width - 1) + "-"
+            ratio = lambda who: f"{times[who] / max(times['takt'], 0.001):.1f}x" if who in times else "-"
+            print(f"{what:28}{cell('takt', 8)}{cell('restic', 9)}{cell('git-lfs', 9)}{cell('cp+sha256sum', 9)}   {ratio('restic'):>11}  {ratio('git-lfs'):>12}")
     whole = size(source + "/big")
     print("stored for the new version: " + ", ".join(f"{who} {bytes / (1 << 20):.1f} MiB ({bytes / whole:.2%})" for who, bytes in stored.items()))
 

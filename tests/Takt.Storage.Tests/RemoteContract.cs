@@ -223,6 +223,33 @@ public abstract class RemoteContract : IDisposable
     }
 
     [Fact]
+    public async Task What_was_dropped_is_not_sent_and_what_was_damaged_here_comes_back_from_there()
+    {
+        await using var a = At("a");
+        await using var b = At("b");
+        Fill(a, weights: false);
+        await a.Add();
+        a.Write("data/small.txt", "second"u8.ToArray());
+        var second = await a.Add();
+        await new DatasetRetention(a.Database, TimeProvider.System).Set(new("data", 1, null));
+        var gc = new GarbageCollection(a.Database, a.Store, TimeProvider.System);
+        for (var i = 0; i < 3; i++) await gc.Apply(await gc.Plan(TimeSpan.Zero, TimeSpan.Zero));
+        await using var remote = Open();
+        Assert.Equal(1, (await a.Push(remote)).Versions);
+        await b.Fetch(remote);
+        Assert.Equal(second.Id, Assert.Single(b.Datasets.Log("data")).Id);
+        var pack = Directory.GetFiles(Path.Combine(b.Root, ".takt/store/packs"), "*.pack", SearchOption.AllDirectories).MaxBy(file => new FileInfo(file).Length)!;
+        File.SetUnixFileMode(pack, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        using (var file = File.OpenHandle(pack, FileMode.Open, FileAccess.Write)) RandomAccess.Write(file, new byte[64], RandomAccess.GetLength(file) / 2);
+        Assert.NotEmpty(await DatasetCheck.Of(b.Database, b.Store, data: true));
+        Assert.NotEmpty(await DatasetCheck.Repair(b.Store));
+        Assert.NotEmpty(await DatasetCheck.Of(b.Database, b.Store, data: true));
+        Assert.InRange((await b.Fetch(remote)).Bytes, 1, 3_000_000);
+        Assert.Empty(await DatasetCheck.Of(b.Database, b.Store, data: true));
+        Assert.Equal(Noise(5_000_000, 1000), await b.Read("large.bin"));
+    }
+
+    [Fact]
     public async Task What_arrived_before_a_push_was_cut_off_is_not_sent_again()
     {
         await using var a = At("a");

@@ -1,3 +1,4 @@
+#pragma warning disable CA1416 // modes of files: the tests run on Linux
 using Takt.Data;
 using Takt.Data.WorkTrees;
 using Takt.Storage;

@@ -65,7 +65,7 @@ public sealed class Fetch(Database database, PackStore store, TimeProvider time)
                 await Files(remote, writer, last.ToDictionary(id => id, _ => 0L), cancel);
                 await writer.Commit(session =>
                 {
-                    if (only is null) session.Execute($"update dataset_commit set partial = 0 where dataset = {commit.Dataset} and id = {commit.Id}");
+                    if (only is null) session.Execute($"update dataset_commit set partial = 0, dropped = null where dataset = {commit.Dataset} and id = {commit.Id}");
                 }, cancel);
             }
             catch (TaktException e) when (e.Error is TaktError.NotFound or TaktError.Invalid)

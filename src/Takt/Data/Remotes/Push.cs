@@ -88,6 +88,7 @@ public sealed class Push(Database database, PackStore store)
                 continue;
             }
             if (known.Contains(one.Id) || !seen.Add(one.Id)) continue;
+            if (commits.TryGetValue(one.Id, out var old) && old.Dropped is not null) continue; // its files are gone by rule: whoever has it keeps it
             if (!commits.TryGetValue(one.Id, out var commit) || database.Read(session => DatasetTable.IsPartial(session, commit.Dataset, commit.Id)))
             {
                 missing.Add(one.Id);
