@@ -217,6 +217,45 @@ public sealed class GrpcCodecTests : IAsyncLifetime
         }
     }
 
+    /// <summary>Any bytes are a tensor: NaN, infinities, numbers beyond INT64, texts that are no UTF-8.</summary>
+    [Fact]
+    public void A_tensor_of_any_type_and_shape_comes_through_contents_as_it_does_raw() => Gen.Select(Tensors, Gen.Bool, Gen.Int[0, 1 << 20], Gen.Byte).Sample((tensor, change, at, value) =>
+    {
+        var type = Tensor.NameOf(tensor.Type);
+        var model = new Given(new TensorField("t", tensor.Type, tensor.Shape.Select(_ => -1L).ToList()));
+        var raw = new ModelInferRequest { Inputs = { new Input { Name = "t", Datatype = type, Shape = { tensor.Shape } } }, RawInputContents = { ByteString.CopyFrom(tensor.Data.Span) } }.ToByteArray();
+        Assert.Equal(Convert.ToHexString(tensor.Data.Span), Convert.ToHexString(InferMessage.Parse(raw, out _).ToTensors(raw, model)[0].Data.Span));
+        if (!TensorJson.Has(tensor.Type)) return;
+        var typed = new ModelInferRequest { Inputs = { new Input { Name = "t", Datatype = type, Shape = { tensor.Shape }, Contents = AnswerMessage.Contents(tensor) } } }.ToByteArray();
+        var read = InferMessage.Parse(typed, out _).ToTensors(typed, model)[0];
+        Assert.Equal((Convert.ToHexString(tensor.Data.Span), string.Join(',', tensor.Shape)), (Convert.ToHexString(read.Data.Span), string.Join(',', read.Shape)));
+        if (!change) return;
+        typed[at % typed.Length] = value;
+        try
+        {
+            var changed = InferMessage.Parse(typed, out _).ToTensors(typed, model)[0];
+            Assert.Null(changed.DataFault()); // whatever it is now, the model may trust it
+        }
+        catch (TaktException e)
+        {
+            Assert.Contains(e.Error, (TaktError[])[TaktError.Invalid, TaktError.NotSupported]);
+        }
+    }, iter: Iterations);
+
+    static readonly Gen<Tensor> Tensors = Gen.Select(Gen.Enum<TensorType>(), Gen.Long[0, 3].Array[0, 3], Gen.Byte.Array[27 * 8], Gen.Int[0, 6]).Select((type, shape, bytes, length) =>
+    {
+        var count = (int)Tensor.CountOf(shape);
+        if (type == TensorType.Bytes) bytes = Enumerable.Range(0, count).SelectMany(i => (byte[])[.. BitConverter.GetBytes(length), .. bytes.AsSpan(i, length)]).ToArray();
+        else if (type == TensorType.Bool) bytes = bytes.Take(count).Select(b => (byte)(b & 1)).ToArray();
+        else bytes = bytes[..(count * Tensor.SizeOf(type))];
+        return new Tensor("t", type, shape, bytes);
+    });
+
+    sealed class Given(TensorField input) : TensorModel([input], [])
+    {
+        public override IReadOnlyList<Tensor> Run(IReadOnlyList<Tensor> inputs, IReadOnlyCollection<string> outputs) => throw new NotSupportedException();
+    }
+
     static void Read(byte[] bytes, Signature signature)
     {
         try

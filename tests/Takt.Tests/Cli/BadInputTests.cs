@@ -90,6 +90,14 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
+    public async Task One_port_for_HTTP_and_gRPC_is_refused()
+    {
+        Write("takt.yaml", "takt: 1\nproject: p\n");
+        Contains(await TaktProcess.Run(_folder, "serve", "--port", "8001", "--grpc-port", "8001"), "--grpc-port", "8001", "another port than --port");
+        Contains(await TaktProcess.Run(_folder, "serve", "--grpc-port", "70000"), "--grpc-port must be 0 to 65535");
+    }
+
+    [Fact]
     public async Task A_second_server_on_one_folder_is_refused()
     {
         Write("takt.yaml", "takt: 1\nproject: p\n");

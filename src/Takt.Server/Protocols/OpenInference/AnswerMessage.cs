@@ -63,7 +63,7 @@ sealed class AnswerMessage
         return message;
     }
 
-    /// <summary>Raw, as Triton answers, unless one of the outputs of a tabular model is wanted otherwise: it is all or none.</summary>
+    /// <summary>Raw, as Triton answers, unless one of the outputs is wanted otherwise and all have a field: it is all or none.</summary>
     public static ModelInferResponse Of(string model, InferRequest request, Answer answer)
     {
         var response = Parameter("prediction_id", answer.Id);
@@ -71,12 +71,18 @@ sealed class AnswerMessage
         response.ModelName = model;
         response.ModelVersion = answer.Revision.Number.ToString();
         if (request.Id is { } id) response.Id = id;
-        foreach (var tensor in answer.Tensors ?? [])
+        if (answer.Tensors is { } tensors)
         {
-            response.Outputs.Add(new ModelInferResponse.Types.InferOutputTensor { Name = tensor.Name, Datatype = Tensor.NameOf(tensor.Type), Shape = { tensor.Shape } });
-            response.RawOutputContents.Add(UnsafeByteOperations.UnsafeWrap(tensor.Data)); // nobody else has them
+            var isRaw = tensors.All(t => request.IsBinary(t.Name)) || tensors.Any(t => !TensorJson.Has(t.Type));
+            foreach (var tensor in tensors)
+            {
+                var output = new ModelInferResponse.Types.InferOutputTensor { Name = tensor.Name, Datatype = Tensor.NameOf(tensor.Type), Shape = { tensor.Shape } };
+                if (isRaw) response.RawOutputContents.Add(UnsafeByteOperations.UnsafeWrap(tensor.Data)); // nobody else has them
+                else output.Contents = Contents(tensor);
+                response.Outputs.Add(output);
+            }
+            return response;
         }
-        if (answer.Tensors is not null) return response;
         var fields = answer.Signature.Outputs.Where(f => request.Outputs.Count == 0 || request.Outputs.Contains(f.Name)).ToList();
         var raw = fields.TrueForAll(f => request.IsBinary(f.Name));
         foreach (var field in fields)
@@ -95,6 +101,31 @@ sealed class AnswerMessage
             response.RawOutputContents.Add(UnsafeByteOperations.UnsafeWrap(bytes)); // nobody else has them
         }
         return response;
+    }
+
+    internal static InferTensorContents Contents(Tensor tensor)
+    {
+        var contents = new InferTensorContents();
+        var data = tensor.Data.Span;
+        switch (tensor.Type)
+        {
+            case TensorType.Bool: foreach (var value in data) contents.BoolContents.Add(value != 0); break;
+            case TensorType.Int8: foreach (var value in MemoryMarshal.Cast<byte, sbyte>(data)) contents.IntContents.Add(value); break;
+            case TensorType.Int16: foreach (var value in MemoryMarshal.Cast<byte, short>(data)) contents.IntContents.Add(value); break;
+            case TensorType.Int32: foreach (var value in MemoryMarshal.Cast<byte, int>(data)) contents.IntContents.Add(value); break;
+            case TensorType.Int64: foreach (var value in MemoryMarshal.Cast<byte, long>(data)) contents.Int64Contents.Add(value); break;
+            case TensorType.Uint8: foreach (var value in data) contents.UintContents.Add(value); break;
+            case TensorType.Uint16: foreach (var value in MemoryMarshal.Cast<byte, ushort>(data)) contents.UintContents.Add(value); break;
+            case TensorType.Uint32: foreach (var value in MemoryMarshal.Cast<byte, uint>(data)) contents.UintContents.Add(value); break;
+            case TensorType.Uint64: foreach (var value in MemoryMarshal.Cast<byte, ulong>(data)) contents.Uint64Contents.Add(value); break;
+            case TensorType.Fp32: foreach (var value in MemoryMarshal.Cast<byte, float>(data)) contents.Fp32Contents.Add(value); break;
+            case TensorType.Fp64: foreach (var value in MemoryMarshal.Cast<byte, double>(data)) contents.Fp64Contents.Add(value); break;
+            case TensorType.Bytes:
+                for (; data.Length > 0; data = data[(4 + BinaryPrimitives.ReadInt32LittleEndian(data))..]) contents.BytesContents.Add(ByteString.CopyFrom(data.Slice(4, BinaryPrimitives.ReadInt32LittleEndian(data))));
+                break;
+            default: throw new ArgumentOutOfRangeException(nameof(tensor), tensor.Type, "it has no field");
+        }
+        return contents;
     }
 
     static InferTensorContents Contents(Column column, FieldType type)

@@ -1,4 +1,4 @@
-using System.Runtime.InteropServices;
+using System.Buffers.Binary;
 using System.Text;
 using Takt.Data;
 using Takt.Models;
@@ -66,35 +66,115 @@ static class ContentsTensor
         return null;
     }
 
-    /// <summary>The values of a tensor of any shape, as raw bytes.</summary>
-    /// <inheritdoc cref="Read(ReadOnlySpan{byte}, InferRequest.Tensor, Field, int, List{string})"/>
-    public static byte[]? Read(ReadOnlySpan<byte> contents, InferRequest.Tensor tensor, TensorType type, List<string> faults)
+    /// <summary>The values of a tensor of any shape and type, as raw bytes; FP32 and FP64 in one pack stay where they are.</summary>
+    /// <returns>Null when it is noted in <paramref name="faults"/>.</returns>
+    public static ReadOnlyMemory<byte>? Read(ReadOnlyMemory<byte> contents, InferRequest.Tensor tensor, TensorType type, List<string> faults)
     {
-        var count = Tensor.CountOf(tensor.Shape);
-        if (count < 0 || count > contents.Length) // a byte a value at least
+        var (count, wanted, size) = (Tensor.CountOf(tensor.Shape), FieldOf(tensor.DataType), Tensor.SizeOf(type));
+        if (wanted == 0) faults.Add($"input '{tensor.Name}': {tensor.DataType} has no field in contents; send all inputs in raw_input_contents");
+        else if (count < 0 || count > contents.Length) faults.Add($"input '{tensor.Name}' has fewer values than its shape {Tensor.ShapeText(tensor.Shape)} says"); // a byte a value at least
+        else
+            try
+            {
+                if (type is TensorType.Fp32 or TensorType.Fp64 && OnePack(contents, wanted) is { } there && there.Length == count * size) return there;
+                var values = new byte[type == TensorType.Bytes ? BytesOf(contents.Span) : count * size];
+                if (Fault(contents.Span, tensor, type, wanted, count, values) is not { } fault) return values;
+                faults.Add(fault);
+            }
+            catch (FormatException)
+            {
+                faults.Add($"the contents of input '{tensor.Name}' are no InferTensorContents");
+            }
+        return null;
+    }
+
+    static ReadOnlyMemory<byte>? OnePack(ReadOnlyMemory<byte> contents, int wanted)
+    {
+        var reader = new ProtobufReader(contents.Span);
+        if (!reader.Next(out var number) || number != wanted || !reader.IsBytes) return null;
+        var length = reader.Bytes().Length;
+        return reader.AtEnd ? contents.Slice(reader.Position - length, length) : null;
+    }
+
+    /// <summary>How many bytes its texts have raw, each with its length.</summary>
+    static int BytesOf(ReadOnlySpan<byte> contents)
+    {
+        var size = 0;
+        var reader = new ProtobufReader(contents);
+        while (reader.Next(out var number))
+            if (number == 8) size += 4 + reader.Bytes().Length;
+            else reader.Skip();
+        return size;
+    }
+
+    /// <param name="to">Gets the values.</param>
+    static string? Fault(ReadOnlySpan<byte> contents, InferRequest.Tensor tensor, TensorType type, int wanted, long count, Span<byte> to)
+    {
+        var read = 0L;
+        var reader = new ProtobufReader(contents);
+        while (reader.Next(out var number))
         {
-            faults.Add($"input '{tensor.Name}' has fewer values than its shape {Tensor.ShapeText(tensor.Shape)}");
-            return null;
+            if (number > MostFields)
+            {
+                reader.Skip();
+                continue;
+            }
+            if (number != wanted)
+            {
+                if (reader.IsBytes && number != 8 && reader.Bytes().IsEmpty) continue; // an empty pack
+                return $"input '{tensor.Name}' has {Names[number]}; the values of {tensor.DataType} stand in {Names[wanted]}";
+            }
+            var isPack = wanted != 8 && reader.IsBytes;
+            for (var pack = isPack ? new ProtobufReader(reader.Bytes()) : reader; !isPack || !pack.AtEnd;)
+            {
+                if (read == count) return $"input '{tensor.Name}' has more values than its shape {Tensor.ShapeText(tensor.Shape)}";
+                read++;
+                if (wanted == 8)
+                {
+                    var text = pack.Bytes();
+                    BinaryPrimitives.WriteInt32LittleEndian(to, text.Length);
+                    text.CopyTo(to[4..]);
+                    to = to[(4 + text.Length)..];
+                }
+                else if (wanted == 6) BinaryPrimitives.WriteUInt32LittleEndian(Next(ref to, 4), isPack ? pack.Packed32() : pack.Fixed32());
+                else if (wanted == 7) BinaryPrimitives.WriteUInt64LittleEndian(Next(ref to, 8), isPack ? pack.Packed64() : pack.Fixed());
+                else if (!InRange(tensor.DataType, isPack ? pack.Varint() : (ulong)pack.Whole(), out var value)) return $"input '{tensor.Name}', value {read}: {value} is no {tensor.DataType}";
+                else
+                    switch (Tensor.SizeOf(type))
+                    {
+                        case 1: Next(ref to, 1)[0] = (byte)value; break;
+                        case 2: BinaryPrimitives.WriteInt16LittleEndian(Next(ref to, 2), (short)value); break;
+                        case 4: BinaryPrimitives.WriteInt32LittleEndian(Next(ref to, 4), (int)value); break;
+                        default: BinaryPrimitives.WriteInt64LittleEndian(Next(ref to, 8), value); break;
+                    }
+                if (isPack) continue;
+                reader = pack;
+                break;
+            }
         }
-        var kind = type switch
+        return read < count ? $"input '{tensor.Name}' has {read} values; its shape {Tensor.ShapeText(tensor.Shape)} says {count}" : null;
+    }
+
+    static Span<byte> Next(ref Span<byte> to, int size)
+    {
+        var next = to[..size];
+        to = to[size..];
+        return next;
+    }
+
+    /// <summary>Protobuf reads an int32 from the lower half, a bool from any number.</summary>
+    /// <param name="value">UINT64: its bits.</param>
+    static bool InRange(string dataType, ulong bits, out long value)
+    {
+        value = dataType switch { "INT8" or "INT16" or "INT32" => (int)bits, "UINT8" or "UINT16" or "UINT32" => (uint)bits, "BOOL" => bits == 0 ? 0 : 1, _ => (long)bits };
+        return dataType switch
         {
-            TensorType.Bool => FieldType.Boolean,
-            TensorType.Bytes => FieldType.String,
-            TensorType.Fp32 => FieldType.Float,
-            TensorType.Fp64 => FieldType.Double,
-            _ => FieldType.Long,
+            "INT8" => value is >= sbyte.MinValue and <= sbyte.MaxValue,
+            "INT16" => value is >= short.MinValue and <= short.MaxValue,
+            "UINT8" => value <= byte.MaxValue,
+            "UINT16" => value <= ushort.MaxValue,
+            _ => true,
         };
-        if (Read(contents, tensor, new Field(tensor.Name, kind), (int)count, faults) is not { } column) return null;
-        if (kind != FieldType.Long)
-        {
-            var values = new byte[BinaryTensor.Size(column, kind)];
-            BinaryTensor.Write(values, column, kind);
-            return values;
-        }
-        var size = Tensor.SizeOf(type);
-        var bytes = new byte[column.Length * size];
-        for (var i = 0; i < column.Length; i++) MemoryMarshal.AsBytes(column.Integers.AsSpan(i, 1))[..size].CopyTo(bytes.AsSpan(i * size)); // the lower bytes: its range is checked
-        return bytes;
     }
 
     static void Number(ref Values values, int field, ref ProtobufReader reader, bool packed)
@@ -162,17 +242,7 @@ static class ContentsTensor
                 else Set(value);
                 return;
             }
-            // protobuf reads an int32 from the lower half, a bool from any number
-            value = _tensor.DataType switch { "INT8" or "INT16" or "INT32" => (int)bits, "UINT8" or "UINT16" or "UINT32" => (uint)bits, "BOOL" => bits == 0 ? 0 : 1, _ => value };
-            var (least, most) = _tensor.DataType switch
-            {
-                "INT8" => (sbyte.MinValue, sbyte.MaxValue),
-                "INT16" => (short.MinValue, short.MaxValue),
-                "UINT8" => (0L, byte.MaxValue),
-                "UINT16" => (0L, ushort.MaxValue),
-                _ => (long.MinValue, long.MaxValue),
-            };
-            if (value < least || value > most) Fault = $"input '{_tensor.Name}', value {Read + 1}: {value} is no {_tensor.DataType}";
+            if (!InRange(_tensor.DataType, bits, out value)) Fault = $"input '{_tensor.Name}', value {Read + 1}: {value} is no {_tensor.DataType}";
             else Set(value);
         }
 

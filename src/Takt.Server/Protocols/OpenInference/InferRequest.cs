@@ -123,6 +123,7 @@ sealed class InferRequest
     public bool IsOf(ILoadedModel model)
     {
         if (model.Tensors is not { } tensors) return false;
+        if (_isValues && tensors.Inputs.Count == 1) return true; // they are the tensor's, whatever its columns are called
         return model.Signature.Inputs.Count == 0 || (_inputs.Any(i => tensors.Inputs.Any(f => f.Name == i.Name)) && !_inputs.All(i => model.Signature.Inputs.Any(f => f.Name == i.Name)));
     }
 
@@ -130,6 +131,7 @@ sealed class InferRequest
     /// <exception cref="TaktException">Invalid, with every fault: a wrong name, datatype, shape or value.</exception>
     public IReadOnlyList<Models.Tensor> ToTensors(ReadOnlyMemory<byte> body, TensorModel model)
     {
+        if (_isValues) return [ValuesAlone(body, model)];
         var faults = new List<string>();
         var tensors = new List<Models.Tensor>(_inputs.Count);
         foreach (var input in _inputs)
@@ -144,7 +146,7 @@ sealed class InferRequest
             var (input, type) = (_inputs[i], tensors[i].Type);
             if (input.IsContents)
             {
-                if (ContentsTensor.Read(body.Span.Slice(input.From, input.Bytes), input, type, faults) is { } contents) tensors[i] = new(input.Name, type, input.Shape, contents);
+                if (ContentsTensor.Read(body.Slice(input.From, input.Bytes), input, type, faults) is { } contents) tensors[i] = new(input.Name, type, input.Shape, contents);
             }
             else if (input.Bytes >= 0)
             {
@@ -208,6 +210,7 @@ sealed class InferRequest
     static Table ValuesAlone(ReadOnlySpan<byte> body, Signature signature)
     {
         var inputs = signature.Inputs;
+        if (inputs.Count == 0) throw TaktException.Invalid("the model has no signature, so that a raw body can't be read");
         var dataType = DataType(inputs[0].Type);
         if (inputs.Count > 1 && (dataType == "BYTES" || inputs.Any(f => DataType(f.Type) != dataType)))
             throw TaktException.Invalid($"a raw body ({HeaderLength}: 0) holds one input, or several of one datatype of numbers; this model takes {string.Join(", ", inputs.Select(f => $"{f.Name} ({DataType(f.Type)})"))}: put a JSON header before the values");
@@ -223,6 +226,32 @@ sealed class InferRequest
         if (inputs.Count > 1) return Matrix(body, new Tensor("raw_input", dataType, [rows, inputs.Count], 0, body.Length), signature);
         var faults = new List<string>();
         return Values(body, new Tensor(inputs[0].Name, dataType, [rows], 0, body.Length), inputs[0], rows, faults) is { } column ? new Table([column]) : throw new TaktException(TaktError.Invalid, faults);
+    }
+
+    /// <summary>Of the one tensor: the length that the model leaves open follows from the bytes; where it leaves open several, there is one of the first, which counts the batch. A text is the whole body.</summary>
+    static Models.Tensor ValuesAlone(ReadOnlyMemory<byte> body, TensorModel model)
+    {
+        if (model.Inputs is not [var field]) throw TaktException.Invalid($"a raw body ({HeaderLength}: 0) holds one input; this model takes {string.Join(", ", model.Inputs.Select(f => f.Name))}: put a JSON header before the values");
+        var wanted = $"{Models.Tensor.NameOf(field.Type)} {Models.Tensor.ShapeText(field.Shape)}";
+        var shape = field.Shape.ToArray();
+        if (field.Type == TensorType.Bytes)
+        {
+            for (var d = 0; d < shape.Length; d++) shape[d] = shape[d] < 0 ? 1 : shape[d];
+            if (Models.Tensor.CountOf(shape) != 1) throw TaktException.Invalid($"a raw body is one text, but input '{field.Name}' is {wanted}: put a JSON header before the values");
+            return new(field.Name, field.Type, shape, (byte[])[.. BitConverter.GetBytes(body.Length), .. body.Span]);
+        }
+        if (shape.Count(n => n < 0) > 1 && shape[0] < 0) shape[0] = 1;
+        var open = Array.FindIndex(shape, n => n < 0);
+        if (shape.Count(n => n < 0) > 1) throw TaktException.Invalid($"input '{field.Name}' is {wanted}: its shape does not follow from a raw body; put a JSON header before the values");
+        if (open >= 0)
+        {
+            shape[open] = 1;
+            var one = Models.Tensor.CountOf(shape) * Models.Tensor.SizeOf(field.Type);
+            if (one <= 0 || body.Length == 0 || body.Length % one != 0) throw TaktException.Invalid($"the raw body has {body.Length} bytes; input '{field.Name}' is {wanted}, so that they must be a multiple of {one}");
+            shape[open] = body.Length / one;
+        }
+        var tensor = new Models.Tensor(field.Name, field.Type, shape, body);
+        return tensor.DataFault() is { } fault ? throw TaktException.Invalid(fault) : tensor;
     }
 
     /// <summary>The raw tensors stand behind the JSON in the order of the inputs.</summary>
