@@ -116,6 +116,7 @@ public sealed class TaktApp : IAsyncDisposable
     public Rollouts Rollouts { get; }
     public Router Router { get; }
     public PredictionLogs Predictions { get; }
+    internal Protocols.Prometheus.HttpDurations Durations { get; } = new();
     public Lineage Lineage { get; }
     public Purge Purge { get; }
 

@@ -11,6 +11,7 @@ using Takt.Server.Protocols.OpenAI;
 using Takt.Server.Protocols.Mlflow;
 using Takt.Server.Protocols.OpenInference;
 using Takt.Server.Protocols.OpenTelemetry;
+using Takt.Server.Protocols.Prometheus;
 using Takt.Server.Protocols.Scoring;
 
 namespace Takt.Server;
@@ -32,6 +33,7 @@ public static class TaktHost
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestLineSize = 64 << 10); // MLflow's UI asks for 100 runs by GET
         configure(builder);
         var web = builder.Build();
+        Protocols.Prometheus.HttpDurations.Use(web, app);
         web.UseTaktErrors();
         web.RefuseWaysOut();
         web.UseInference(app);
@@ -63,6 +65,7 @@ public static class TaktHost
         routes.MapOpenInference(app);
         routes.MapOpenInferenceGrpc();
         routes.MapScoring(app);
+        routes.MapMetrics(app);
         routes.MapMlflow(app);
         routes.MapOpenTelemetry(app);
         routes.MapOpenAi(app);

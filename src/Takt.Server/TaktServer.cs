@@ -17,6 +17,9 @@ public sealed class TaktServer : IAsyncDisposable
     /// <summary>Longer paths don't fit into a Unix socket's address; such a folder is served over the port alone.</summary>
     const int LongestSocketPath = 100;
 
+    /// <summary>Open requests may take this long when the server is told to stop; Kubernetes gives 30 s before it kills.</summary>
+    static readonly TimeSpan Grace = TimeSpan.FromSeconds(25);
+
     readonly WebApplication _web;
     readonly FolderLock _lock;
 
@@ -62,6 +65,7 @@ public sealed class TaktServer : IAsyncDisposable
                     if (Socket(folder) is { } socket) kestrel.ListenUnixSocket(socket);
                 });
                 if (options.GrpcPort is not null) builder.Services.AddOpenInferenceGrpc();
+                builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Grace);
                 builder.Services.AddHostedService<RolloutWorker>();
                 builder.Services.AddHostedService<LoopWorker>();
                 builder.Services.AddHostedService<PurgeWorker>();
@@ -96,9 +100,23 @@ public sealed class TaktServer : IAsyncDisposable
 
     static string? Socket(TaktFolder folder) => !OperatingSystem.IsWindows() && folder.Socket.Length <= LongestSocketPath ? folder.Socket : null;
 
+    /// <summary>Takes no new connection, answers what is under way, and after <paramref name="grace"/> breaks off what is left.</summary>
+    public async Task Stop(TimeSpan grace)
+    {
+        using var limit = new CancellationTokenSource(grace);
+        try
+        {
+            await _web.StopAsync(limit.Token);
+        }
+        catch (OperationCanceledException) when (limit.IsCancellationRequested)
+        {
+            // the grace is over
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
-        using (var grace = new CancellationTokenSource(TimeSpan.FromSeconds(10))) await _web.StopAsync(grace.Token);
+        await Stop(TimeSpan.FromSeconds(10));
         await _web.DisposeAsync();
         await App.DisposeAsync();
         if (Socket(App.Folder) is { } socket) File.Delete(socket);

@@ -14,4 +14,8 @@ public enum TaktError
     TooLarge,
     Cancelled,
     NotSupported,
+    /// <summary>More than this caller may ask; <see cref="TaktException.RetryAfter"/> says when it may again.</summary>
+    TooMany,
+    /// <summary>Its deadline was over before its turn came.</summary>
+    TimedOut,
 }

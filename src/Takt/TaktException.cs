@@ -24,6 +24,9 @@ public sealed class TaktException : Exception
     /// <summary>Each fault as one line; one entry unless the input had several.</summary>
     public IReadOnlyList<string> Faults { get; }
 
+    /// <summary>When to try again; null: in a second, where that helps at all.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
     public static TaktException Invalid(string message) => new(TaktError.Invalid, message);
 
     public static TaktException NotFound(string message) => new(TaktError.NotFound, message);

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Takt.Server.Protocols;
 
 namespace Takt.Server.Api;
 
@@ -19,6 +20,8 @@ public static class ApiErrors
         TaktError.TooLarge => 413,
         TaktError.Cancelled => 499,
         TaktError.NotSupported => 501,
+        TaktError.TooMany => 429,
+        TaktError.TimedOut => 504,
         _ => 500,
     };
 
@@ -31,14 +34,14 @@ public static class ApiErrors
         }
         catch (TaktException e) when (!http.Response.HasStarted)
         {
-            if (e.Error == TaktError.Unavailable) http.Response.Headers.RetryAfter = "1";
+            http.Response.RetryAfter(e);
             await Write(http, Status(e.Error), e.Error.ToString(), e.Message, e.Faults);
         }
         catch (BadHttpRequestException e) when (!http.Response.HasStarted)
         {
             await Write(http, e.StatusCode, nameof(TaktError.Invalid), e.Message, [e.Message]);
         }
-        catch (Exception e) when (!http.Response.HasStarted && e is not OperationCanceledException)
+        catch (Exception e) when (!http.Response.HasStarted && e is not OperationCanceledException && !http.RequestAborted.IsCancellationRequested) // nobody is there to hear of it
         {
             var log = http.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger("Takt.Server");
             log.LogError(e, "Request {Method} {Path} failed; trace id {TraceId}", http.Request.Method, http.Request.Path, http.TraceIdentifier);

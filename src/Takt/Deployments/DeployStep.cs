@@ -81,7 +81,8 @@ public sealed partial class DeployStep(DeploymentBook book, ModelRegistry regist
         if (upstream is not null && StickyKey.Parse(sticky) is { IsHeader: false }) with.Fault("sticky", "an LLM deployment has no columns; use sticky: header NAME");
         if (with.TextOrNull("smoke") is not null && upstream is not null) with.Fault("smoke", "an LLM deployment has no rows to be asked; leave smoke: out");
         var shadows = Shadows(with, upstream is not null);
-        var spec = new DeploymentSpec(endpoint, [1], TimeSpan.Zero, 0, [], alias, with.Choice("rollback", "automatic", "manual") == "automatic", upstream, sample, redact, sticky, shadows, Strategy: AllAtOnce, Runtime: Python(with), Remote: remote);
+        var limits = Limits.Read(with.Section("limits"), upstream is not null);
+        var spec = new DeploymentSpec(endpoint, [1], TimeSpan.Zero, 0, [], alias, with.Choice("rollback", "automatic", "manual") == "automatic", upstream, sample, redact, sticky, shadows, Strategy: AllAtOnce, Runtime: Python(with), Remote: remote, Limits: limits);
         if (spec.Runtime is not null && model is null) with.Fault("python", $"{(upstream is not null ? "an LLM" : "a remote")} deployment has no model of its own; leave python: out");
         return (model, Strategy(with, spec));
     }

@@ -69,6 +69,15 @@ public sealed class PredictionLog : IAsyncDisposable
     /// <summary>Predictions that were not logged because the disk was too slow for too long, or refused.</summary>
     public long Dropped => Volatile.Read(ref _dropped);
 
+    /// <summary>What waits for the disk, <see cref="MostWaiting"/> at most.</summary>
+    public int WaitingBytes
+    {
+        get
+        {
+            lock (_gate) return _filled;
+        }
+    }
+
     /// <summary>Predictions taken since the start.</summary>
     public long Logged => Volatile.Read(ref _logged);
 

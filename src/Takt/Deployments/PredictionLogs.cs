@@ -35,6 +35,9 @@ public sealed class PredictionLogs(TaktFolder folder, TimeProvider time) : IAsyn
         }
     }
 
+    /// <summary>The logs that are open, by endpoint.</summary>
+    public IReadOnlyCollection<KeyValuePair<string, PredictionLog>> Open => _logs;
+
     /// <summary>Closes every log and deletes what it holds; for tests.</summary>
     public async Task Clear()
     {

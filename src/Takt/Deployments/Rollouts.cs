@@ -46,6 +46,11 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
     readonly HashSet<(string, int, string)> _wanted = [];
     readonly ConcurrentDictionary<string, (int Revision, DateTimeOffset When, string Why)> _broken = new(StringComparer.Ordinal);
 
+    /// <summary>Every revision in charge is loaded, or known to be broken: traffic may come. False before the first <see cref="Tick"/> has ended.</summary>
+    public bool Ready => Volatile.Read(ref _ready);
+
+    bool _ready;
+
     /// <summary>Why the revision in charge is not served; null when it is, or was not tried.</summary>
     public string? WhyNotServed(string endpoint) => _broken.TryGetValue(endpoint, out var broken) ? broken.Why : null;
 
@@ -55,14 +60,16 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
     /// <returns>True while a rollout is under way: call again soon.</returns>
     public async Task<bool> Tick(CancellationToken cancel = default)
     {
-        var busy = false;
+        var (busy, ready) = (false, true);
         List<Exception>? failed = null;
         var endpoints = book.Endpoints();
         _wanted.Clear();
         foreach (var endpoint in endpoints)
             try
             {
-                if (book.Find(endpoint) is { } deployment) busy |= await Tick(deployment, cancel);
+                if (book.Find(endpoint) is not { } deployment) continue;
+                busy |= await Tick(deployment, cancel);
+                ready &= deployment.Live is null || router.Find(endpoint) is not null || _broken.ContainsKey(endpoint);
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
@@ -75,6 +82,7 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
             _loading.Remove(key); // loaded for nothing
             (await load).Slot?.Dispose();
         }
+        Volatile.Write(ref _ready, ready);
         return failed is null ? busy : throw new AggregateException("some deployments could not be moved", failed);
     }
 

@@ -37,6 +37,8 @@ public sealed class Router
     {
         _routes.TryGetValue(endpoint, out var old);
         if (route.Challenger is not null) route.Challenger.Shadows = null;
+        if (route.Limits is { PerSecond: { } rate } limits)
+            route.Rate = old?.Rate is { } before && before.PerSecond == rate && before.Burst == limits.Burst && old.Limits?.By == limits.By ? before : new RateLimit(rate, limits.Burst, _time);
         route.Champion.Shadows = route.Shadows.Count == 0 ? null : [.. route.Shadows];
         _routes[endpoint] = route;
         if (old is not null) LetGo(old, route);
@@ -62,6 +64,9 @@ public sealed class Router
     /// <summary>Copies of the champion's requests for a slot, once it is in a route.</summary>
     public Shadow Shadow(Slot slot, double sample) => new(slot, sample, this);
 
+    /// <summary>Where the endpoint's requests go now, with its limits; null: there is no such endpoint.</summary>
+    public Route? Find(ReadOnlySpan<char> endpoint) => _byName.TryGetValue(endpoint, out var route) ? route : null;
+
     /// <summary>The header whose value the façade gives as the key; null: it matters to nobody now.</summary>
     public string? KeyHeader(ReadOnlySpan<char> endpoint) => _byName.TryGetValue(endpoint, out var route) && route is { Challenger: not null, Sticky: { IsHeader: true } sticky } ? sticky.Name : null;
 
@@ -71,12 +76,12 @@ public sealed class Router
     /// <summary>Answers rows, on the caller's thread.</summary>
     /// <param name="eventTime">When it happened, for the windows of monitors; null: now.</param>
     /// <exception cref="TaktException">NotFound: no such endpoint. Invalid: the rows. Unavailable: too many requests wait.</exception>
-    public async Task<Answer> Infer(string endpoint, Table inputs, DateTimeOffset? eventTime, CancellationToken cancel)
+    public async Task<Answer> Infer(string endpoint, Table inputs, DateTimeOffset? eventTime, CancellationToken cancel, Deadline deadline = default)
     {
         var slot = Enter(endpoint);
         try
         {
-            return await Infer(slot, inputs, eventTime, cancel);
+            return await Infer(slot, inputs, eventTime, cancel, deadline);
         }
         finally
         {
@@ -86,26 +91,31 @@ public sealed class Router
 
     /// <summary>Answers rows with a slot that the caller has entered, and leaves.</summary>
     /// <inheritdoc cref="Infer(string, Table, DateTimeOffset?, CancellationToken)"/>
-    public Task<Answer> Infer(Slot slot, Table inputs, DateTimeOffset? eventTime, CancellationToken cancel) =>
-        Infer(slot, inputs, null, [], eventTime, cancel);
+    public Task<Answer> Infer(Slot slot, Table inputs, DateTimeOffset? eventTime, CancellationToken cancel, Deadline deadline = default)
+    {
+        slot.RequireRows(inputs.Rows);
+        return Infer(slot, inputs, null, [], eventTime, cancel, deadline);
+    }
 
     /// <summary>Answers tensors with a slot that the caller has entered, and leaves.</summary>
     /// <param name="outputs">Those that are wanted; none: all.</param>
     /// <exception cref="TaktException">Invalid: the model takes other tensors, or none. Unavailable: too many requests wait.</exception>
-    public Task<Answer> Infer(Slot slot, IReadOnlyList<Tensor> inputs, IReadOnlyCollection<string> outputs, DateTimeOffset? eventTime, CancellationToken cancel)
+    public Task<Answer> Infer(Slot slot, IReadOnlyList<Tensor> inputs, IReadOnlyCollection<string> outputs, DateTimeOffset? eventTime, CancellationToken cancel, Deadline deadline = default)
     {
         slot.Model?.Tensors?.Require(inputs, outputs); // the caller's mistake is not the revision's
-        return Infer(slot, null, inputs, outputs, eventTime, cancel);
+        if (slot.Revision.Spec.Limits is not null && inputs.Count > 0 && inputs.All(t => t.Shape.Length > 0 && t.Shape[0] == inputs[0].Shape[0])) slot.RequireRows((int)Math.Min(int.MaxValue, inputs[0].Shape[0]));
+        return Infer(slot, null, inputs, outputs, eventTime, cancel, deadline);
     }
 
     /// <param name="rows">Or <paramref name="tensors"/>.</param>
-    async Task<Answer> Infer(Slot slot, Table? rows, IReadOnlyList<Tensor>? tensors, IReadOnlyCollection<string> wanted, DateTimeOffset? eventTime, CancellationToken cancel)
+    async Task<Answer> Infer(Slot slot, Table? rows, IReadOnlyList<Tensor>? tensors, IReadOnlyCollection<string> wanted, DateTimeOffset? eventTime, CancellationToken cancel, Deadline deadline)
     {
         (Table Inputs, Table Outputs, IReadOnlyList<Tensor>? Tensors) Asked() => rows is not null ? (rows, slot.Model!.Predict(rows), null) : TensorLog.Ask(slot, tensors!, wanted);
 
         var endpoint = slot.Revision.Endpoint;
         if (slot.Model is null) throw TaktException.Invalid($"'{endpoint}' is an LLM deployment; ask it at /v1/chat/completions");
-        if (!slot.Turn.TryEnter()) await slot.Turn.Enter(endpoint, cancel);
+        deadline.Require(endpoint);
+        if (!slot.Turn.TryEnter()) await Wait(slot, cancel, deadline);
         var start = Stopwatch.GetTimestamp();
         var id = PredictionId.New(_time.GetUtcNow()).ToString();
         Table inputs, outputs;
@@ -134,8 +144,8 @@ public sealed class Router
     /// </summary>
     /// <param name="rows">Reads the request for the slot's signature; called again for the champion where the challenger can't.</param>
     /// <inheritdoc cref="Infer(string, Table, DateTimeOffset?, CancellationToken)"/>
-    public Task<Answer> Ask(string endpoint, Func<Slot, Table> rows, DateTimeOffset? eventTime, CancellationToken cancel, string? key = null) =>
-        Ask(endpoint, slot => Infer(slot, Read(slot, rows), eventTime, cancel), eventTime, key ?? KeyIn(endpoint, rows));
+    public Task<Answer> Ask(string endpoint, Func<Slot, Table> rows, DateTimeOffset? eventTime, CancellationToken cancel, string? key = null, Deadline deadline = default) =>
+        Ask(endpoint, slot => Infer(slot, Read(slot, rows), eventTime, cancel, deadline), eventTime, key ?? KeyIn(endpoint, rows));
 
     /// <summary>As <see cref="Ask(string, Func{Slot, Table}, DateTimeOffset?, CancellationToken, string?)"/>, for whoever reads the request otherwise.</summary>
     /// <param name="ask">Reads the request for the slot, which has a model or not, and answers it.</param>
@@ -148,7 +158,7 @@ public sealed class Router
             {
                 return await ask(slot);
             }
-            catch (Exception e) when (e is not (OperationCanceledException or TaktException { Error: TaktError.Unavailable }) && EnterChampionInsteadOf(slot) is { } champion)
+            catch (Exception e) when (!IsOfTheMoment(e) && EnterChampionInsteadOf(slot) is { } champion)
             {
                 var challenger = slot;
                 slot = champion;
@@ -172,8 +182,8 @@ public sealed class Router
 
     /// <summary>Answers with this slot and no other; leaves it.</summary>
     /// <inheritdoc cref="Infer(string, Table, DateTimeOffset?, CancellationToken)"/>
-    public Task<Answer> AskOne(Slot entered, Func<Slot, Table> rows, DateTimeOffset? eventTime, CancellationToken cancel) =>
-        AskOne(entered, slot => Infer(slot, Read(slot, rows), eventTime, cancel));
+    public Task<Answer> AskOne(Slot entered, Func<Slot, Table> rows, DateTimeOffset? eventTime, CancellationToken cancel, Deadline deadline = default) =>
+        AskOne(entered, slot => Infer(slot, Read(slot, rows), eventTime, cancel, deadline));
 
     /// <inheritdoc cref="AskOne(Slot, Func{Slot, Table}, DateTimeOffset?, CancellationToken)"/>
     public async Task<Answer> AskOne(Slot entered, Func<Slot, Task<Answer>> ask)
@@ -206,9 +216,22 @@ public sealed class Router
         }
     }
 
-    static Table Read(Slot slot, Func<Slot, Table> rows) => slot.Model is { Tensors: not null, Signature.Inputs.Count: 0 }
-        ? throw TaktException.Invalid($"'{slot.Revision.Endpoint}' takes tensors, not rows; ask it at /v2/models/{slot.Revision.Endpoint}/infer")
-        : slot.Model is null ? throw TaktException.Invalid($"'{slot.Revision.Endpoint}' is an LLM deployment; ask it at /v1/chat/completions") : rows(slot);
+    static Table Read(Slot slot, Func<Slot, Table> rows)
+    {
+        if (slot.Model is { Tensors: not null, Signature.Inputs.Count: 0 }) throw TaktException.Invalid($"'{slot.Revision.Endpoint}' takes tensors, not rows; ask it at /v2/models/{slot.Revision.Endpoint}/infer");
+        if (slot.Model is null) throw TaktException.Invalid($"'{slot.Revision.Endpoint}' is an LLM deployment; ask it at /v1/chat/completions");
+        return rows(slot);
+    }
+
+    /// <summary>Tells nothing of the revision: the caller went away, its time was over, or too many came.</summary>
+    public static bool IsOfTheMoment(Exception e) => e is OperationCanceledException or TaktException { Error: TaktError.Unavailable or TaktError.TimedOut or TaktError.TooLarge };
+
+    static async ValueTask Wait(Slot slot, CancellationToken cancel, Deadline deadline)
+    {
+        var since = Stopwatch.GetTimestamp();
+        await slot.Turn.Enter(slot.Revision.Endpoint, cancel, deadline);
+        slot.Stats.Waited(Stopwatch.GetElapsedTime(since));
+    }
 
     /// <summary>The loaded slot that answers with this model version, such as <c>flights@3</c>; one in charge first.</summary>
     public Slot? FindModel(string version) => _routes.Values.Select(r => r.Champion).FirstOrDefault(s => s.Revision.Model == version)
@@ -216,7 +239,12 @@ public sealed class Router
 
     /// <summary>The short way for rows of a model that has <see cref="Models.ILoadedModel.Rows"/>; the scores are in the batch afterwards.</summary>
     /// <inheritdoc cref="Infer(string, Table, DateTimeOffset?, CancellationToken)"/>
-    public ValueTask<PredictionId> Score(Slot slot, RowBatch rows, CancellationToken cancel) => slot.Turn.TryEnter() ? Inside(slot, rows, cancel) : Later(slot, rows, cancel);
+    public ValueTask<PredictionId> Score(Slot slot, RowBatch rows, CancellationToken cancel, Deadline deadline = default)
+    {
+        slot.RequireRows(rows.Rows);
+        deadline.Require(slot.Revision.Endpoint);
+        return slot.Turn.TryEnter() ? Inside(slot, rows, cancel) : Later(slot, rows, cancel, deadline);
+    }
 
     /// <summary>Counts and logs that a revision refused what the one in charge takes.</summary>
     public ValueTask Refused(Slot slot, DateTimeOffset? eventTime, string why)
@@ -261,7 +289,7 @@ public sealed class Router
     public async ValueTask Done(Slot slot, string id, DateTimeOffset? eventTime, long start, Table? inputs, Table? outputs, string error, bool failed)
     {
         var latency = Stopwatch.GetElapsedTime(start);
-        slot.Stats.Count(latency, failed);
+        slot.Stats.Count(latency, failed, failed ? 0 : inputs?.Rows ?? 1);
         var now = _time.GetUtcNow();
         if ((!failed && !slot.TakesSample()) || Log(slot) is not { } log) return; // an error is always logged
         await log.Append(new PredictionBatch(id, eventTime ?? now, now, slot.Revision.Number, slot.Name, latency, Redacted(slot, inputs), Redacted(slot, outputs), error));
@@ -290,7 +318,7 @@ public sealed class Router
         }
         var latency = Stopwatch.GetElapsedTime(start);
         slot.Turn.Leave(latency);
-        slot.Stats.Count(latency, error: false);
+        slot.Stats.Count(latency, error: false, rows.Rows);
         if (slot.Shadows is { } shadows) Copy(shadows, slot, id, start, rows);
         if (!slot.TakesSample() || Log(slot) is not { } log) return new(id);
         var source = slot.Source(log, scorer);
@@ -345,9 +373,9 @@ public sealed class Router
         await log.AppendShadow(new PredictionBatch(copy.Id, copy.Time, copy.Received, slot.Revision.Number, slot.Name, latency, facts, Redacted(slot, outputs), error));
     }
 
-    async ValueTask<PredictionId> Later(Slot slot, RowBatch rows, CancellationToken cancel)
+    async ValueTask<PredictionId> Later(Slot slot, RowBatch rows, CancellationToken cancel, Deadline deadline)
     {
-        await slot.Turn.Enter(slot.Revision.Endpoint, cancel);
+        await Wait(slot, cancel, deadline);
         return await Inside(slot, rows, cancel);
     }
 

@@ -6,7 +6,7 @@ using Takt.Models;
 namespace Takt.Deployments;
 
 /// <summary>A revision in memory: its model, ready to answer, and its counts. Replaced, never changed; disposed when the last request has left it.</summary>
-public sealed class Slot(Revision revision, ILoadedModel? model, int inside = 0, int waiting = Slot.Queue) : IDisposable
+public sealed class Slot(Revision revision, ILoadedModel? model, int inside = 0, int waiting = -1) : IDisposable
 {
     /// <summary>Requests that may wait for their turn.</summary>
     public const int Queue = 1024;
@@ -30,7 +30,21 @@ public sealed class Slot(Revision revision, ILoadedModel? model, int inside = 0,
     }
 
     /// <summary>Bounds how many requests compute at once and how many wait.</summary>
-    public Turnstile Turn { get; } = new(inside > 0 ? inside : Math.Max(4, Environment.ProcessorCount * 2), waiting);
+    public Turnstile Turn { get; } = new(
+        Places(inside, revision.Spec.Limits?.AtOnce ?? 0),
+        waiting >= 0 ? waiting : revision.Spec.Limits?.Waiting ?? Queue);
+
+    /// <summary>No more than the model can take, where it says how many.</summary>
+    static int Places(int inside, int wanted) => inside > 0 ? wanted > 0 ? Math.Min(inside, wanted) : inside : wanted > 0 ? wanted : Math.Max(4, Environment.ProcessorCount * 2);
+
+    /// <summary>Rows of one request, at most.</summary>
+    public int MostRows { get; } = revision.Spec.Limits?.Rows ?? LimitSpec.MostRows;
+
+    /// <exception cref="TaktException">TooLarge.</exception>
+    public void RequireRows(int rows)
+    {
+        if (rows > MostRows) throw new TaktException(TaktError.TooLarge, $"the request has {rows} rows; '{Revision.Endpoint}' takes {MostRows}: split it");
+    }
 
     /// <summary>The number as text, as protocols want it.</summary>
     public string Version { get; } = revision.Number.ToString();

@@ -12,6 +12,8 @@ public sealed class SlotStats
     long _requests;
     long _errors;
     long _refused;
+    long _rows;
+    long _computed, _queued;
     string? _whyRefused;
 
     public long Requests => Volatile.Read(ref _requests);
@@ -24,17 +26,31 @@ public sealed class SlotStats
     /// <summary>What it said the first time; null when it refused none.</summary>
     public string? WhyRefused => Volatile.Read(ref _whyRefused);
 
+    /// <summary>Rows that were answered.</summary>
+    public long Rows => Volatile.Read(ref _rows);
+
+    /// <summary>What all requests took once their turn had come.</summary>
+    public TimeSpan Computed => TimeSpan.FromTicks(Volatile.Read(ref _computed));
+
+    /// <summary>What all requests waited for their turn.</summary>
+    public TimeSpan Queued => TimeSpan.FromTicks(Volatile.Read(ref _queued));
+
+    public void Waited(TimeSpan queued) => Interlocked.Add(ref _queued, queued.Ticks);
+
     public void Refused(string why)
     {
         Interlocked.CompareExchange(ref _whyRefused, why, null);
         Interlocked.Increment(ref _refused);
     }
 
-    public void Count(TimeSpan latency, bool error)
+    /// <param name="rows">That were answered.</param>
+    public void Count(TimeSpan latency, bool error, int rows = 0)
     {
         var bucket = latency.TotalMilliseconds <= FirstBucketMs ? 0 : (int)Math.Ceiling(Math.Log(latency.TotalMilliseconds / FirstBucketMs, Growth));
         Interlocked.Increment(ref _buckets[Math.Min(bucket, Buckets - 1)]);
         if (error) Interlocked.Increment(ref _errors);
+        Interlocked.Add(ref _rows, rows);
+        Interlocked.Add(ref _computed, latency.Ticks);
         Interlocked.Increment(ref _requests);
     }
 

@@ -24,11 +24,17 @@ public sealed class Turnstile(int inside, int waiting, TimeProvider? time = null
 
     readonly SemaphoreSlim _places = new(inside);
     int _waiting;
-    long _turnedAway, _free = Milliseconds(time), _overloaded = long.MinValue / 2;
+    long _turnedAway, _gone, _late, _free = Milliseconds(time), _overloaded = long.MinValue / 2;
     double _mean;
 
     /// <summary>Requests that were turned away.</summary>
     public long TurnedAway => Volatile.Read(ref _turnedAway);
+
+    /// <summary>Requests that went away while they waited.</summary>
+    public long Gone => Volatile.Read(ref _gone);
+
+    /// <summary>Requests whose turn did not come within their deadline.</summary>
+    public long Late => Volatile.Read(ref _late);
 
     public int Waiting => Volatile.Read(ref _waiting);
 
@@ -51,8 +57,8 @@ public sealed class Turnstile(int inside, int waiting, TimeProvider? time = null
     }
 
     /// <param name="what">Whose queue it is, for the message.</param>
-    /// <exception cref="TaktException">Unavailable: there are too many.</exception>
-    public async ValueTask Enter(string what, CancellationToken cancel)
+    /// <exception cref="TaktException">Unavailable: there are too many. TimedOut: its turn would come, or came, too late.</exception>
+    public async ValueTask Enter(string what, CancellationToken cancel, Deadline deadline = default)
     {
         var place = Interlocked.Increment(ref _waiting);
         if (!MayWait(place))
@@ -62,7 +68,17 @@ public sealed class Turnstile(int inside, int waiting, TimeProvider? time = null
         }
         try
         {
-            await _places.WaitAsync(cancel);
+            if (deadline.Left is not { } left) await _places.WaitAsync(cancel);
+            else if (place * MeanMs / inside > left.TotalMilliseconds || !await _places.WaitAsync(left, cancel))
+            {
+                Interlocked.Increment(ref _late);
+                throw deadline.Over(what);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            Interlocked.Increment(ref _gone);
+            throw;
         }
         finally
         {

@@ -13,6 +13,10 @@ public sealed class MonitorTable(Database database, TimeProvider time)
         """, row => new MonitorWindow(monitor, row.Time(0), row.Time(1), row.Number(2), row.Number(3), row.Text(4),
             JsonSerializer.Deserialize(row.Text(5), MonitorsJson.Default.ListColumnDrift)!, JsonSerializer.Deserialize(row.Text(6), MonitorsJson.Default.DictionaryStringDouble)!, row.Text(7))));
 
+    /// <summary>The newest window of each monitor that has one, in the order of their names.</summary>
+    public IReadOnlyList<MonitorWindow> Newest() => database.Read(session => session.Query($"select distinct monitor from monitor_window order by monitor", row => row.Text(0)))
+        .SelectMany(monitor => Windows(monitor, 1)).ToList();
+
     /// <summary>The newest first; of all monitors when none is named.</summary>
     public IReadOnlyList<Alert> Alerts(string? monitor = null, int limit = 100) => database.Read(session => session.Query(monitor is null
         ? (Sql)$"select id, monitor, window_start, kind, message, evidence, created from alert order by id desc limit {limit}"

@@ -319,6 +319,8 @@ public sealed class GrpcTests(GrpcTests.Fixture fixture) : IClassFixture<GrpcTes
         _model.Server.App.Router.Remove("n");
         Assert.True(await watch.ResponseStream.MoveNext());
         Assert.Equal(ServingStatus.NotServing, watch.ResponseStream.Current.Status);
+        await _model.Server.App.Deployments.Delete("n"); // the next tick would load it again
+        while (_model.Server.App.Router.Find("n") is not null) await Task.Delay(20);
     }
 
     [Fact]

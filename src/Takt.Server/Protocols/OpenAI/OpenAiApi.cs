@@ -9,6 +9,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Takt.Deployments;
+using Takt.Server.Protocols.Prometheus;
 
 namespace Takt.Server.Protocols.OpenAI;
 
@@ -61,6 +62,16 @@ public static class OpenAiApi
         if (request is null || Text(request, "model") is not { } model) return Error(400, "you must provide a model", "invalid_request_error", "model", null);
         if (request["messages"] is not JsonArray messages) return Error(400, "you must provide messages", "invalid_request_error", "messages", null);
         if (app.Router.Find(model) is null) return Unknown(model);
+        Deadline deadline;
+        try
+        {
+            deadline = http.Admit(app, model);
+        }
+        catch (TaktException e)
+        {
+            http.Response.RetryAfter(e);
+            return e.Error == TaktError.TooMany ? Error(429, e.Message, "requests", null, "rate_limit_exceeded") : Error(Api.ApiErrors.Status(e.Error), e.Message, "invalid_request_error", null, null);
+        }
         if (!AtOnce.Wait(0))
         {
             http.Response.Headers.RetryAfter = "1";
@@ -77,7 +88,7 @@ public static class OpenAiApi
                 if (champion.Revision.Spec.Upstream is not null) await app.Router.Refused(challenger, null, "it is no LLM deployment");
                 challenger.Leave();
             }
-            return slot.Revision.Spec.Upstream is { } upstream ? await Forward(http, app, slot, upstream, request, messages.Count) : Unknown(model);
+            return slot.Revision.Spec.Upstream is { } upstream ? await Forward(http, app, slot, upstream, request, messages.Count, deadline) : Unknown(model);
         }
         finally
         {
@@ -86,8 +97,9 @@ public static class OpenAiApi
         }
     }
 
-    static async Task<IResult> Forward(HttpContext http, TaktApp app, Slot slot, Upstream upstream, JsonObject request, int messages)
+    static async Task<IResult> Forward(HttpContext http, TaktApp app, Slot slot, Upstream upstream, JsonObject request, int messages, Deadline deadline)
     {
+        http.AnsweredBy(slot.Revision);
         var (id, start) = (app.Router.NewId(), Stopwatch.GetTimestamp());
         var stream = request["stream"] is JsonValue s && s.TryGetValue(out bool streamed) && streamed;
         var wantsUsage = request["stream_options"]?["include_usage"]?.GetValue<bool>() == true;
@@ -95,7 +107,8 @@ public static class OpenAiApi
         if (stream && !wantsUsage) request["stream_options"] = new JsonObject { ["include_usage"] = true }; // for the log; taken out of the answer again
         var meter = new UsageMeter(messages, stream);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
-        limit.CancelAfter(TimeSpan.FromSeconds(upstream.TimeoutSeconds));
+        var patience = TimeSpan.FromSeconds(upstream.TimeoutSeconds);
+        limit.CancelAfter(patience = deadline.Left < patience ? deadline.Left.Value : patience);
         var (error, failed) = ("", false);
         try
         {
@@ -130,7 +143,7 @@ public static class OpenAiApi
         }
         catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
         {
-            (error, failed) = (e is OperationCanceledException ? $"the upstream did not answer within {upstream.TimeoutSeconds} s" : "the upstream can't be reached or broke off", true);
+            (error, failed) = (e is OperationCanceledException ? FormattableString.Invariant($"the upstream did not answer within {patience.TotalSeconds:0.###} s") : "the upstream can't be reached or broke off", true);
             if (http.Response.HasStarted)
             {
                 // headers are out: the error travels inside the stream

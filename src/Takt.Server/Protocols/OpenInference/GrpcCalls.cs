@@ -7,6 +7,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Takt.Deployments;
 using Takt.Models;
+using Takt.Server.Protocols.Prometheus;
 
 namespace Takt.Server.Protocols.OpenInference;
 
@@ -117,19 +118,31 @@ sealed class GrpcCalls(TaktApp app, IHostApplicationLifetime lifetime, ILogger<G
         context.CancellationToken.ThrowIfCancellationRequested(); // a deadline that is over before it began
         var http = context.GetHttpContext();
         if (!TabularMessage.TryScan(message.Span, out var parts)) throw TaktException.Invalid("the message is no ModelInferRequest");
-        if (await Short(http, message, parts, context.CancellationToken, streamed) is { } answer) return answer;
+        var name = Name(message.Span[parts.Model], out var length);
+        var deadline = length < 0 ? Deadline.None : Admit(http, name.AsSpan(0, length), message.Length);
+        if (await Short(http, message, parts, context.CancellationToken, streamed, deadline) is { } answer) return answer;
         var (model, version) = (Encoding.UTF8.GetString(message.Span[parts.Model]), Encoding.UTF8.GetString(message.Span[parts.Version]));
         if (model.Length == 0) throw TaktException.Invalid("model_name is missing");
         if (version.Length == 0) version = null;
-        _ = OpenInferenceApi.Require(app, model, version);
+        var slot = OpenInferenceApi.Require(app, model, version);
+        if (length < 0) deadline = Admit(http, slot.Revision.Endpoint, message.Length);
         var request = InferMessage.Parse(message.Span, out var final);
-        var response = AnswerMessage.Of(model, request, await InferCall.Ask(http, app, model, version, request, message, context.CancellationToken));
+        var inferred = await InferCall.Ask(http, app, model, version, request, message, context.CancellationToken, deadline.Or(Deadline.In(request.Timeout)));
+        http.AnsweredBy(inferred.Revision);
+        var response = AnswerMessage.Of(model, request, inferred);
         if (final) response.Parameters["triton_final_response"] = new InferParameter { BoolParam = true };
         return new WireMessage(streamed ? new ModelStreamInferResponse { InferResponse = response } : response);
     }
 
+    /// <summary>As over HTTP; of a stream each request is one.</summary>
+    Deadline Admit(HttpContext http, ReadOnlySpan<char> endpoint, int bytes)
+    {
+        var deadline = http.Admit(app, endpoint);
+        return bytes <= app.MostBody(endpoint) ? deadline : throw Admission.TooLarge(app.MostBody(endpoint), bytes);
+    }
+
     /// <returns>Null: take the long way.</returns>
-    async ValueTask<WireMessage?> Short(HttpContext http, ReadOnlyMemory<byte> message, TabularMessage.Parts parts, CancellationToken cancel, bool streamed)
+    async ValueTask<WireMessage?> Short(HttpContext http, ReadOnlyMemory<byte> message, TabularMessage.Parts parts, CancellationToken cancel, bool streamed, Deadline deadline)
     {
         if (!parts.IsPlain || !message.Span[parts.Version].IsEmpty) return null;
         var name = Name(message.Span[parts.Model], out var length);
@@ -144,12 +157,13 @@ sealed class GrpcCalls(TaktApp app, IHostApplicationLifetime lifetime, ILogger<G
             PredictionId prediction;
             try
             {
-                prediction = await app.Router.Score(slot, batch, cancel);
+                prediction = await app.Router.Score(slot, batch, cancel, deadline);
             }
-            catch (Exception e) when (e is not (OperationCanceledException or TaktException { Error: TaktError.Unavailable }) && app.Router.Find(slot.Revision.Endpoint)?.Champion != slot)
+            catch (Exception e) when (!Router.IsOfTheMoment(e) && app.Router.Find(slot.Revision.Endpoint)?.Champion != slot)
             {
                 return null; // counted against the challenger; the long way asks again
             }
+            http.AnsweredBy(slot.Revision);
             return answer.Write(prediction, message.Span[parts.Id], batch.Scores, streamed);
         }
         finally

@@ -18,10 +18,11 @@ static class GrpcErrors
                 return known;
             case TaktException own:
                 var trailers = new Metadata();
-                if (own.Error == TaktError.Unavailable)
+                if (own.Error is TaktError.Unavailable or TaktError.TooMany)
                 {
-                    trailers.Add("retry-after", "1");
-                    trailers.Add("grpc-retry-pushback-ms", "1000");
+                    var wait = (long)Math.Max(1, Math.Ceiling((own.RetryAfter ?? TimeSpan.FromSeconds(1)).TotalSeconds));
+                    trailers.Add("retry-after", wait.ToString());
+                    trailers.Add("grpc-retry-pushback-ms", (wait * 1000).ToString());
                 }
                 return new RpcException(new Status(Code(own.Error), Short(string.Join("; ", own.Faults))), trailers);
             case OperationCanceledException when context.Deadline <= TimeProvider.System.GetUtcNow().UtcDateTime:
@@ -42,7 +43,8 @@ static class GrpcErrors
         TaktError.Conflict => StatusCode.Aborted,
         TaktError.Denied => StatusCode.PermissionDenied,
         TaktError.Unavailable => StatusCode.Unavailable,
-        TaktError.TooLarge => StatusCode.ResourceExhausted,
+        TaktError.TooLarge or TaktError.TooMany => StatusCode.ResourceExhausted,
+        TaktError.TimedOut => StatusCode.DeadlineExceeded,
         TaktError.Cancelled => StatusCode.Cancelled,
         TaktError.NotSupported => StatusCode.Unimplemented,
         _ => StatusCode.Internal,

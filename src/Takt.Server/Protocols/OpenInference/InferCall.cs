@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics;
 using System.IO.Pipelines;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -6,6 +7,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Takt.Data;
 using Takt.Deployments;
+using Takt.Server.Protocols.Prometheus;
 
 namespace Takt.Server.Protocols.OpenInference;
 
@@ -15,20 +17,66 @@ namespace Takt.Server.Protocols.OpenInference;
 /// </summary>
 static class InferCall
 {
-    public const int MostBytes = 64 << 20;
+    public const int MostBytes = (int)LimitSpec.MostBody;
 
     /// <summary>Longer bodies are read into one buffer instead of being waited for in the connection's.</summary>
     const int LongestInPipe = 32 << 10;
+
+    /// <summary>As routing would call it, were it asked.</summary>
+    const string Route = "/v2/models/{model}/infer";
 
     const string Prefix = "/v2/models/";
     const string Suffix = "/infer";
 
     /// <summary>Must come after whatever decides who may ask.</summary>
     public static void UseInference(this IApplicationBuilder web, TaktApp app) => web.Use(next => http =>
-        HttpMethods.IsPost(http.Request.Method) && http.Request.Path.Value is { } path && path.StartsWith(Prefix, StringComparison.Ordinal) && path.EndsWith(Suffix, StringComparison.Ordinal)
-            ? Answer(http, app, path) : next(http));
+        IsMine(http, out var path) ? Timed(http, app, path) : next(http));
 
-    static async Task Answer(HttpContext http, TaktApp app, string path)
+    /// <summary>Whether it is answered, and counted, here.</summary>
+    public static bool IsMine(HttpContext http, out string path)
+    {
+        path = http.Request.Path.Value ?? "";
+        return path.EndsWith(Suffix, StringComparison.Ordinal) && path.StartsWith(Prefix, StringComparison.Ordinal) && HttpMethods.IsPost(http.Request.Method);
+    }
+
+    static Task Timed(HttpContext http, TaktApp app, string path)
+    {
+        var start = Stopwatch.GetTimestamp();
+        var answer = Answer(http, app, path);
+        if (!answer.IsCompletedSuccessfully) return TimedLater(answer, http, app, path, start);
+        Count(http, app, path, answer.GetAwaiter().GetResult(), start, http.Response.StatusCode);
+        return Task.CompletedTask;
+    }
+
+    static async Task TimedLater(ValueTask<Revision?> answer, HttpContext http, TaktApp app, string path, long start)
+    {
+        try
+        {
+            Count(http, app, path, await answer, start, http.Response.StatusCode);
+        }
+        catch (Exception e)
+        {
+            Count(http, app, path, null, start, e is OperationCanceledException ? HttpDurations.ClientGone : 500);
+            throw;
+        }
+    }
+
+    static void Count(HttpContext http, TaktApp app, string path, Revision? by, long start, int status)
+    {
+        var took = Stopwatch.GetElapsedTime(start);
+        var endpoint = by?.Endpoint ?? (app.Router.Find(Name(path)) is { } route ? route.Champion.Revision.Endpoint : "");
+        app.Durations.Count(new("POST", Route, status, endpoint, by?.Number ?? 0), took);
+    }
+
+    static ReadOnlySpan<char> Name(string path)
+    {
+        var end = Math.Max(Prefix.Length, path.Length - Suffix.Length);
+        var cut = path.IndexOf('/', Prefix.Length, end - Prefix.Length);
+        return path.AsSpan(Prefix.Length, (cut < 0 ? end : cut) - Prefix.Length);
+    }
+
+    /// <returns>Who answered; null: it was refused.</returns>
+    static async ValueTask<Revision?> Answer(HttpContext http, TaktApp app, string path)
     {
         try
         {
@@ -39,14 +87,13 @@ static class InferCall
             {
                 const string Versions = "/versions/";
                 if (string.CompareOrdinal(path, cut, Versions, 0, Versions.Length) != 0) throw TaktException.NotFound($"there is nothing at {path}");
-                await Long(http, app, path[Prefix.Length..cut], path[(cut + Versions.Length)..end]);
-                return;
+                return await Long(http, app, path[Prefix.Length..cut], path[(cut + Versions.Length)..end]);
             }
             if (http.Request.ContentLength is not (> 0 and <= LongestInPipe) || http.Request.Headers.ContainsKey(InferRequest.HeaderLength) || path.AsSpan(Prefix.Length, end - Prefix.Length).Contains('@'))
             {
-                await Long(http, app, path[Prefix.Length..end], null);
-                return;
+                return await Long(http, app, path[Prefix.Length..end], null);
             }
+            var deadline = http.Admit(app, path.AsSpan(Prefix.Length, end - Prefix.Length));
             var pipe = http.Request.BodyReader;
             var read = await pipe.ReadAsync(http.RequestAborted);
             while (!read.IsCompleted && read.Buffer.Length < http.Request.ContentLength)
@@ -55,22 +102,24 @@ static class InferCall
                 read = await pipe.ReadAsync(http.RequestAborted);
             }
             var answered = true; // or refused: either way the body is done with
+            Revision? by = null;
             try
             {
-                answered = read.Buffer.IsSingleSegment && await Short(http, app, path.AsMemory(Prefix.Length, end - Prefix.Length), read.Buffer.First);
+                if (read.Buffer.IsSingleSegment) by = await Short(http, app, path.AsMemory(Prefix.Length, end - Prefix.Length), read.Buffer.First, deadline);
+                answered = by is not null;
             }
             finally
             {
                 if (answered) pipe.AdvanceTo(read.Buffer.End);
             }
-            if (answered) return;
+            if (answered) return by;
             var length = (int)read.Buffer.Length;
             var body = ArrayPool<byte>.Shared.Rent(length);
             try
             {
                 read.Buffer.CopyTo(body);
                 pipe.AdvanceTo(read.Buffer.End);
-                await Long(http, app, path[Prefix.Length..end], null, body.AsMemory(0, length));
+                return await Long(http, app, path[Prefix.Length..end], null, body.AsMemory(0, length), deadline);
             }
             finally
             {
@@ -80,31 +129,32 @@ static class InferCall
         catch (TaktException e)
         {
             await Refuse(http, e);
+            return null;
         }
     }
 
-    /// <returns>False: nothing is written, take the long way.</returns>
-    static async ValueTask<bool> Short(HttpContext http, TaktApp app, ReadOnlyMemory<char> name, ReadOnlyMemory<byte> body)
+    /// <returns>Null: nothing is written, take the long way.</returns>
+    static async ValueTask<Revision?> Short(HttpContext http, TaktApp app, ReadOnlyMemory<char> name, ReadOnlyMemory<byte> body, Deadline deadline)
     {
         string? key = null;
         if (app.Router.KeyHeader(name.Span) is { } sticky) key = http.Request.Headers[sticky] is { Count: > 0 } values ? values[0] : null;
-        else if (app.Router.KeyIsColumn(name.Span)) return false; // the rows say which revision answers: they are read first
+        else if (app.Router.KeyIsColumn(name.Span)) return null; // the rows say which revision answers: they are read first
         var slot = app.Router.Enter(name.Span, key);
         var batch = RowBatch.Take();
         try
         {
-            if (slot.Model?.Rows is not { } rows || !TabularRequest.TryRead(body.Span, rows, batch, out var id)) return false;
+            if (slot.Model?.Rows is not { } rows || !TabularRequest.TryRead(body.Span, rows, batch, out var id)) return null;
             PredictionId prediction;
             try
             {
-                prediction = await app.Router.Score(slot, batch, http.RequestAborted);
+                prediction = await app.Router.Score(slot, batch, http.RequestAborted, deadline);
             }
-            catch (Exception e) when (e is not (OperationCanceledException or TaktException { Error: TaktError.Unavailable }) && app.Router.Find(slot.Revision.Endpoint)?.Champion != slot)
+            catch (Exception e) when (!Router.IsOfTheMoment(e) && app.Router.Find(slot.Revision.Endpoint)?.Champion != slot)
             {
-                return false; // counted against the challenger; the long way asks again
+                return null; // counted against the challenger; the long way asks again
             }
             Write(http.Response, TabularAnswer.Of(slot).Write(prediction, body.Span[id], batch.Scores));
-            return true;
+            return slot.Revision;
         }
         finally
         {
@@ -121,13 +171,14 @@ static class InferCall
         response.BodyWriter.Advance(json.Length);
     }
 
-    static async Task Long(HttpContext http, TaktApp app, string model, string? version)
+    static async ValueTask<Revision?> Long(HttpContext http, TaktApp app, string model, string? version)
     {
-        _ = OpenInferenceApi.Require(app, model, version); // before a large body is read for nothing
-        var (buffer, length) = await ReadBody(http.Request);
+        var endpoint = OpenInferenceApi.Require(app, model, version).Revision.Endpoint; // before a large body is read for nothing
+        var deadline = http.Admit(app, endpoint);
+        var (buffer, length) = await ReadBody(http.Request, app.MostBody(endpoint));
         try
         {
-            await Long(http, app, model, version, buffer.AsMemory(0, length));
+            return await Long(http, app, model, version, buffer.AsMemory(0, length), deadline);
         }
         finally
         {
@@ -135,11 +186,12 @@ static class InferCall
         }
     }
 
-    static async Task Long(HttpContext http, TaktApp app, string model, string? version, ReadOnlyMemory<byte> body)
+    static async ValueTask<Revision?> Long(HttpContext http, TaktApp app, string model, string? version, ReadOnlyMemory<byte> body, Deadline deadline)
     {
         var header = Header(http.Request);
         var request = header == 0 ? InferRequest.OfValues() : InferRequest.Parse(body.Span, header);
-        var answer = await Ask(http, app, model, version, request, body, http.RequestAborted);
+        deadline = deadline.Or(Deadline.In(request.Timeout));
+        var answer = await Ask(http, app, model, version, request, body, http.RequestAborted, deadline);
         var response = http.Response;
         var tensors = answer.Tensors?.Where(t => request.IsBinary(t.Name)).ToList() ?? [];
         var raw = answer.Tensors is not null ? [] : answer.Signature.Outputs.Where(f => (request.Outputs.Count == 0 || request.Outputs.Contains(f.Name)) && request.IsBinary(f.Name)).Select(f => (Column: answer.Outputs[f.Name], f.Type)).ToList();
@@ -148,7 +200,7 @@ static class InferCall
             response.ContentType = "application/json";
             await using var plain = new Utf8JsonWriter(response.BodyWriter);
             OpenInferenceApi.Write(plain, model, request, answer);
-            return;
+            return answer.Revision;
         }
         var head = new ArrayBufferWriter<byte>(512);
         await using (var json = new Utf8JsonWriter(head)) OpenInferenceApi.Write(json, model, request, answer);
@@ -158,10 +210,11 @@ static class InferCall
         response.BodyWriter.Write(head.WrittenSpan);
         foreach (var (column, type) in raw) BinaryTensor.Write(response.BodyWriter, column, type);
         foreach (var tensor in tensors) response.BodyWriter.Write(tensor.Data.Span);
+        return answer.Revision;
     }
 
     /// <summary>Answers a request that is read, whatever form it came in.</summary>
-    internal static Task<Answer> Ask(HttpContext http, TaktApp app, string model, string? version, InferRequest request, ReadOnlyMemory<byte> body, CancellationToken cancel)
+    internal static Task<Answer> Ask(HttpContext http, TaktApp app, string model, string? version, InferRequest request, ReadOnlyMemory<byte> body, CancellationToken cancel, Deadline deadline = default)
     {
         Table Rows(Slot slot)
         {
@@ -170,8 +223,8 @@ static class InferCall
             return rows;
         }
         Task<Answer> Asked(Slot slot) => slot.Model is null ? throw TaktException.Invalid($"'{slot.Revision.Endpoint}' is an LLM deployment; ask it at /v1/chat/completions")
-            : request.IsOf(slot.Model) ? app.Router.Infer(slot, request.ToTensors(body, slot.Model.Tensors!), request.Outputs, request.EventTime, cancel)
-            : app.Router.Infer(slot, Rows(slot), request.EventTime, cancel);
+            : request.IsOf(slot.Model) ? app.Router.Infer(slot, request.ToTensors(body, slot.Model.Tensors!), request.Outputs, request.EventTime, cancel, deadline)
+            : app.Router.Infer(slot, Rows(slot), request.EventTime, cancel, deadline);
         return version is null && !model.Contains('@', StringComparison.Ordinal) ? app.Router.Ask(model, Asked, request.EventTime, http.StickyKey(app, model) ?? app.Router.KeyIn(model, Rows))
             : app.Router.AskOne(OpenInferenceApi.Enter(OpenInferenceApi.Require(app, model, version)), Asked);
     }
@@ -184,9 +237,9 @@ static class InferCall
         return length;
     }
 
-    static async Task<(byte[] Buffer, int Length)> ReadBody(HttpRequest request)
+    static async Task<(byte[] Buffer, int Length)> ReadBody(HttpRequest request, long most)
     {
-        if (request.ContentLength > MostBytes) throw new TaktException(TaktError.TooLarge, $"the request has {request.ContentLength} bytes; {MostBytes} are allowed");
+        if (request.ContentLength > most) throw Admission.TooLarge(most, request.ContentLength);
         var buffer = ArrayPool<byte>.Shared.Rent((int)(request.ContentLength ?? 16 * 1024) + 1);
         var length = 0;
         try
@@ -194,7 +247,7 @@ static class InferCall
             for (int read; (read = await request.Body.ReadAsync(buffer.AsMemory(length), request.HttpContext.RequestAborted)) > 0;)
             {
                 length += read;
-                if (length > MostBytes) throw new TaktException(TaktError.TooLarge, $"the request has over {MostBytes} bytes");
+                if (length > most) throw Admission.TooLarge(most, null);
                 if (length < buffer.Length) continue;
                 var larger = ArrayPool<byte>.Shared.Rent(buffer.Length * 2);
                 buffer.AsSpan(0, length).CopyTo(larger);
@@ -215,7 +268,7 @@ static class InferCall
     {
         if (http.Response.HasStarted) return Task.CompletedTask;
         http.Response.Clear();
-        if (e.Error == TaktError.Unavailable) http.Response.Headers.RetryAfter = "1";
+        http.Response.RetryAfter(e);
         http.Response.StatusCode = Status(e.Error);
         http.Response.ContentType = "application/json";
         return http.Response.WriteAsync(new JsonObject { ["error"] = string.Join("; ", e.Faults) }.ToJsonString());
@@ -227,6 +280,8 @@ static class InferCall
         TaktError.Unavailable => 503,
         TaktError.NotSupported => 501,
         TaktError.TooLarge => 413,
+        TaktError.TooMany => 429,
+        TaktError.TimedOut => 504,
         _ => 400,
     };
 }

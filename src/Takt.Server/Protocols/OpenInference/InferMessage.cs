@@ -146,6 +146,13 @@ static class InferMessage
                     else reader.Skip();
                 request.EventTime = InferRequest.Time(milliseconds, text);
                 break;
+            case "timeout":
+                var timeout = -1L;
+                for (var number = new ProtobufReader(value); number.Next(out var kind);)
+                    if (kind is 2 or 5) timeout = number.Whole();
+                    else number.Skip();
+                request.Timeout = InferRequest.Microseconds(timeout);
+                break;
             case "binary_data_output":
                 request.BinaryOutput = Bool(value, "binary_data_output");
                 break;

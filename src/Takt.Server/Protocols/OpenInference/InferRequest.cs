@@ -21,6 +21,9 @@ sealed class InferRequest
 
     public DateTimeOffset? EventTime { get; internal set; }
 
+    /// <summary>Triton's <c>timeout</c>, in the request in microseconds; null: none.</summary>
+    public TimeSpan? Timeout { get; internal set; }
+
     /// <summary>Outputs that are asked for; empty: all.</summary>
     public List<string> Outputs { get; } = [];
 
@@ -288,6 +291,11 @@ sealed class InferRequest
                 json.Read();
                 EventTime = Time(ref json);
             }
+            else if (json.ValueTextEquals("timeout"u8))
+            {
+                json.Read();
+                Timeout = Microseconds(json.TokenType == JsonTokenType.Number && json.TryGetInt64(out var microseconds) ? microseconds : -1);
+            }
             else if (json.ValueTextEquals("binary_data_output"u8))
             {
                 json.Read();
@@ -295,6 +303,14 @@ sealed class InferRequest
             }
             else json.Skip();
         }
+    }
+
+    /// <summary>A deadline; null for 0, which is none.</summary>
+    internal static TimeSpan? Microseconds(long timeout)
+    {
+        const long Longest = 3_600_000_000;
+        if (timeout is < 0 or > Longest) throw TaktException.Invalid("parameters.timeout must be a number of microseconds, an hour at most");
+        return timeout == 0 ? null : TimeSpan.FromMicroseconds(timeout);
     }
 
     static DateTimeOffset Time(ref Utf8JsonReader json) => Time(json.TokenType == JsonTokenType.Number && json.TryGetInt64(out var milliseconds) ? milliseconds : null, json.TokenType == JsonTokenType.String ? json.GetString() : null);

@@ -3,6 +3,8 @@ using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Takt.Data;
 using Takt.Deployments;
 using Takt.Models;
@@ -22,12 +24,19 @@ public static class OpenInferenceApi
         v2.MapGet("/", () => Json(new JsonObject { ["name"] = "takt", ["version"] = TaktHost.Version, ["extensions"] = new JsonArray([.. Extensions]) }));
         v2.MapPost("/repository/index", (Delegate)((HttpContext http) => Index(http, app)));
         v2.MapGet("/health/live", () => Json(new JsonObject { ["live"] = true }));
-        v2.MapGet("/health/ready", () => Json(new JsonObject { ["ready"] = true }));
+        v2.MapGet("/health/ready", (HttpContext http) => Ready(http, app));
         foreach (var path in (string[])["/models/{model}", "/models/{model}/versions/{version}"])
         {
             v2.MapGet(path, (string model, string? version) => Json(Metadata(app, model, version)));
             v2.MapGet(path + "/ready", (string model, string? version) => Json(new JsonObject { ["name"] = model, ["ready"] = Ready(Require(app, model, version)) }));
         }
+    }
+
+    /// <summary>Ready once every revision in charge is loaded, and until the server is told to stop: then a balancer sends nobody any more.</summary>
+    static IResult Ready(HttpContext http, TaktApp app)
+    {
+        var ready = app.Rollouts.Ready && !http.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.IsCancellationRequested;
+        return Results.Text(new JsonObject { ["ready"] = ready }.ToJsonString(), "application/json", statusCode: ready ? 200 : 503);
     }
 
     public static Slot Enter(Slot slot) => slot.TryEnter() ? slot : throw new TaktException(TaktError.Unavailable, $"version {slot.Revision.Number} of '{slot.Revision.Endpoint}' has just been replaced; ask again");
@@ -181,7 +190,7 @@ public static class OpenInferenceApi
         }
         catch (TaktException e)
         {
-            if (e.Error == TaktError.Unavailable) context.HttpContext.Response.Headers.RetryAfter = "1";
+            context.HttpContext.Response.RetryAfter(e);
             return Results.Text(new JsonObject { ["error"] = string.Join("; ", e.Faults) }.ToJsonString(), "application/json", statusCode: InferCall.Status(e.Error));
         }
     }

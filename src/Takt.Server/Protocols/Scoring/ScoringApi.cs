@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Takt.Data;
 using Takt.Deployments;
+using Takt.Server.Protocols.Prometheus;
 
 namespace Takt.Server.Protocols.Scoring;
 
@@ -16,8 +17,6 @@ namespace Takt.Server.Protocols.Scoring;
 /// </summary>
 public static class ScoringApi
 {
-    const long MostBytes = 64 << 20;
-
     const string DefaultSignature = "serving_default";
 
     public static void MapScoring(this IEndpointRouteBuilder routes, TaktApp app)
@@ -62,26 +61,30 @@ public static class ScoringApi
             if (type.CharSet is { } charset && !charset.Trim('"').Equals("utf-8", StringComparison.OrdinalIgnoreCase)) return Results.Text("The scoring server only supports UTF-8", "text/plain", statusCode: 415);
             if (type.Parameters.Where(p => !p.Name.Equals("charset", StringComparison.OrdinalIgnoreCase)).Select(p => p.Name).ToList() is { Count: > 0 } odd)
                 return Results.Text($"Unrecognized content type parameters: {string.Join(", ", odd)}.", "text/plain", statusCode: 415);
-            var body = await Body(http);
+            var deadline = http.Admit(app, endpoint);
+            var body = await Body(http, app.MostBody(endpoint));
             Answer answer;
-            if (type.MediaType == "text/csv") answer = await app.Router.Ask(endpoint, slot => ScoringRequest.Csv(body, slot.Model!.Signature), null, http.RequestAborted, http.StickyKey(app, endpoint));
+            if (type.MediaType == "text/csv") answer = await app.Router.Ask(endpoint, slot => ScoringRequest.Csv(body, slot.Model!.Signature), null, http.RequestAborted, http.StickyKey(app, endpoint), deadline);
             else
             {
                 using var json = Parse(body);
                 ScoringRequest.RequireForm(json.RootElement);
-                answer = await app.Router.Ask(endpoint, slot => ScoringRequest.Json(json.RootElement, slot.Model!.Signature), null, http.RequestAborted, http.StickyKey(app, endpoint));
+                answer = await app.Router.Ask(endpoint, slot => ScoringRequest.Json(json.RootElement, slot.Model!.Signature), null, http.RequestAborted, http.StickyKey(app, endpoint), deadline);
             }
             http.Response.Headers["x-takt-prediction-id"] = answer.Id;
+            http.AnsweredBy(answer.Revision);
             return Json(200, new JsonObject { ["predictions"] = Rows(answer) });
         }
         catch (TaktException e)
         {
-            if (e.Error == TaktError.Unavailable) http.Response.Headers.RetryAfter = "1";
+            if (e.Error == TaktError.TimedOut) return Results.Text("Request processing time exceeded limit", "text/plain", statusCode: 504); // MLflow's words
+            http.Response.RetryAfter(e);
             var (status, code) = e.Error switch
             {
                 TaktError.NotFound => (404, "RESOURCE_DOES_NOT_EXIST"),
                 TaktError.Unavailable => (503, "TEMPORARILY_UNAVAILABLE"),
                 TaktError.TooLarge => (413, "INVALID_PARAMETER_VALUE"),
+                TaktError.TooMany => (429, "REQUEST_LIMIT_EXCEEDED"),
                 _ => (400, "BAD_REQUEST"),
             };
             return Json(status, new JsonObject { ["error_code"] = code, ["message"] = string.Join("; ", e.Faults) });
@@ -92,21 +95,24 @@ public static class ScoringApi
     {
         try
         {
-            using var json = Parse(await Body(http));
+            var slot = version is null ? null : OpenInference.OpenInferenceApi.Require(app, model, version);
+            var deadline = http.Admit(app, slot?.Revision.Endpoint ?? model);
+            using var json = Parse(await Body(http, app.MostBody(model)));
             var root = json.RootElement;
             var instances = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("instances", out _);
             if (root.ValueKind != JsonValueKind.Object || instances == root.TryGetProperty("inputs", out _)) throw TaktException.Invalid("the request must be an object with either 'instances' or 'inputs'");
             if (root.TryGetProperty("signature_name", out var wanted) && (wanted.ValueKind != JsonValueKind.String || wanted.GetString() is not ("" or DefaultSignature)))
                 throw TaktException.Invalid($"Serving signature key {wanted.GetRawText()} not found; there is \"{DefaultSignature}\"");
-            Table Read(Slot slot) => ScoringRequest.Json(root, slot.Model!.Signature);
-            var answer = version is null ? await app.Router.Ask(model, Read, null, http.RequestAborted, http.StickyKey(app, model))
-                : await app.Router.AskOne(OpenInference.OpenInferenceApi.Enter(OpenInference.OpenInferenceApi.Require(app, model, version)), Read, null, http.RequestAborted);
+            Table Read(Slot of) => ScoringRequest.Json(root, of.Model!.Signature);
+            var answer = slot is null ? await app.Router.Ask(model, Read, null, http.RequestAborted, http.StickyKey(app, model), deadline)
+                : await app.Router.AskOne(OpenInference.OpenInferenceApi.Enter(slot), Read, null, http.RequestAborted, deadline);
             http.Response.Headers["x-takt-prediction-id"] = answer.Id;
+            http.AnsweredBy(answer.Revision);
             return Json(200, new JsonObject { [instances ? "predictions" : "outputs"] = instances || answer.Outputs.Columns.Count == 1 ? Rows(answer) : Columns(answer) });
         }
         catch (TaktException e)
         {
-            if (e.Error == TaktError.Unavailable) http.Response.Headers.RetryAfter = "1";
+            http.Response.RetryAfter(e);
             return Error(OpenInference.InferCall.Status(e.Error), string.Join("; ", e.Faults));
         }
     }
@@ -198,9 +204,9 @@ public static class ScoringApi
         }
     }
 
-    static async Task<byte[]> Body(HttpContext http)
+    static async Task<byte[]> Body(HttpContext http, long most)
     {
-        if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = MostBytes;
+        if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = most;
         try
         {
             using var body = new MemoryStream();
@@ -209,7 +215,7 @@ public static class ScoringApi
         }
         catch (BadHttpRequestException e) when (e.StatusCode == 413)
         {
-            throw new TaktException(TaktError.TooLarge, $"the request has over {MostBytes} bytes", e);
+            throw new TaktException(TaktError.TooLarge, $"the request has over {most} bytes", e);
         }
     }
 
