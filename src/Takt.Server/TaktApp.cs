@@ -158,7 +158,7 @@ public sealed class TaktApp : IAsyncDisposable
     public Remote OpenRemote(string address, bool write)
     {
         RemoteList.Check(address);
-        if (address.StartsWith("http", StringComparison.Ordinal) && address.Contains("://", StringComparison.Ordinal)) throw new TaktException(TaktError.NotSupported, "a Takt server can't be pushed to yet; use a folder or a bucket");
+        if (Uri.TryCreate(address, UriKind.Absolute, out var url) && url.Scheme is "http" or "https") return new ServerRemote(url, Blobs.Scratch, Time);
         if (S3Address.IsUrl(address))
             return new ObjectRemote(S3BlobStore.Open(address, Path.Combine(Folder.Cache, "remotes", Digest.Of(System.Text.Encoding.UTF8.GetBytes(address)).Hex[..16]), Time, passing: true), S3Address.Parse(address).ToString());
         var folder = Path.GetFullPath(address.StartsWith("file:", StringComparison.Ordinal) ? new Uri(address).LocalPath : address, Folder.Root);

@@ -54,6 +54,7 @@ public static class TaktHost
         routes.MapGet("/health", () => "OK");
         routes.MapTesting(app);
         routes.MapDatasets(app);
+        routes.MapRemote(app);
         routes.MapRefreshes(app);
         routes.MapRuns(app);
         routes.MapModels(app);

@@ -40,21 +40,7 @@ public sealed class ObjectRemote(IBlobStore whole, string place) : Remote
     internal override async Task<IReadOnlyList<DatasetCommit>> History(string dataset, IReadOnlyCollection<Digest> from, Func<Digest, bool> known, CancellationToken cancel)
     {
         var all = Known(await Entries(dataset, cancel));
-        var (found, seen) = (new List<DatasetCommit>(), new HashSet<Digest>());
-        // parents first: each is told when all its parents are, without recursion, as histories may be long
-        var todo = new Stack<(Digest Id, bool ParentsTold)>(from.Select(id => (id, false)));
-        while (todo.TryPop(out var one))
-        {
-            if (one.ParentsTold)
-            {
-                found.Add(all[one.Id]);
-                continue;
-            }
-            if (known(one.Id) || !all.TryGetValue(one.Id, out var commit) || !seen.Add(one.Id)) continue;
-            todo.Push((one.Id, true));
-            foreach (var parent in commit.Parents) todo.Push((parent, false));
-        }
-        return found;
+        return ParentsFirst(from, all, known);
     }
 
     internal override async Task<HashSet<Digest>> Commits(string dataset, IReadOnlyCollection<Digest> ids, CancellationToken cancel) =>

@@ -47,4 +47,23 @@ public abstract class Remote : IAsyncDisposable
     internal abstract Task Move(RefMove move, CancellationToken cancel);
 
     public abstract ValueTask DisposeAsync();
+
+    /// <summary>Versions and what they grew from, parents first; without recursion, as histories may be long.</summary>
+    private protected static List<DatasetCommit> ParentsFirst(IEnumerable<Digest> from, Dictionary<Digest, DatasetCommit> all, Func<Digest, bool>? known = null)
+    {
+        var (found, seen) = (new List<DatasetCommit>(), new HashSet<Digest>());
+        var todo = new Stack<(Digest Id, bool ParentsTold)>(from.Select(id => (id, false)));
+        while (todo.TryPop(out var one))
+        {
+            if (one.ParentsTold)
+            {
+                found.Add(all[one.Id]);
+                continue;
+            }
+            if (known?.Invoke(one.Id) == true || !all.TryGetValue(one.Id, out var commit) || !seen.Add(one.Id)) continue;
+            todo.Push((one.Id, true));
+            foreach (var parent in commit.Parents) todo.Push((parent, false));
+        }
+        return found;
+    }
 }

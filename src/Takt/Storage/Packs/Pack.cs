@@ -68,12 +68,16 @@ sealed class Pack(Func<string> place, PackIndex index) : IDisposable
     }
 
     /// <summary>The record's bytes as they are stored, unchecked.</summary>
-    public byte[] ReadStored(in PackEntry entry)
+    public byte[] ReadStored(in PackEntry entry) => Read(entry, PackFormat.RecordHead, new byte[entry.Stored]);
+
+    /// <summary>Its head, too.</summary>
+    public byte[] ReadRecord(in PackEntry entry) => Read(entry, 0, new byte[PackFormat.RecordHead + entry.Stored]);
+
+    byte[] Read(in PackEntry entry, int from, byte[] stored)
     {
-        var stored = new byte[entry.Stored];
         for (var read = 0; read < stored.Length;)
         {
-            var got = RandomAccess.Read(Handle(), stored.AsSpan(read), entry.Offset + PackFormat.RecordHead + read);
+            var got = RandomAccess.Read(Handle(), stored.AsSpan(read), entry.Offset + from + read);
             if (got == 0) throw Damaged(entry, "the pack ends before it");
             read += got;
         }

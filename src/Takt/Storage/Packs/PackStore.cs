@@ -167,6 +167,12 @@ public sealed class PackStore : IBlobStore, IDisposable
         }
     }
 
+    /// <summary>Before many look-ups that would each ask for packs of others.</summary>
+    internal void RefreshIfChanged()
+    {
+        if (_packs is null || PacksChanged()) Refresh();
+    }
+
     /// <summary>The packs that rows name and that could not be opened, in words; what only they hold can't be read.</summary>
     internal IReadOnlyList<string> DamagedPacks { get; private set; } = [];
 
