@@ -13,6 +13,7 @@ command -v chromium >/dev/null 2>&1 || missing="$missing chromium fonts-dejavu-c
 command -v git >/dev/null 2>&1 || missing="$missing git"
 command -v git-lfs >/dev/null 2>&1 || missing="$missing git-lfs"
 [ -n "$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null)" ] || command -v pg_ctl >/dev/null 2>&1 || missing="$missing postgresql"
+[ -d /usr/share/libonnx-testdata ] || missing="$missing libonnx-testdata"
 for program in radosgw ceph-osd ceph-mon jq curl; do command -v $program >/dev/null 2>&1 || missing="$missing $program"; done
 /usr/bin/python3 -c 'import sklearn, pandas' >/dev/null 2>&1 || missing="$missing python3 python3-sklearn python3-pandas"
 command -v ceph >/dev/null 2>&1 || missing="$missing ceph-common"

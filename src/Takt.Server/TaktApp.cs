@@ -54,7 +54,7 @@ public sealed class TaktApp : IAsyncDisposable
         EvaluationSets = new EvaluationSets(database, time);
         Scorers = new Scorers(database, time);
         Gates = new GateTable(database, time);
-        Models = new ModelRegistry(database, blobs, [new LightGbmRuntime(), new OnnxRuntime(), new PythonRuntime(python), new MlNetRuntime()], time, folder.Cache);
+        Models = new ModelRegistry(database, blobs, [new LightGbmRuntime(), new OnnxRuntime(), new XgBoostRuntime(), new PythonRuntime(python), new MlNetRuntime()], time, folder.Cache);
         Predictions = new PredictionLogs(folder, time);
         Router = new Router(Predictions.Of, time);
         Deployments = new DeploymentBook(database, time);

@@ -67,7 +67,8 @@ public sealed class EvaluateStep(ModelRegistry registry) : IStepKind
 
     static double[] Score(ILoadedModel model, Table table, PackageInfo info)
     {
-        var output = model.Predict(table)[info.Output];
+        var answers = model.Predict(table);
+        var output = info.Output.Length > 0 ? answers[info.Output] : answers.Columns[0]; // a package that does not say has its model say it
         var score = new double[table.Rows];
         for (var i = 0; i < score.Length; i++) score[i] = output.NumberAt(i);
         return score;

@@ -20,10 +20,11 @@ static class MlflowModel
         if (Member(root, "flavors") is not YamlMappingNode flavors) throw TaktException.Invalid($"{path} names no flavors: it is no MLflow model");
         if (Member(flavors, "lightgbm") is YamlMappingNode lightgbm && !(IsPickled(lightgbm) && Member(flavors, PythonModel.Flavor) is not null)) return LightGbm(folder, path, root, lightgbm);
         if (Member(flavors, "onnx") is YamlMappingNode onnx) return Onnx(folder, path, root, onnx);
+        if (Member(flavors, "xgboost") is YamlMappingNode xgboost && XgBoost(folder, path, root, xgboost) is { } trees) return trees;
         if (Member(flavors, "mlnet") is YamlMappingNode mlnet) return MlNet(folder, path, root, mlnet);
         if (MlflowPython.Read(folder, path, root, flavors) is { } python) return python;
         throw new TaktException(TaktError.NotSupported,
-            $"the model is an MLflow model of the flavor {string.Join(", ", flavors.Children.Keys.Select(k => $"{k}").Where(k => k != "python_function").DefaultIfEmpty("python_function"))}; of MLflow's own Takt runs lightgbm and onnx here, and those with python_function");
+            $"the model is an MLflow model of the flavor {string.Join(", ", flavors.Children.Keys.Select(k => $"{k}").Where(k => k != "python_function").DefaultIfEmpty("python_function"))}; of MLflow's own Takt runs lightgbm, onnx and xgboost here, and those with python_function");
     }
 
     /// <summary>What it takes and gives stands in the zip; the signature, where there is one, tells those who do not open it.</summary>
@@ -69,6 +70,22 @@ static class MlflowModel
         var features = inputs.All(i => i.Name.Length > 0) ? inputs.ConvertAll(i => new Feature(i.Name, i.Type)) : [];
         var task = output.Contains("probabilit", StringComparison.OrdinalIgnoreCase) ? "binary" : "regression";
         return new ModelPackage(folder, "onnx", new PackageInfo(PackageInfo.CurrentFormat, task, "", output, "onnx", features, new Dictionary<string, double>(), 0, new TableProfile(0, []))) { ModelFile = file };
+    }
+
+    /// <summary>What it takes stands in the model itself; the signature has its say about names and types. Null: in XGBoost's old binary format, and Python can open it.</summary>
+    static ModelPackage? XgBoost(string folder, string path, YamlMappingNode root, YamlMappingNode flavor)
+    {
+        const int Tail = 64 << 10;
+        var file = DataFile(path, flavor, "model.xgb");
+        using var model = File.OpenRead(Existing(folder, file));
+        if (model.ReadByte() != '{' && Member((YamlMappingNode)Member(root, "flavors")!, PythonModel.Flavor) is not null) return null;
+        model.Seek(Math.Max(0, model.Length - Tail), SeekOrigin.Begin); // the objective stands after the trees, as text in JSON and UBJ alike
+        var end = new byte[Tail];
+        var binary = end.AsSpan(0, model.ReadAtLeast(end, Tail, throwOnEndOfStream: false)) is var tail && (tail.IndexOf("binary:logistic"u8) >= 0 || tail.IndexOf("binary:hinge"u8) >= 0 || tail.IndexOf("reg:logistic"u8) >= 0);
+        var inputs = Columns(root, "inputs", path) ?? [];
+        var features = inputs.All(i => i.Name.Length > 0) ? inputs.ConvertAll(i => new Feature(i.Name, i.Type)) : [];
+        var output = Columns(root, "outputs", path) is [{ Name.Length: > 0 } only] ? only.Name : "";
+        return new ModelPackage(folder, "xgboost", new PackageInfo(PackageInfo.CurrentFormat, binary ? "binary" : "regression", "", output, "xgboost", features, new Dictionary<string, double>(), 0, new TableProfile(0, []))) { ModelFile = file };
     }
 
     static string DataFile(string path, YamlMappingNode flavor, string usual)
