@@ -26,7 +26,7 @@ sealed class ExampleHelp(HelpAction inner) : SynchronousCommandLineAction
         ["pull"] = ["takt data pull                       after git pull or git clone", "takt data pull images/ --only 'train/**'"],
         ["fetch"] = ["takt data fetch trips                its newest version, for takt data sql and the like", "takt data fetch trips --all"],
         ["remote"] = ["takt data remote add origin /mnt/share/data", "takt data remote add origin 's3://bucket/team?endpoint=https://s3.example'", "takt data remote add origin http://takt.example:5000"],
-        ["models"] = ["takt models show flights@champion", "takt models alias flights@3 champion"],
+        ["models"] = ["takt models show flights@champion", "takt models alias flights@3 champion", "takt models convert flights@champion --to onnx"],
         ["deploy"] = ["takt deploy status flights --watch   steps, traffic and evidence, live", "takt deploy pause flights            hold a rollout; resume, promote or abort it", "takt deploy rollback flights         the revision before comes back"],
         ["status"] = ["takt status                     what `takt run` would do"],
         ["deploy status"] = ["takt deploy status flights --watch", "takt deploy status flights --wait --timeout 1h && echo promoted"],

@@ -15,6 +15,7 @@ static class ModelCommands
         ApiCommand.Of("list", "All models", _ => "/api/v1/models", List),
         ShowCommand(),
         Alias(),
+        Convert(),
         ApiCommand.Of("history", "Every change of a model, the newest first", p => $"/api/v1/models/{Uri.EscapeDataString(p.GetRequiredValue(Name))}/history", History, null, Name),
     };
 
@@ -60,6 +61,22 @@ static class ModelCommands
             if (which.Length == 0) throw TaktException.Invalid($"'{name}' names no version: NAME@NUMBER or NAME@ALIAS");
             return $"/api/v1/models/{Uri.EscapeDataString(name)}/versions/{Uri.EscapeDataString(which)}/aliases/{Uri.EscapeDataString(p.GetRequiredValue(alias))}";
         }, v => Terminal.Note($"{v.Text("name")}@{v.Text("version")} is now {string.Join(", ", (JsonArray)v["aliases"]!)}", Terminal.Tone.Good), HttpMethod.Post, Reference, alias);
+    }
+
+    static Command Convert()
+    {
+        var to = new Option<string>("--to") { Description = "onnx", DefaultValueFactory = _ => "onnx" };
+        var command = ApiCommand.Of("convert", "Make a new version in another format, checked against the old: takt models convert flights@champion --to onnx", p =>
+        {
+            var (name, which) = Split(p.GetRequiredValue(Reference));
+            return $"/api/v1/models/{Uri.EscapeDataString(name)}/versions/{Uri.EscapeDataString(which.Length == 0 ? "latest" : which)}/convert?to={Uri.EscapeDataString(p.GetRequiredValue(to))}";
+        }, v =>
+        {
+            var about = v["params"] as JsonObject;
+            Terminal.Note($"{v.Text("name")}@{v.Text("version")} is {about.Text("converted.from")} as {about.Text("converted.to")}: {about.Text("converted.rows")} rows made of its thresholds answered alike, at most {about.Text("converted.max_difference")} apart", Terminal.Tone.Good);
+        }, HttpMethod.Post, Reference);
+        command.Options.Add(to);
+        return command;
     }
 
     static void List(JsonObject answer)

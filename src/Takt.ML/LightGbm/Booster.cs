@@ -117,6 +117,12 @@ sealed unsafe class Booster : SafeHandle
             _compiled.Predict(matrix, rows, result);
             return;
         }
+        PredictNative(matrix, rows, columns, result);
+    }
+
+    /// <summary>As <see cref="Predict"/>, always by LightGBM's own library.</summary>
+    public void PredictNative(ReadOnlySpan<double> matrix, int rows, int columns, Span<double> result)
+    {
         var held = false;
         try
         {

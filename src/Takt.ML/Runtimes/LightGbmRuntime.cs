@@ -2,6 +2,7 @@ using System.Buffers;
 using Takt.Data;
 using Takt.Models;
 using Takt.ML.LightGbm;
+using Takt.ML.Onnx;
 using Takt.ML.Trainers;
 
 namespace Takt.ML.Runtimes;
@@ -20,6 +21,25 @@ public sealed class LightGbmRuntime : IModelRuntime
         if (booster.Features == package.Info.Features.Count) return new Model(booster, package.Info);
         booster.Dispose();
         throw TaktException.Invalid($"{path} has {booster.Features} features, {ModelPackage.InfoFile} names {package.Info.Features.Count}: the package is damaged");
+    }
+
+    public IReadOnlyDictionary<string, double> Convert(string folder, string to, string target)
+    {
+        if (to != "onnx") throw new TaktException(TaktError.NotSupported, $"a lightgbm model can be converted to onnx, not to '{to}'");
+        var package = ModelPackage.Open(folder);
+        var text = File.ReadAllText(package.PathOf(package.ModelFile ?? LightGbmTrainer.ModelFile));
+        using var booster = Booster.Load(text);
+        var columns = package.Info.Features.Count;
+        if (booster.Features != columns) throw TaktException.Invalid($"{folder} is damaged: {booster.Features} features, {columns} names");
+        var samples = new SampleRows(columns);
+        var onnx = LightGbmTrees.ToOnnx(text, package.Info.Output, samples);
+        var worst = OnnxConversion.Write(onnx, package.Info with { Algorithm = "onnx" }, samples, matrix =>
+        {
+            var scores = new double[OnnxConversion.Rows];
+            booster.PredictNative(matrix, OnnxConversion.Rows, columns, scores);
+            return [scores];
+        }, target);
+        return new Dictionary<string, double> { ["rows"] = OnnxConversion.Rows, ["max_difference"] = worst };
     }
 
     sealed class Scorer(Booster booster, PackageInfo info) : RowScorer(info.Features, info.Signature.Outputs[0])

@@ -1,6 +1,7 @@
 using System.Buffers;
 using Takt.Data;
 using Takt.ML.LightGbm;
+using Takt.ML.Onnx;
 using Takt.ML.XgBoost;
 using Takt.Models;
 
@@ -23,6 +24,33 @@ public sealed class XgBoostRuntime : IModelRuntime
         if (features.Count == 0) features = Enumerable.Range(0, model.Features).Select(f => new Feature(model.FeatureNames.Count > 0 ? model.FeatureNames[f] : $"f{f}", FieldType.Double)).ToList();
         if (features.Count != model.Features) throw TaktException.Invalid($"{path} has {model.Features} features, the signature names {features.Count}");
         return new Model(model, features, package.Info.Output);
+    }
+
+    public IReadOnlyDictionary<string, double> Convert(string folder, string to, string target)
+    {
+        if (to != "onnx") throw new TaktException(TaktError.NotSupported, $"an xgboost model can be converted to onnx, not to '{to}'");
+        var package = ModelPackage.Open(folder);
+        var model = XgModel.Load(package.PathOf(package.ModelFile ?? ModelFile));
+        using var loaded = Load(folder);
+        var features = package.Info.Features.Count > 0 ? package.Info.Features : loaded.Signature.Inputs.Select(f => new Feature(f.Name, f.Type)).ToList();
+        var outputs = loaded.Signature.Outputs;
+        var output = outputs.Count > 1 ? outputs[0].Name[..^2] : outputs[0].Name; // NAME.0
+        var samples = new SampleRows(model.Features);
+        var onnx = XgBoostTrees.ToOnnx(model, output, samples);
+        var worst = OnnxConversion.Write(onnx, package.Info with { Algorithm = "onnx", Features = features, Output = outputs.Count > 1 ? "" : output }, samples, matrix =>
+        {
+            var scores = outputs.Select(_ => new double[OnnxConversion.Rows]).ToArray();
+            float[] values = new float[model.Features], margins = new float[model.Groups];
+            for (var row = 0; row < OnnxConversion.Rows; row++)
+            {
+                for (var f = 0; f < values.Length; f++) values[f] = (float)matrix[(row * values.Length) + f];
+                model.Margins(values, margins);
+                model.Transform(margins);
+                for (var i = 0; i < scores.Length; i++) scores[i][row] = margins[i];
+            }
+            return scores;
+        }, target);
+        return new Dictionary<string, double> { ["rows"] = OnnxConversion.Rows, ["max_difference"] = worst };
     }
 
     sealed class Model : ILoadedModel

@@ -41,6 +41,12 @@ public static class ModelsApi
             await app.Models.SetAlias(name, alias, version.Version, http.Workspace());
             return Results.Text(View(app.Models.Resolve(version.Reference, http.Workspace())).ToJsonString(), "application/json");
         });
+        api.MapPost("/{name}/versions/{reference}/convert", async (HttpContext http, string name, string reference, string? to) =>
+        {
+            var version = app.Models.Resolve($"{name}@{reference}", http.Workspace());
+            if (string.IsNullOrEmpty(to)) throw TaktException.Invalid("?to= is missing: the format, such as onnx");
+            return Results.Text(View(await app.Models.Convert(version, to, http.RequestAborted)).ToJsonString(), "application/json");
+        });
     }
 
     static JsonObject View(ModelVersion version) => new()

@@ -136,10 +136,32 @@ public sealed partial class ModelRegistry(Database database, IBlobStore blobs, I
     public ILoadedModel LoadFolder(string folder, RuntimeSettings? settings = null)
     {
         var package = ModelPackage.Open(folder);
-        var runtime = runtimes.FirstOrDefault(r => r.Flavor == package.Flavor)
-            ?? throw new TaktException(TaktError.NotSupported, $"{folder} is a {package.Flavor} model; this Takt runs {string.Join(", ", runtimes.Select(r => r.Flavor))}");
-        return runtime.Load(folder, settings ?? RuntimeSettings.Default);
+        return RuntimeOf(package.Flavor, folder).Load(folder, settings ?? RuntimeSettings.Default);
     }
+
+    /// <summary>The version in another flavor, as a new version of the same model with the same lineage; made only when both answer alike.</summary>
+    /// <exception cref="TaktException">NotSupported, or Invalid: see <see cref="IModelRuntime.Convert"/>.</exception>
+    public async Task<ModelVersion> Convert(ModelVersion version, string to, CancellationToken cancel = default)
+    {
+        var folder = await PackageFolder(version, cancel);
+        var flavor = ModelPackage.Open(folder).Flavor;
+        if (flavor == to) throw TaktException.Invalid($"{version.Reference} has the flavor {to} already");
+        var target = Directory.CreateDirectory(Path.Combine(cache, "models", $"{Guid.NewGuid():N}.tmp")).FullName;
+        try
+        {
+            var found = RuntimeOf(flavor, folder).Convert(folder, to, target);
+            var about = new Dictionary<string, string>(version.Params) { ["converted.from"] = version.Reference, ["converted.to"] = to };
+            foreach (var (name, value) in found) about["converted." + name] = value.ToString("R", System.Globalization.CultureInfo.InvariantCulture);
+            return await Register(new RegisterModel(version.Name, target, version.Run, version.CodeCommit, version.DatasetCommits, about, version.Metrics), version.Workspace, cancel);
+        }
+        finally
+        {
+            Directory.Delete(target, recursive: true);
+        }
+    }
+
+    IModelRuntime RuntimeOf(string flavor, string folder) => runtimes.FirstOrDefault(r => r.Flavor == flavor)
+        ?? throw new TaktException(TaktError.NotSupported, $"{folder} is a {flavor} model; this Takt runs {string.Join(", ", runtimes.Select(r => r.Flavor))}");
 
     [GeneratedRegex(@"^[A-Za-z0-9][\w.-]{0,255}$")]
     private static partial Regex ModelName();

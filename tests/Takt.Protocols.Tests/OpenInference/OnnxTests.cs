@@ -180,6 +180,51 @@ public sealed class OnnxTests(OnnxServed onnx) : IClassFixture<OnnxServed>
     }
 
     [Fact]
+    public void The_memory_of_a_model_is_given_back_when_it_is_unloaded()
+    {
+        const int Megabytes = 32, Cycles = 12;
+        var graph = new Takt.ML.Onnx.OnnxGraph("large");
+        graph.Input("x", TensorType.Fp32, -1, 1);
+        graph.Output("y", TensorType.Fp32, -1, 1);
+        graph.Constant(new Tensor("w", TensorType.Fp32, [1, Megabytes << 18], new byte[Megabytes << 20]));
+        graph.Node("MatMul", ["x", "w"], ["wide"]);
+        graph.Node("ReduceMean", ["wide"], ["y"], ("axes", new List<long> { 1 }), ("keepdims", 1L));
+        var package = onnx.Package("large", graph.ToArray(), null);
+        long after = 0;
+        for (var cycle = 0; cycle < Cycles; cycle++)
+        {
+            using (var model = _served.Server.App.Models.LoadFolder(package))
+                Assert.Equal(Floats(0), model.Tensors!.Run([new Tensor("x", TensorType.Fp32, [1, 1], Floats(3))], [])[0].Data.ToArray());
+            if (cycle == 2) after = Resident();
+        }
+        Assert.InRange(Resident() - after, long.MinValue, 3L * Megabytes << 20); // nine models kept would be more than that
+
+        static long Resident() => long.Parse(File.ReadLines("/proc/self/status").First(l => l.StartsWith("VmRSS", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1]) * 1024;
+    }
+
+    [Fact]
+    public async Task A_version_is_converted_deployed_and_answers_as_before()
+    {
+        var (status, body) = await _served.Post("/api/v1/models/m/versions/1/convert?to=onnx", "");
+        Assert.True(status == 200, body);
+        var version = JsonNode.Parse(body)!;
+        Assert.Equal("m@1", (string)version["params"]!["converted.from"]!);
+        Assert.Equal(2, (int)version["version"]!);
+        var app = _served.Server.App;
+        await app.Deployments.Deploy(new Takt.Deployments.DeploymentSpec("converted", [1], TimeSpan.Zero, 0, [], null, true, null), "m@2");
+        while (app.Router.Find("converted") is null) await Task.Delay(20);
+        const string Rows = """{"inputs":[{"name":"x","shape":[3],"datatype":"FP64","data":[0.1,0.9,null]},{"name":"c","shape":[3],"datatype":"BYTES","data":["a","b","never seen"]}]}""";
+        var (before, after) = (Data(await _served.Post("/v2/models/m/infer", Rows)), Data(await _served.Post("/v2/models/converted/infer", Rows)));
+        Assert.Equal(3, after.Length);
+        for (var i = 0; i < 3; i++) Assert.Equal(before[i], after[i], 1e-6);
+        (status, body) = await _served.Post("/api/v1/models/m/versions/2/convert?to=onnx", "");
+        Assert.Equal(400, status);
+        Assert.Contains("has the flavor onnx already", body);
+
+        static double[] Data((int Status, string Body) answer) => JsonNode.Parse(answer.Body)!["outputs"]![0]!["data"]!.AsArray().Select(n => (double)n!).ToArray();
+    }
+
+    [Fact]
     public void A_damaged_model_is_refused_in_words()
     {
         var folder = onnx.Package("damaged", [8, 8, 255, 255], null);
