@@ -80,7 +80,7 @@ public sealed class RunsPagesTests(RunsServer server, Chromium chromium) : IClas
         await page.FillAsync("#find-column", "m/59");
         await page.CheckAsync("#column-list input");
         await page.ClickAsync("#columns .primary");
-        await page.WaitForURLAsync("**cols=metrics.m%2F59**");
+        await Arrived(page, "**cols=metrics.m%2F59**");
         Assert.Contains("m/59", await page.TextContentAsync("thead"));
 
         await page.FocusAsync("main a");
@@ -176,7 +176,7 @@ public sealed class RunsPagesTests(RunsServer server, Chromium chromium) : IClas
         await page.ClickAsync("#choose-columns");
         await page.FillAsync("#cols", "metrics.m/07,params.n");
         await page.ClickAsync("#columns .primary");
-        await page.WaitForURLAsync("**cols=metrics.m%2F07**");
+        await Arrived(page, "**cols=metrics.m%2F07**");
         await page.GotoAsync(Table);
         await page.WaitForSelectorAsync("th[data-column='metrics.m/07']");
         await page.GotoAsync("/runs");
@@ -364,9 +364,16 @@ public sealed class RunsPagesTests(RunsServer server, Chromium chromium) : IClas
     {
         var page = await chromium.Browser.NewPageAsync(new() { BaseURL = server.Address });
         await page.GotoAsync($"/#/experiments/{server.Experiment}/runs/{server.Sweep[3]}");
-        await page.WaitForURLAsync($"**/runs/{server.Sweep[3]}");
+        await Arrived(page, $"**/runs/{server.Sweep[3]}");
         Assert.Equal("run-3", await page.TextContentAsync("h1"));
         await page.CloseAsync();
+    }
+
+    /// <summary>At another page, its scripts run. (To wait for the load event itself can miss it on a machine that is busy.)</summary>
+    static async Task Arrived(IPage page, string url)
+    {
+        await page.WaitForURLAsync(url, new() { WaitUntil = WaitUntilState.Commit });
+        await page.WaitForFunctionAsync("document.readyState === 'complete'");
     }
 
     static List<string> RunsIn(string html) => html.Split("<tr data-run=\"").Skip(1).Select(part => part[..part.IndexOf('"')]).ToList();

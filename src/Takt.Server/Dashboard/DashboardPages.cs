@@ -36,7 +36,7 @@ public static class DashboardPages
         Map("/traces", http => TracePages.List(app, In(http), http.Request.Query["experiment"].ToString(), http.Request.Query["filter"].ToString().Trim(), http.Request.Query["after"].ToString() is { Length: > 0 } after ? after : null));
         Map("/traces/{id}", http => TracePages.One(app, In(http), Value(http, "id")));
         Map("/deployments", http => In(http).IsDefault ? DeploymentPages.List(app) : ("Deployments", WorkspaceChoice.Elsewhere("Deployments")));
-        Map("/deployments/{endpoint}", http => In(http).IsDefault ? DeploymentPages.One(app, Value(http, "endpoint")) : throw WorkspaceChoice.NotHere("endpoint", Value(http, "endpoint"), In(http)));
+        Map("/deployments/{endpoint}", http => In(http).IsDefault ? DeploymentPages.One(app, Value(http, "endpoint"), http.Request.Query["part"] == "live") : throw WorkspaceChoice.NotHere("endpoint", Value(http, "endpoint"), In(http)));
         Map("/monitors", http => In(http).IsDefault ? MonitorPage.Render(app) : ("Monitors", WorkspaceChoice.Elsewhere("Monitors")));
         Post("/runs/{id}/{verb}", (http, form) => RunActions.Do(app, In(http), Value(http, "id"), Value(http, "verb"), form));
         Post("/deployments/{endpoint}/{verb}", (http, form) => In(http).IsDefault ? RolloutParts.Do(app, Value(http, "endpoint"), Value(http, "verb"), form) : throw WorkspaceChoice.NotHere("endpoint", Value(http, "endpoint"), In(http)));

@@ -25,15 +25,14 @@ static class DeploymentPages
         }), "Nothing is deployed.", "takt run", "Endpoints", numbers: [4, 5, 6], dropEmpty: true)));
     }
 
-    public static (string, Html) One(TaktApp app, string endpoint)
+    /// <param name="liveOnly">Only what changes while a rollout is under way: the page asks for it every few seconds.</param>
+    public static (string, Html) One(TaktApp app, string endpoint, bool liveOnly)
     {
         var now = app.Time.GetUtcNow();
         var d = app.Deployments.Get(endpoint);
         var route = app.Router.Find(endpoint);
-        var (rollouts, events) = (app.Deployments.Rollouts(endpoint), app.Deployments.History(endpoint, Events));
         var live = d.Rollout is { Active: true };
-        return (endpoint, Html.Of($"""
-            {(live ? Html.Of($"<p class=\"follows\"><button type=\"button\" class=\"small\" id=\"hold\" aria-pressed=\"false\">Pause updates</button> <span class=\"dim\" id=\"held\" aria-live=\"polite\">this page follows the rollout</span></p>") : Html.None)}
+        var newest = Html.Of($"""
             <div id="live-part"{new Html(live ? " data-refresh=\"3\"" : "")}>
             {Parts.Section("Traffic", Parts.Table(["", "Revision", "Model", "Share", "Requests", "Errors", "p50", "p95"], new[] { ("in charge", d.Live, route?.Champion, 1 - d.ChallengerShare), ("challenger", d.Challenger, route?.Challenger, d.ChallengerShare) }
                 .Where(x => x.Item2 is not null).Select(x => (x.Item1, x.Item2, Stats: x.Item3?.Stats.Now(), Share: x.Item4)).Select(x => new[]
@@ -42,6 +41,12 @@ static class DeploymentPages
                 }), "No revision is live.", "takt serve", "Traffic", numbers: [4, 5, 6, 7], dropEmpty: true))}
             {RolloutParts.Under(app, d, now)}
             </div>
+            """);
+        if (liveOnly) return (endpoint, newest);
+        var (rollouts, events) = (app.Deployments.Rollouts(endpoint), app.Deployments.History(endpoint, Events));
+        return (endpoint, Html.Of($"""
+            {(live ? Html.Of($"<p class=\"follows\"><button type=\"button\" class=\"small\" id=\"hold\" aria-pressed=\"false\">Pause updates</button> <span class=\"dim\" id=\"held\" aria-live=\"polite\">this page follows the rollout</span></p>") : Html.None)}
+            {newest}
             {RolloutParts.Buttons(d)}
             {Parts.Section("Rollouts", Parts.Table(["Rollout", "Revision", "State", "Evidence", "Began"], rollouts.Select(r => new[]
             {
@@ -58,7 +63,7 @@ static class DeploymentPages
     static Html Predictions(TaktApp app, string endpoint, bool llm)
     {
         using var connection = app.Predictions.Of(endpoint).Open();
-        var rows = connection is null ? null : Tables.Query(connection, $"select p.*, l.label from predictions p left join labels l using (id) order by received desc, id limit {Recent}");
+        var rows = connection is null ? null : Tables.Query(connection, $"with newest as (select * from predictions order by received desc, id limit {Recent}) select p.*, l.label from newest p left join labels l using (id) order by received desc, id");
         var columns = rows?.Columns.Where(c => c.Name is not ("received" or "revision" or "error")).ToList() ?? [];
         return Parts.Table(columns.Select(c => c.Name).ToList(), Enumerable.Range(0, rows?.Rows ?? 0).Select(row => columns.ConvertAll(c => c.Name == "id" ? Parts.Id(c.TextAt(row)) : c.Type == ColumnType.Number ? Parts.Number(c.IsMissing(row) ? null : c.Numbers[row]) : Parts.Text(c.TextAt(row)))),
             "None is in the log's files yet; they are written there as they gather.", llm ? "POST /v1/chat/completions" : $"POST /v2/models/{endpoint}/infer", "Recent predictions", numbers: Enumerable.Range(0, columns.Count).Where(i => columns[i].Type is ColumnType.Number or ColumnType.Integer).ToList(), dropEmpty: true);

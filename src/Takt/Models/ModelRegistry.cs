@@ -35,7 +35,18 @@ public sealed partial class ModelRegistry(Database database, IBlobStore blobs, I
     /// <param name="reference"><c>flights@champion</c>, <c>flights@7</c>, or <c>flights</c>: the newest.</param>
     /// <exception cref="TaktException">NotFound.</exception>
     public ModelVersion Resolve(string reference, Workspace workspace = default) => Find(reference, workspace)
-        ?? throw TaktException.NotFound($"no model version '{reference}'; `takt models list` shows those that there are");
+        ?? throw TaktException.NotFound($"no model version '{reference}'{Instead(reference, workspace)}");
+
+    /// <summary>What somebody who mistyped may have meant.</summary>
+    string Instead(string reference, Workspace workspace)
+    {
+        const int Most = 8;
+        var (name, which) = reference.LastIndexOf('@') is var at and > 0 ? (reference[..at], reference[(at + 1)..]) : (reference, "");
+        var versions = Versions(name, workspace);
+        if (versions.Count == 0) return Pipelines.Nearest.To(name, Names(workspace)) is { } near ? $"; did you mean the model '{near}'?" : "; `takt models list` shows those that there are";
+        var aliases = versions.SelectMany(v => v.Aliases).ToList();
+        return $"; {name} has {(versions.Count == 1 ? $"version {versions[0].Version}" : $"versions {versions[^1].Version} to {versions[0].Version}")}{(aliases.Count == 0 ? " and no alias" : $" and the alias{(aliases.Count == 1 ? "" : "es")} {string.Join(", ", aliases.Take(Most))}")}{Pipelines.Nearest.Hint(which, aliases)}";
+    }
 
     public ModelVersion? Find(string reference, Workspace workspace = default)
     {

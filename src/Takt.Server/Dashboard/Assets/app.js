@@ -30,7 +30,7 @@
     const timer = setInterval(async () => {
       if (paused || document.hidden || document.querySelector("dialog[open]") || part.contains(document.activeElement)) return;
       try {
-        const answer = await fetch(location.href);
+        const answer = await fetch(location.pathname + "?part=live");
         if (!answer.ok) throw new Error();
         const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(part.id);
         if (!fresh.dataset.refresh) { clearInterval(timer); location.reload(); return; } // over: what can be done now is another thing
