@@ -82,6 +82,8 @@ public sealed class TaktApp : IAsyncDisposable
     public TimeProvider Time { get; }
     /// <inheritdoc cref="TaktOptions.Testing"/>
     public bool Testing { get; }
+    /// <inheritdoc cref="TaktOptions.S3Keys"/>
+    internal Protocols.S3.S3Keys? S3Keys { get; init; }
     public Workspaces Workspaces { get; }
     public Datasets Datasets { get; }
     public Collector Collector { get; }
@@ -143,7 +145,7 @@ public sealed class TaktApp : IAsyncDisposable
         try
         {
             var (blobs, scratch) = OpenBlobs(folder, options.Blobs.Value, time);
-            return new TaktApp(folder, database, new PackStore(blobs, database, time ?? TimeProvider.System) { SmallInRows = blobs is FolderBlobStore }, scratch, time ?? TimeProvider.System, options.Testing, options.Python.Value) { Retention = options.Retention.Value, Bucket = blobs as S3BlobStore };
+            return new TaktApp(folder, database, new PackStore(blobs, database, time ?? TimeProvider.System) { SmallInRows = blobs is FolderBlobStore }, scratch, time ?? TimeProvider.System, options.Testing, options.Python.Value) { Retention = options.Retention.Value, S3Keys = options.S3Keys, Bucket = blobs as S3BlobStore };
         }
         catch
         {

@@ -11,6 +11,7 @@ using Takt.Server.Protocols.OpenAI;
 using Takt.Server.Protocols.Mlflow;
 using Takt.Server.Protocols.OpenInference;
 using Takt.Server.Protocols.OpenTelemetry;
+using Takt.Server.Protocols.S3;
 using Takt.Server.Protocols.Prometheus;
 using Takt.Server.Protocols.Scoring;
 
@@ -71,6 +72,7 @@ public static class TaktHost
         routes.MapOpenTelemetry(app);
         routes.MapOpenAi(app);
         routes.MapGitLfs(app);
+        routes.MapS3View(app);
         routes.MapDashboard(app);
     }
 }

@@ -23,11 +23,14 @@ public sealed record TaktOptions
     /// <summary>Where the Open Inference Protocol is answered over gRPC, beside HTTP; 0: any port that is free; null: nowhere.</summary>
     public int? GrpcPort { get; init; }
 
+    /// <summary>What clients of the S3 view must sign with; null: they need not, and must be on this machine.</summary>
+    public Protocols.S3.S3Keys? S3Keys { get; init; }
+
     /// <exception cref="TaktException">Invalid: <c>takt.config</c>; or a password where others can read it, in a flag or in the file.</exception>
     public static TaktOptions Read(TaktFolder folder, string? database = null, string? blobs = null)
     {
         var file = ReadFile(folder.Settings);
-        return new TaktOptions { Database = Setting("database", database, file), Blobs = Setting("blobs", blobs, file), Retention = Duration(Setting("retention", null, file)), Python = Interpreter(file) };
+        return new TaktOptions { Database = Setting("database", database, file), Blobs = Setting("blobs", blobs, file), Retention = Duration(Setting("retention", null, file)), Python = Interpreter(file), S3Keys = Protocols.S3.S3Keys.FromEnvironment() };
     }
 
     static TaktSetting Setting(string name, string? flag, IReadOnlyDictionary<string, string> file)
