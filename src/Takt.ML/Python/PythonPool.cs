@@ -18,6 +18,9 @@ sealed class PythonPool : IDisposable
     const int FirstPause = 500;
     const int LongestPause = 30_000;
 
+    /// <summary>How much longer requests wait while there is no worker but one is being started, milliseconds.</summary>
+    const int WhileStarting = 30_000;
+
     /// <summary>How often time and memory are looked at, milliseconds.</summary>
     const int Watching = 250;
 
@@ -316,14 +319,16 @@ sealed class PythonPool : IDisposable
     void Watch()
     {
         var now = Environment.TickCount64;
+        // while a worker is being started requests may wait longer: there will be somebody
+        var patience = _limits.Timeout.TotalMilliseconds + (_workers.Any(w => w is { IsLoaded: true, Gone: false }) ? 0 : WhileStarting);
         lock (_gate)
         {
             for (var node = _waiting.First; node is not null;)
             {
                 var next = node.Next;
-                if (now - node.Value.Since > _limits.Timeout.TotalMilliseconds)
+                if (now - node.Value.Since > patience)
                 {
-                    node.Value.Fail(new TaktException(TaktError.Unavailable, $"no Python worker was free within {_limits.Timeout.TotalSeconds:0.#} s"));
+                    node.Value.Fail(new TaktException(TaktError.Unavailable, $"no Python worker was free within {patience / 1000:0.#} s"));
                     _waiting.Remove(node);
                 }
                 node = next;

@@ -248,7 +248,15 @@ sealed partial class PythonWorker : IDisposable
         var ended = _process.WaitForExit(ToTell);
         _stderr.Ended.Join(ToTell);
         var how = _why ?? (!ended ? "it closed its pipe" : _process.ExitCode > 128 ? $"it was ended by signal {_process.ExitCode - 128}" : $"it ended with exit code {_process.ExitCode}");
-        return new WorkerEnded(how + _stderr.Told(), untouched && _why is null);
+        return new WorkerEnded(how + _stderr.Told(), (untouched || Unread() > 0) && _why is null);
+    }
+
+    /// <summary>Bytes that were sent and that it has never read: as long as there are any, it has not begun. Where the system can't say: 0.</summary>
+    int Unread()
+    {
+        const int Fionread = 0x541B;
+        var handle = _to is System.IO.Pipes.PipeStream pipe ? pipe.SafePipeHandle : (SafeHandle?)(_to as FileStream)?.SafeFileHandle;
+        return OperatingSystem.IsLinux() && handle is { IsClosed: false } && ioctl(handle, Fionread, out var bytes) == 0 ? bytes : 0;
     }
 
     static ProcessStartInfo Info(PythonStart start)
@@ -278,6 +286,9 @@ sealed partial class PythonWorker : IDisposable
         stream.ReadExactly(bytes);
         return bytes;
     }
+
+    [LibraryImport("libc")]
+    private static partial int ioctl(SafeHandle file, nuint request, out int value);
 
     [LibraryImport("libc")]
     private static partial int kill(int process, int signal);
