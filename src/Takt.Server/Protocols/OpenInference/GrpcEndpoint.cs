@@ -9,6 +9,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace Takt.Server.Protocols.OpenInference;
 
@@ -32,6 +33,7 @@ static class GrpcEndpoint
             grpc.MaxSendMessageSize = null; // an answer has as many rows as its request, of which the number is bounded
             grpc.CompressionProviders = [new GrpcCompression("gzip", InferCall.MostBytes), new GrpcCompression("deflate", InferCall.MostBytes)];
         });
+        services.AddLogging(log => log.AddFilter("Grpc", LogLevel.None)); // to the library a client that hangs up is an error; what is one, GrpcErrors logs
         services.AddSingleton<Wanted>();
         services.AddSingleton<GrpcCalls>();
         services.AddSingleton<GrpcHealth>();
