@@ -36,7 +36,7 @@ for i in $(seq "$rounds"); do
         attempt 16 "${command[@]}"
     elif [ $((i % 4)) = 2 ] && [ -f answered.pointer ]; then
         command=(push)
-        if attempt 10 push; then pushed=$((pushed + 1)); cp answered.pointer pushed.pointer; pushed_sum=$sum; fi
+        if attempt 4 push; then pushed=$((pushed + 1)); cp answered.pointer pushed.pointer; pushed_sum=$sum; fi
     fi
     "$takt" data verify >out 2>err || fault "after ${command[*]}: $(cat out err)"
     if [ $((i % 10)) = 0 ] && [ -f answered.pointer ]; then

@@ -136,7 +136,7 @@ public sealed class TreeTests : IAsyncLifetime
     {
         const int Count = 10_000_000;
         var watch = System.Diagnostics.Stopwatch.StartNew();
-        var root = Build(Enumerable.Range(0, Count).Select(i => File(i, i)));
+        var root = Build(Enumerable.Range(0, Count).Select(i => new TreeEntry(Encoding.UTF8.GetBytes($"part-{i / 100:D6}/file-{i:D8}.bin"), TreeFileMode.File, i, ContentId.Of(BitConverter.GetBytes(i)))));
         var first = new DatasetCommit("many", root.Id.Digest, [], "bench", DateTimeOffset.UnixEpoch, "", "", root.Files, root.Bytes, null, null);
         _writer.Add(first.Json());
         await _writer.Commit(session => DatasetTable.Add(session, first, DatasetReference.Main, null, DateTimeOffset.UnixEpoch, ""));
@@ -145,7 +145,7 @@ public sealed class TreeTests : IAsyncLifetime
         var source = Path.Combine(_folder, "new");
         System.IO.File.WriteAllText(source, "new");
         watch.Restart();
-        var second = (await datasets.Commit(new NewVersion("many", new Dictionary<string, string> { ["part-50000/file-5000000.csv.bin"] = source }) { KeepOthers = true })).Commit;
+        var second = (await datasets.Commit(new NewVersion("many", new Dictionary<string, string> { ["part-050000/file-05000000.new"] = source }) { KeepOthers = true })).Commit;
         Tell("one file more committed");
         var diff = await new DatasetDiffs(datasets).Between(first.Reference, second.Reference);
         Tell("the two versions compared");
