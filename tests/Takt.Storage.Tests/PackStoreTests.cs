@@ -43,12 +43,12 @@ public sealed class PackStoreTests : BlobStoreContract, IAsyncDisposable
         return path;
     }
 
-    static async Task<TakenFile> Take(PackStore packs, string file)
+    static async Task<TakenFile> Take(PackStore packs, string file, ContentId like = default)
     {
         await using var writer = await packs.Begin("test");
         TakenFile taken = default;
         var intake = new FileIntake<int>(writer, (_, file) => taken = file);
-        intake.Add(file, FileStat.OfLink(file)!.Value, 0);
+        intake.Add(file, FileStat.OfLink(file)!.Value, 0, like);
         intake.Finish();
         await writer.Commit(_ => { });
         return taken;
@@ -87,6 +87,30 @@ public sealed class PackStoreTests : BlobStoreContract, IAsyncDisposable
         Assert.Single(PackFiles("pack"));
         await Take(_packs, FileOf([.. content[..7_000_000], .. "inserted"u8, .. content[7_000_000..]], "changed.bin"));
         Assert.InRange(PackFiles("pack").Sum(file => new FileInfo(file).Length) - before, 1, 2_100_000);
+    }
+
+    [Fact]
+    public async Task A_new_version_is_cut_as_if_there_were_no_earlier_one()
+    {
+        var content = Noise(6_000_000);
+        var first = await Take(_packs, FileOf(content));
+        byte[][] versions =
+        [
+            [.. content[..2_000_000], .. Noise(70_000, 2), .. content[2_000_000..]],
+            [.. content[..1_000_000], .. Noise(500_000, 3), .. content[1_500_000..]],
+            [.. content, .. Noise(900_000, 4)], content[..^1], content[..3_333_333], content[500_000..], [.. content, .. content],
+            [.. content[3_000_000..], .. content[..3_000_000]], Noise(4_000_000, 5), [.. Enumerable.Repeat((byte)7, 5_000_000)],
+        ];
+        await using var database = SqliteFile.Open(Path.Combine(_folder, "other.db"));
+        using var other = new PackStore(new FolderBlobStore(Path.Combine(_folder, "other")), database, TimeProvider.System);
+        foreach (var version in versions)
+        {
+            var file = FileOf(version);
+            var (taken, alone) = (await Take(_packs, file, first.Id), await Take(other, file));
+            Assert.Equal((Digest.Of(version), alone.Id), (taken.Id.Digest, taken.Id));
+            Assert.Equal(other.TryFind(alone.Id)!.Value.Read(), _packs.TryFind(taken.Id)!.Value.Read());
+        }
+        Assert.Equal([], await StoreCheck.Of(_packs, data: true, default));
     }
 
     [Fact]

@@ -151,7 +151,7 @@ public sealed record WorkTree(string Root, string State)
                 intake.Skip(file.Path, new TakenFile(known.Current.Id, file.Stat, null)); // keeps its place in the order
             else
             {
-                intake.Add(file.FullPath, file.Stat, file.Path);
+                intake.Add(file.FullPath, file.Stat, file.Path, hasKnown && known.Current.Path.AsSpan().SequenceEqual(file.Path) ? known.Current.Id : default);
                 if (file.Stat.Kind == FileKind.File) Archives.Doubt(file.FullPath, file.FullPath[(Root.Length + 1)..], doubtful);
             }
         }

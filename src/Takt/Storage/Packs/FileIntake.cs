@@ -16,11 +16,14 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
 {
     const int SmallBatch = 1 << 20, MostInBatch = 512, BatchesAhead = 6, LargeBatch = 4 << 20, Attempts = 3;
 
+    /// <summary>After so many chunks that an earlier version does not have, no more of it is expected.</summary>
+    const int MostStrange = 256;
+
     /// <summary>Endings of model weights: kept whole so that serving can map them.</summary>
     static readonly string[] WeightEndings = [".safetensors", ".gguf", ".ggml", ".onnx", ".pt", ".pth", ".ckpt", ".h5", ".keras", ".tflite"];
 
     readonly Chunker _chunker = writer.Config.Chunker();
-    readonly Queue<(Task<SmallFiles>? Small, (string Path, T Tag)? Large)> _ahead = new();
+    readonly Queue<(Task<SmallFiles>? Small, (string Path, T Tag, ContentId Like)? Large)> _ahead = new();
     readonly List<string> _faults = [];
     SmallFiles? _filling;
 
@@ -34,13 +37,14 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
         public RecordBatch? Batch;
     }
 
-    public void Add(string path, in FileStat stat, T tag)
+    /// <param name="like">An earlier version of the file, if there is one: where it has the same bytes, cuts need not be looked for.</param>
+    public void Add(string path, in FileStat stat, T tag, ContentId like = default)
     {
         if (stat.Kind == FileKind.Other) { _faults.Add($"'{path}' is no file, folder or link (a socket, pipe or device); move it away"); return; }
         if (stat.Kind == FileKind.File && stat.Size > _chunker.Max)
         {
             Send();
-            _ahead.Enqueue((null, (path, tag)));
+            _ahead.Enqueue((null, (path, tag, like)));
         }
         else
         {
@@ -86,7 +90,7 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
         {
             try
             {
-                if (TakeLarge(file.Path) is { } content) taken(file.Tag, content);
+                if (TakeLarge(file.Path, file.Like) is { } content) taken(file.Tag, content);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException && StorageFaults.Of(e, file.Path) is null or { Error: TaktError.Denied })
             {
@@ -153,7 +157,7 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
 
     static string Changing(string path) => $"'{path}' changes while it is read; stop what writes to it and try again";
 
-    TakenFile? TakeLarge(string path)
+    TakenFile? TakeLarge(string path, ContentId like)
     {
         for (var attempt = 0; attempt < Attempts; attempt++)
         {
@@ -163,7 +167,7 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
                 _faults.Add(Gone(path));
                 return null;
             }
-            var id = before.Size >= writer.Config.LooseFrom && WeightEndings.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase) ? TakeWhole(path) : TakeInChunks(path);
+            var id = before.Size >= writer.Config.LooseFrom && WeightEndings.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase) ? TakeWhole(path) : TakeInChunks(path, like);
             if (FileStat.OfLink(path) == before)
             {
                 WorkProgress.Done(1, 0);
@@ -180,12 +184,13 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
         return ContentId.From(writer.AddLoose(content).GetAwaiter().GetResult().Id);
     }
 
-    ContentId TakeInChunks(string path)
+    ContentId TakeInChunks(string path, ContentId like)
     {
         using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, FileOptions.SequentialScan);
         using var batches = new BlockingCollection<Task<RecordBatch>>(BatchesAhead);
         using var stop = new CancellationTokenSource();
-        var whole = Task.Run(() => Cut(file, batches, stop.Token));
+        var earlier = like == default ? [] : writer.ChunksOf(like);
+        var whole = Task.Run(() => Cut(file, earlier, batches, stop.Token));
         var list = new ChunkList();
         try
         {
@@ -212,14 +217,17 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
         return id;
     }
 
-    // reads and finds the cuts; the hash of the whole, batch behind batch, and those of the chunks are whichever core's is free
-    byte[] Cut(SafeFileHandle file, BlockingCollection<Task<RecordBatch>> batches, CancellationToken stop)
+    // reads and finds the cuts, where they were before or anew: what follows a cut alone decides where the next one is, so that equal bytes are one chunk again; the hash of the whole, batch behind batch, and those of the chunks are whichever core's is free
+    byte[] Cut(SafeFileHandle file, IReadOnlyList<(ContentId Id, long Length)> earlier, BlockingCollection<Task<RecordBatch>> batches, CancellationToken stop)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var hashing = Task.CompletedTask;
         try
         {
             var left = Array.Empty<byte>();
+            var places = new Dictionary<ContentId, int>();
+            for (var i = 0; i < earlier.Count; i++) places[earlier[i].Id] = i;
+            var (expected, strange) = (0, earlier.Count == 0 ? MostStrange : 0);
             long at = 0;
             for (var end = false; !end;)
             {
@@ -236,8 +244,24 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
                 var cut = 0;
                 while (length - cut >= _chunker.Max || (end && cut < length))
                 {
-                    var chunk = _chunker.Cut(batch.Buffer.AsSpan(cut, Math.Min(length - cut, _chunker.Max)));
-                    batch.Add(cut, chunk);
+                    var rest = batch.Buffer.AsSpan(cut, Math.Min(length - cut, _chunker.Max));
+                    var (chunk, id) = (0, default(ContentId));
+                    // not the last one: the end of the file cut it
+                    if (strange < MostStrange && expected < earlier.Count - 1 && earlier[expected].Length <= rest.Length && ContentId.Of(rest[..(int)earlier[expected].Length]) == earlier[expected].Id)
+                    {
+                        (chunk, id) = ((int)earlier[expected].Length, earlier[expected].Id);
+                        expected++;
+                    }
+                    else
+                    {
+                        chunk = _chunker.Cut(rest);
+                        if (strange < MostStrange)
+                        {
+                            id = ContentId.Of(rest[..chunk]);
+                            (expected, strange) = places.TryGetValue(id, out var place) ? (place + 1, 0) : (int.MaxValue, strange + 1);
+                        }
+                    }
+                    batch.Add(cut, chunk, id);
                     cut += chunk;
                 }
                 left = batch.Buffer.AsSpan(cut, length - cut).ToArray();
@@ -246,10 +270,10 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
                     batch.Prepare(writer.Known);
                     return batch;
                 }, CancellationToken.None);
-                var (earlier, count) = (hashing, length - fresh);
+                var (before, count) = (hashing, length - fresh);
                 hashing = batch.Hashed = Task.Run(async () =>
                 {
-                    await earlier;
+                    await before;
                     hash.AppendData(batch.Buffer, fresh, count);
                 }, CancellationToken.None);
                 batches.Add(ready, stop);

@@ -28,7 +28,8 @@ sealed class RecordBatch(int capacity) : IDisposable
         public UInt128 Checksum;
     }
 
-    public void Add(int start, int length) => _pieces.Add(new Piece { Start = start, Length = length });
+    /// <param name="id">Where it is known by now; else it is hashed with the others.</param>
+    public void Add(int start, int length, ContentId id = default) => _pieces.Add(new Piece { Start = start, Length = length, Id = id });
 
     /// <param name="known">Whether the store has it already; called from several threads.</param>
     public void Prepare(Func<ContentId, bool> known)
@@ -37,7 +38,7 @@ sealed class RecordBatch(int capacity) : IDisposable
         foreach (ref var piece in Pieces)
         {
             var content = Buffer.AsSpan(piece.Start, piece.Length);
-            piece.Id = ContentId.Of(content);
+            if (piece.Id == default) piece.Id = ContentId.Of(content);
             if (piece.Known = known(piece.Id)) continue;
             _compressed ??= ArrayPool<byte>.Shared.Rent(Buffer.Length);
             var compressed = Zstd.Mine.Compress(content, _compressed.AsSpan(compressedAt));

@@ -156,6 +156,19 @@ public sealed class StoreWriter : IAsyncDisposable
         await _store.End(_lease);
     }
 
+    /// <summary>The chunks of a file that the store has; empty when it has not, or not in chunks.</summary>
+    internal IReadOnlyList<(ContentId Id, long Length)> ChunksOf(ContentId file)
+    {
+        try
+        {
+            return _store.TryFind(file, refresh: false) is { Entry.Kind: RecordKind.ChunkList } list ? _store.Reader.Chunks(ChunkList.Parse(list.Read(), file)).ToList() : [];
+        }
+        catch (TaktException)
+        {
+            return []; // damaged; verify tells
+        }
+    }
+
     // a list may outlive its chunks: damage that was taken out, or garbage in another pack
     bool HasChunks(ChunkList list)
     {
