@@ -49,14 +49,15 @@ Y
 port=$(free); setsid "$takt" -C "$dir" serve --port "$port" >"$dir/serve.log" 2>&1 & pids="$pids $!"
 for model in linear forest; do
     eval "$model=$(free)"; eval p=\$$model
-    setsid "$python" -m mlflow models serve -m "$dir/$model" --env-manager local --host 127.0.0.1 -p "$p" -w 2 >"$dir/mlflow-$model.log" 2>&1 & pids="$pids $!"
+    # what "mlflow models serve -m FOLDER --env-manager local -p PORT -w 2" starts
+    __pyfunc_model_path__="$dir/$model" setsid "$python" -m uvicorn --host 127.0.0.1 --port "$p" --workers 2 mlflow.pyfunc.scoring_server.app:app >"$dir/mlflow-$model.log" 2>&1 & pids="$pids $!"
 done
 ask() { curl -sf -XPOST -H 'Content-Type: application/json' -d @"$dir/$2.json" "$1"; }
 url() { echo "http://127.0.0.1:$port/endpoints/$1/invocations"; }
 mlflow() { eval echo "http://127.0.0.1:\$$1/invocations"; }
 for u in "$(url linear)" "$(url forest)" "$(url forest-single)" "$(mlflow linear)" "$(mlflow forest)"; do
     for _ in $(seq 600); do ask "$u" 1 >/dev/null && break; sleep 0.2; done
-    ask "$u" 1 >/dev/null || { echo "$u does not answer"; tail -3 "$dir"/*.log; exit 1; }
+    ask "$u" 1 >/dev/null || { echo "$u does not answer"; tail -n 3 "$dir"/*.log; exit 1; }
 done
 for model in linear forest; do
     [ "$(ask "$(url $model)" 100 | tr -d ' \n')" = "$(ask "$(mlflow $model)" 100 | tr -d ' \n')" ] || { echo "$model: the two answer differently"; exit 1; }
