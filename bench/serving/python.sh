@@ -30,7 +30,7 @@ for rows in (1, 100):
     part = x.head(rows)
     body = json.dumps({"dataframe_split": {"columns": list(part.columns), "data": part.values.tolist()}})
     open(f"{sys.argv[1]}/{rows}.json", "w").write(body)
-    open(f"{sys.argv[1]}/{rows}.lua", "w").write(f'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\nwrk.body = [[{body}]]\n')
+    open(f"{sys.argv[1]}/{rows}.lua", "w").write(f'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\nwrk.body = [==[{body}]==]\n')
 P
 "$python" "$dir/train.py" "$dir" >"$dir/train.log" 2>&1 || { tail -5 "$dir/train.log"; exit 1; }
 { cat <<Y
@@ -84,7 +84,7 @@ rows = {}
 for line in open(sys.argv[1]):
     name, rate, p50, p99, *bad = line.split(None, 4)
     rows.setdefault(name, []).append((float(rate), ms(p50), ms(p99)))
-    if bad and bad[0].strip(): print(f"{name}: {bad[0].strip()}")
+    if bad and bad[0].strip(): sys.exit(f"{name}: {bad[0].strip()}: no figures")
 m = {n: [statistics.median(c) for c in zip(*r)] for n, r in rows.items()}
 for name, (rate, p50, p99) in m.items(): print(f"{name:22} {rate:9,.0f} req/s   p50 {p50:8.2f} ms   p99 {p99:8.2f} ms   (median of {len(rows[name])})")
 for name in m:
