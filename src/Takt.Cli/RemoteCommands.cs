@@ -10,7 +10,7 @@ namespace Takt.Cli;
 /// <summary><c>takt data remote</c>, <c>push</c>, <c>fetch</c>, <c>pull</c>: versions between this store and another.</summary>
 static class RemoteCommands
 {
-    public static IEnumerable<Command> All() => [Remotes(), Push(), Fetch(pull: false), Fetch(pull: true)];
+    public static IEnumerable<Command> All() => [Remotes(), Push(), Fetch(pull: false), Fetch(pull: true), DvcCommands.Import()];
 
     static Command Remotes()
     {
