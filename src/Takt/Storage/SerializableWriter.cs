@@ -16,6 +16,15 @@ sealed class SerializableWriter(DbDataSource source, SqlDialect dialect)
     /// <summary>First come those that never raced before; a queued one may lose to them this often.</summary>
     const int Attempts = 30;
 
+    /// <summary>
+    /// From here on a pause comes first, doubled from 1 ms to <see cref="LongestPause"/>: the other may be about to commit and get no processor for a while,
+    /// and until it has, each attempt fails at once. All pauses together: 4 s.
+    /// </summary>
+    const int FirstToPause = 4;
+
+    /// <summary>In ms.</summary>
+    const int LongestPause = 200;
+
     /// <summary>A broken unique constraint can be a lost race or the caller's fault; the fault comes again.</summary>
     const int AttemptsAtUnique = 3;
 
@@ -32,6 +41,7 @@ sealed class SerializableWriter(DbDataSource source, SqlDialect dialect)
         for (var attempt = 1; ; attempt++)
         {
             var committing = false;
+            if (attempt >= FirstToPause) await Task.Delay(Math.Min(1 << Math.Min(attempt - FirstToPause, 10), LongestPause));
             try
             {
                 await using var connection = await source.OpenConnectionAsync();
