@@ -18,7 +18,7 @@ static class RunTable
         if (session.Number($"select id from experiment where workspace = {workspace} and name = {name}") is { } id) return id;
         // 0 is MLflow's Default
         id = name == "Default" && workspace.IsDefault ? 0 : Math.Max(1, (session.Number($"select max(id) from experiment") ?? 0) + 1);
-        var root = workspace.IsDefault ? null : session.Text($"select artifact_root from workspace where name = {workspace}");
+        var root = session.Text($"select artifact_root from workspace where name = {workspace}");
         root = string.IsNullOrEmpty(root) ? "mlflow-artifacts:/" : root.TrimEnd('/') + "/";
         session.Execute($"""
             insert into experiment(id, workspace, name, artifact_location, lifecycle, created, updated)

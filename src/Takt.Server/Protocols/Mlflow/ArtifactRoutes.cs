@@ -42,5 +42,5 @@ static class ArtifactRoutes
         else await next(http);
     });
 
-    static ArtifactCalls Calls(TaktApp app) => new(app.Artifacts, app.Blobs, app.RunLog, app.ModelCatalog, app.LoggedModels, app.Presign);
+    internal static ArtifactCalls Calls(TaktApp app) => new(app.Artifacts, app.Blobs, app.RunLog, app.ModelCatalog, app.LoggedModels, app.Presign);
 }

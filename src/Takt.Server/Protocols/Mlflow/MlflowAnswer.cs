@@ -99,7 +99,7 @@ static class MlflowAnswer
         if (page.Next is not null) json.WriteString("next_page_token", page.Next);
     });
 
-    static async Task Send(HttpContext http, int status, ReadOnlyMemory<byte> body)
+    internal static async Task Send(HttpContext http, int status, ReadOnlyMemory<byte> body)
     {
         http.Response.StatusCode = status;
         http.Response.ContentType = "application/json";

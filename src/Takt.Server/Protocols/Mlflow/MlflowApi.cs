@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Takt.Server.Protocols.Mlflow.GraphQl;
 
 namespace Takt.Server.Protocols.Mlflow;
 
@@ -14,6 +15,7 @@ public static class MlflowApi
     {
         routes.MapGet("/version", () => Version);
         ArtifactRoutes.MapBrowser(routes, app);
+        MapGraphQl(routes, app);
         foreach (var prefix in (string[])["/api", "/ajax-api"])
         {
             var tracking = $"{prefix}/2.0/mlflow";
@@ -29,6 +31,22 @@ public static class MlflowApi
                 routes.Map($"{prefix}/{version}/{{**path}}", http => MlflowAnswer.Error(http, 404, "ENDPOINT_NOT_FOUND", $"No such endpoint: {http.Request.Method} {http.Request.Path}"));
             }
         }
+    }
+
+    static void MapGraphQl(IEndpointRouteBuilder routes, TaktApp app)
+    {
+        var runs = new RunCalls(app.RunLog, app.RunSearch);
+        var experiments = new ExperimentCalls(app.Experiments, app.RunLog);
+        GraphQlApi.Map(routes, new Dictionary<string, Func<HttpContext, MlflowRequest, Task>>
+        {
+            ["mlflowGetExperiment"] = experiments.Get,
+            ["mlflowGetRun"] = runs.Get,
+            ["mlflowSearchRuns"] = runs.Search,
+            ["mlflowSearchDatasets"] = experiments.SearchDatasets,
+            ["mlflowSearchModelVersions"] = new ModelCalls(app.ModelCatalog, app.LoggedModels, app.RunLog).SearchVersions,
+            ["mlflowListArtifacts"] = ArtifactRoutes.Calls(app).ListOfRun,
+            ["mlflowGetMetricHistoryBulkInterval"] = new MetricCalls(app.RunLog, app.MetricHistory).Sampled,
+        });
     }
 
     static void MapWorkspaces(IEndpointRouteBuilder routes, string at, WorkspaceCalls calls)

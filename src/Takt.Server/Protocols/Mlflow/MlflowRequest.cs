@@ -50,6 +50,12 @@ sealed class MlflowRequest
     public static MlflowRequest Of(JsonElement member) =>
         member.ValueKind == JsonValueKind.Object ? new(member, null) : throw TaktException.Invalid("Invalid value: an object was expected. See the API docs for more information about request parameters.");
 
+    /// <summary>An object that stands for a request's body.</summary>
+    public static MlflowRequest Of(JsonElement body, Workspace workspace) => new(body, null, workspace);
+
+    /// <summary>Its members are those of a query string: all texts.</summary>
+    public bool IsQuery => _query is not null;
+
     /// <exception cref="TaktException">Invalid: it is not there or empty.</exception>
     public string Text(string name) => TextOrNull(name) is { Length: > 0 } text ? text : throw Missing(name);
 

@@ -46,7 +46,14 @@ sealed class ModelCalls(ModelCatalog models, LoggedModels logged, RunLog runs)
         var (run, id) = (request.TextOrNull("run_id"), request.TextOrNull("model_id"));
         var model = string.IsNullOrEmpty(id) ? null : logged.In(request.Workspace).Get(id);
         if (tags.All(t => t.Key != ModelCatalog.PromptTag))
-            RegistryLimits.Source(source, model is null ? "run" : "model", model?.ArtifactUri ?? (source.Contains(':') && !source.StartsWith("file:", StringComparison.Ordinal) || string.IsNullOrEmpty(run) ? null : runs.In(request.Workspace).Get(run).ArtifactUri));
+        {
+            if (RegistryLimits.IsRemoteFile(source))
+            {
+                await MlflowAnswer.Error(http, 500, "INTERNAL_ERROR", $"{source} is not a valid remote uri. For remote access on windows, please consider using a different scheme such as SMB (e.g. smb://<hostname>/<path>)."); // MLflow's own status for it
+                return;
+            }
+            RegistryLimits.Source(source, model is null ? "run" : "model", model?.ArtifactUri ?? (!RegistryLimits.IsLocal(source) || string.IsNullOrEmpty(run) ? null : runs.In(request.Workspace).Get(run).ArtifactUri));
+        }
         var version = await models.In(request.Workspace).Add(new NewRegisteredVersion(name, source, string.IsNullOrEmpty(run) ? null : run, model?.Id, request.TextOrNull("run_link") ?? "",
             RegistryLimits.Description(request.TextOrNull("description")), tags));
         // MLflow 3 tells the logged model which versions it has become

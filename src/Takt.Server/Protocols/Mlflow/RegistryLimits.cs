@@ -41,11 +41,12 @@ static partial class RegistryLimits
     public static void Source(string source, string owner, string? ownerRoot)
     {
         if (source.Length > LongestSource) throw TooLong("source", LongestSource);
+        if (SourcePattern is not null && !SourcePattern.IsMatch(source)) throw TaktException.Invalid($"Invalid model version source: '{source}'.");
         if (IsLocal(source))
         {
             var path = Local(source);
             if (ownerRoot is not null && IsLocal(ownerRoot) && Local(ownerRoot) is var root && (path == root || path.StartsWith(root + "/", StringComparison.Ordinal))) return;
-            throw TaktException.Invalid($"Invalid model version source: '{source}'. To use a local path as a model version source, the {owner}_id request parameter has to be specified "
+            throw TaktException.Invalid($"Invalid model version source: '{(ownerRoot is null ? source : path)}'. To use a local path as a model version source, the {owner}_id request parameter has to be specified "
                 + $"and the local path has to be contained within the artifact directory of the run specified by the {owner}_id.");
         }
         var plain = source;
@@ -65,7 +66,19 @@ static partial class RegistryLimits
                 + "an absolute path must be provided without relative path references present. Please provide an absolute path.");
     }
 
-    static bool IsLocal(string uri) => !Scheme().IsMatch(uri) || uri.StartsWith("file:", StringComparison.OrdinalIgnoreCase);
+    /// <summary>A file of another machine, which is no address that MLflow takes.</summary>
+    public static bool IsRemoteFile(string uri)
+    {
+        if (!uri.StartsWith("file://", StringComparison.OrdinalIgnoreCase)) return false;
+        var host = uri["file://".Length..].Split('/', '?', '#')[0];
+        host = host[(host.LastIndexOf('@') + 1)..].Split(':')[0];
+        return host.Length > 0 && host != "." && !host.StartsWith("localhost", StringComparison.OrdinalIgnoreCase) && !host.StartsWith("127.0.0.1", StringComparison.Ordinal);
+    }
+
+    /// <summary>What MLflow's setting of this name lets in besides; null: everything.</summary>
+    static readonly Regex? SourcePattern = Environment.GetEnvironmentVariable("MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX") is { Length: > 0 } pattern ? new Regex(pattern, RegexOptions.NonBacktracking) : null;
+
+    public static bool IsLocal(string uri) => !Scheme().IsMatch(uri) || uri.StartsWith("file:", StringComparison.OrdinalIgnoreCase);
 
     static string Local(string uri)
     {
