@@ -15,13 +15,14 @@ static class GcCommand
         var apply = new Option<bool>("--apply") { Description = "Do it; without this it is only told" };
         var dry = new Option<bool>("--dry-run", "-n") { Description = "Only tell; so it is without --apply" };
         var yes = new Option<bool>("--yes", "-y") { Description = "Do not ask before --apply" };
-        var command = new Command("gc", "Remove for good what was deleted, in all workspaces: runs, experiments, logged models, their traces and artifacts; names are free again") { older, grace, apply, dry, yes };
+        var only = new Option<string?>("--workspace") { Description = "Only what is in this one" };
+        var command = new Command("gc", "Remove for good what was deleted, in all workspaces: runs, experiments, logged models, their traces and artifacts; names are free again") { older, grace, apply, dry, yes, only };
         command.SetAction(async (parsed, cancel) =>
         {
             if (parsed.GetValue(apply) && parsed.GetValue(dry)) throw TaktException.Invalid("--apply and --dry-run: one of them");
-            if (parsed.GetValue(apply)) Terminal.Confirm($"Remove for good what was deleted at least {parsed.GetValue(older)} ago?", parsed.GetValue(yes));
+            if (parsed.GetValue(apply)) Terminal.Confirm($"Remove for good what was deleted at least {parsed.GetValue(older)} ago{(parsed.GetValue(only) is { Length: > 0 } name ? $" in {name}" : "")}?", parsed.GetValue(yes));
             await using var api = await ApiClient.Connect(parsed);
-            var path = $"/api/v1/gc?olderThan={Uri.EscapeDataString(parsed.GetValue(older)!)}&grace={Uri.EscapeDataString(parsed.GetValue(grace)!)}";
+            var path = $"/api/v1/gc?olderThan={Uri.EscapeDataString(parsed.GetValue(older)!)}&grace={Uri.EscapeDataString(parsed.GetValue(grace)!)}{(parsed.GetValue(only) is { Length: > 0 } workspace ? "&workspace=" + Uri.EscapeDataString(workspace) : "")}";
             var answer = parsed.GetValue(apply) ? await api.Post(path, cancel) : await api.Get(path, cancel);
             if (parsed.GetValue(CommandLine.Json)) Terminal.Json(answer);
             else Show(answer, parsed.GetValue(apply), parsed.GetValue(older)!);

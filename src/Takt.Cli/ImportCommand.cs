@@ -16,8 +16,9 @@ static class ImportCommand
         var source = new Argument<string>("source") { Description = "The http address of an MLflow server, or an mlruns folder" };
         var dry = new Option<bool>("--dry-run", "-n") { Description = "Only tell what would be copied" };
         var data = new Option<string?>("--data") { Description = "Into the folder that `takt serve --data` serves, instead of the project" };
+        var from = new Option<string?>("--from-workspace") { Description = "Of a server: the workspace that is copied, instead of its default one" };
         var quiet = new Option<bool>("--quiet", "-q") { Description = "No progress" };
-        var command = new Command("mlflow", "Copy a whole MLflow server or mlruns folder: experiments, runs with all metric points, inputs, artifacts, logged models, registry, prompts") { source, dry, data, quiet };
+        var command = new Command("mlflow", "Copy a whole MLflow server or mlruns folder: experiments, runs with all metric points, inputs, artifacts, logged models, traces with assessments, registry, prompts") { source, dry, data, from, quiet, CommandLine.Workspace };
         command.SetAction(async (parsed, cancel) =>
         {
             var folder = parsed.GetValue(data) is { Length: > 0 } path ? new TaktFolder(Path.GetFullPath(path), Path.Combine(Path.GetFullPath(path), ".takt")) : ProjectFolder.Require(parsed);
@@ -28,7 +29,7 @@ static class ImportCommand
             ImportSummary summary;
             using (var line = ProgressLine.Show(parsed, "importing", quiet: silent))
                 summary = await new MlflowImport(app).Run(parsed.GetRequiredValue(source), parsed.GetValue(dry),
-                    (so, what) => line.Say($"{so.Runs:N0} runs  {so.Points:N0} points  {so.Artifacts:N0} files  {DataText.Size(so.Bytes)}  {what}"), cancel);
+                    (so, what) => line.Say($"{so.Runs:N0} runs  {so.Points:N0} points  {so.Artifacts:N0} files  {DataText.Size(so.Bytes)}  {what}"), cancel, parsed.GetValue(CommandLine.Workspace) ?? Environment.GetEnvironmentVariable("TAKT_WORKSPACE"), parsed.GetValue(from));
             if (json) Terminal.Json(Json(summary, parsed.GetValue(dry)));
             else Show(summary, parsed.GetValue(dry));
             return summary.Faults.Count > 0 ? ExitCode.Failed : ExitCode.Ok;
@@ -39,7 +40,7 @@ static class ImportCommand
     static void Show(ImportSummary so, bool dry)
     {
         ApiCommand.Facts(("source", so.Source), ("experiments", $"{so.Experiments:N0}"), ("runs", $"{so.Runs:N0}{(so.RunsThere > 0 ? $" and {so.RunsThere:N0} that were here" : "")}"), ("points", dry ? "" : $"{so.Points:N0}"),
-            ("files", dry ? "" : $"{so.Artifacts:N0}, {DataText.Size(so.Bytes)}"), ("left there", so.ArtifactsLeft > 0 ? $"artifacts of {so.ArtifactsLeft:N0} runs and models" : ""), ("logged models", $"{so.LoggedModels:N0}"),
+            ("files", dry ? "" : $"{so.Artifacts:N0}, {DataText.Size(so.Bytes)}"), ("left there", so.ArtifactsLeft > 0 ? $"artifacts of {so.ArtifactsLeft:N0} runs and models" : ""), ("logged models", $"{so.LoggedModels:N0}"), ("traces", so.Traces > 0 ? $"{so.Traces:N0} with {so.Spans:N0} spans and {so.Assessments:N0} assessments" : ""),
             ("models", $"{so.Models:N0} with {so.Versions:N0} versions"));
         foreach (var (theirs, ours) in so.Renamed) Terminal.Note($"{theirs}: the name is taken here; it is called {ours}");
         foreach (var fault in so.Faults.Take(MostFaults)) Terminal.Note($"takt: {fault}", Terminal.Tone.Bad);
@@ -60,6 +61,9 @@ static class ImportCommand
         ["bytes"] = so.Bytes,
         ["artifactsLeft"] = so.ArtifactsLeft,
         ["loggedModels"] = so.LoggedModels,
+        ["traces"] = so.Traces,
+        ["spans"] = so.Spans,
+        ["assessments"] = so.Assessments,
         ["models"] = so.Models,
         ["versions"] = so.Versions,
         ["renamed"] = new JsonObject(so.Renamed.Select(r => KeyValuePair.Create(r.Key, (JsonNode?)r.Value))),

@@ -60,6 +60,7 @@ public sealed class TaktApp : IAsyncDisposable
         Deployments = new DeploymentBook(database, time);
         Rollouts = new Rollouts(Deployments, Models, Router, Predictions, time, $"{Environment.MachineName}:{folder.State}", RemoteModel.Connect);
         Purge = new Purge(database, blobs, Datasets, time, folder);
+        Workspaces.Removing += Purge.Follow;
         Lineage = new Lineage(database, Datasets, Models, Predictions, folder);
         Monitors = new MonitorWatch(new MonitorTable(database, time), Models, Predictions);
         Collector = new Collector(Datasets, [new HttpSource(time), new S3Source(), new PostgreSqlSource(), new SqliteSource(), new PredictionSource(Predictions, folder), new FileSource()]);

@@ -12,10 +12,12 @@ public static class PurgeApi
 {
     public static void MapPurge(this IEndpointRouteBuilder routes, TaktApp app)
     {
-        routes.MapGet("/api/v1/gc", (string? olderThan) => View(app.Purge.Plan(Duration("olderThan", olderThan, Purge.DefaultAge)), false));
-        routes.MapPost("/api/v1/gc", async (string? olderThan, string? grace, CancellationToken cancel) =>
-            View(await app.Purge.Apply(Duration("olderThan", olderThan, Purge.DefaultAge), Duration("grace", grace, Purge.DefaultGrace), cancel), true));
+        routes.MapGet("/api/v1/gc", (string? olderThan, string? workspace) => View(app.Purge.Plan(Duration("olderThan", olderThan, Purge.DefaultAge), Only(app, workspace)), false));
+        routes.MapPost("/api/v1/gc", async (string? olderThan, string? grace, string? workspace, CancellationToken cancel) =>
+            View(await app.Purge.Apply(Duration("olderThan", olderThan, Purge.DefaultAge), Duration("grace", grace, Purge.DefaultGrace), cancel, Only(app, workspace)), true));
     }
+
+    static Workspace? Only(TaktApp app, string? workspace) => string.IsNullOrEmpty(workspace) ? null : app.Workspaces.Require(workspace);
 
     static TimeSpan Duration(string name, string? text, TimeSpan otherwise) => text switch
     {

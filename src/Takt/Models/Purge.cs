@@ -31,15 +31,17 @@ public sealed class Purge(Database database, IBlobStore blobs, Datasets datasets
     /// <summary>How long between the removal of bytes and the second look; an upload of the same bytes writes its row in much less.</summary>
     public TimeSpan Settle { get; init; } = TimeSpan.FromSeconds(2);
 
-    public PurgePlan Plan(TimeSpan age) => database.Read(session => Plan(session, time.GetUtcNow() - age, out _, out _));
+    /// <param name="only">What is in this workspace; null: in any.</param>
+    public PurgePlan Plan(TimeSpan age, Workspace? only = null) => database.Read(session => Plan(session, time.GetUtcNow() - age, only, out _, out _));
 
     /// <param name="grace">Bytes stay this long after their last row has gone.</param>
-    public async Task<PurgePlan> Apply(TimeSpan age, TimeSpan grace, CancellationToken cancel = default)
+    /// <param name="only">What is in this workspace; null: in any. Bytes that nothing names any more go, whichever workspace they were of.</param>
+    public async Task<PurgePlan> Apply(TimeSpan age, TimeSpan grace, CancellationToken cancel = default, Workspace? only = null)
     {
         var before = time.GetUtcNow() - age;
         List<long> experiments = [];
         List<string> models = [];
-        var plan = database.Read(session => Plan(session, before, out experiments, out models));
+        var plan = database.Read(session => Plan(session, before, only, out experiments, out models));
         foreach (var some in plan.Runs.Chunk(Together))
         {
             cancel.ThrowIfCancellationRequested();
@@ -81,18 +83,43 @@ public sealed class Purge(Database database, IBlobStore blobs, Datasets datasets
 
     static readonly Sql NeededModel = Sql.Raw("exists(select 1 from model_version v where v.source = 'models:/' || l.id or v.source like 'models:/' || l.id || '/%' or v.source like '%/models/' || l.id || '/artifacts%')");
 
-    PurgePlan Plan(SqlSession session, DateTimeOffset before, out List<long> experiments, out List<string> models)
+    /// <summary>What goes with a workspace that is removed: bytes that only its rows name are due, and files by a path move with it.</summary>
+    public void Follow(SqlSession session, Workspace workspace, WorkspaceRemoval how)
     {
+        var folder = ArtifactFiles.Scoped(workspace, "");
+        if (how == WorkspaceRemoval.SetDefault)
+        {
+            // where default has a file of the same path, that one stays, and the other where it is
+            var (rest, prefix) = (Sql.Raw((folder.Length + 1).ToString(System.Globalization.CultureInfo.InvariantCulture)), folder);
+            session.Execute($"""
+                update artifact_file set path = substr(path, {rest}) where path >= {prefix} and path < {prefix[..^1] + "0"}
+                and not exists(select 1 from artifact_file o where o.path = substr(artifact_file.path, {rest}))
+                """);
+            return;
+        }
+        Sql runs = $"select r.id from run r join experiment e on e.id = r.experiment where e.workspace = {workspace}";
+        Remember(session, $"select distinct digest from artifact where run in ({runs})");
+        RemoveFiles(session, folder.TrimEnd('/'));
+        foreach (var files in session.Query($"select package_files from model_version where workspace = {workspace} and package_files <> {"{}"}", row => row.Text(0)))
+            foreach (var digest in JsonSerializer.Deserialize(files, ModelsJson.Default.DictionaryStringString)!.Values) Remember(session, digest);
+        // these know their run by its id alone
+        foreach (var table in OfRun) session.Execute($"delete from {Sql.Raw(table)} where run in ({runs})");
+    }
+
+    PurgePlan Plan(SqlSession session, DateTimeOffset before, Workspace? only, out List<long> experiments, out List<string> models)
+    {
+        Sql within = only is { } workspace ? (Sql)$"and experiment in (select id from experiment where workspace = {workspace})" : Sql.Raw("");
+        Sql ofWorkspace = only is { } named ? (Sql)$"and workspace = {named}" : Sql.Raw("");
         var kept = new List<string>();
-        var runs = session.Query($"select r.id, cast(case when {NeededRun} then 1 else 0 end as bigint) from run r where {Gone(before)} order by r.seq", row => (Id: row.Text(0), Needed: row.Flag(1)));
-        var logged = session.Query($"select l.id, cast(case when {NeededModel} then 1 else 0 end as bigint) from logged_model l where {GoneModel(before)} order by l.created", row => (Id: row.Text(0), Needed: row.Flag(1)));
+        var runs = session.Query($"select r.id, cast(case when {NeededRun} then 1 else 0 end as bigint) from run r where {Gone(before)} {within} order by r.seq", row => (Id: row.Text(0), Needed: row.Flag(1)));
+        var logged = session.Query($"select l.id, cast(case when {NeededModel} then 1 else 0 end as bigint) from logged_model l where {GoneModel(before)} {within} order by l.created", row => (Id: row.Text(0), Needed: row.Flag(1)));
         kept.AddRange(runs.Where(r => r.Needed).Select(r => $"run {r.Id}: a registered model version is from it"));
         kept.AddRange(logged.Where(m => m.Needed).Select(m => $"logged model {m.Id}: a registered model version is from it"));
         var gone = runs.Where(r => !r.Needed).Select(r => r.Id).ToHashSet(StringComparer.Ordinal);
         var goneModels = logged.Where(m => !m.Needed).Select(m => m.Id).ToHashSet(StringComparer.Ordinal);
         experiments = [];
         var names = new List<string>();
-        foreach (var (id, name) in session.Query($"select id, name from experiment where lifecycle = 'deleted' and updated < {before} and id <> 0 order by id", row => (row.Number(0), row.Text(1))))
+        foreach (var (id, name) in session.Query($"select id, name from experiment where lifecycle = 'deleted' and updated < {before} and id <> 0 {ofWorkspace} order by id", row => (row.Number(0), row.Text(1))))
         {
             if (session.Query($"select id from run where experiment = {id}", row => row.Text(0)).TrueForAll(gone.Contains)
                 && session.Query($"select id from logged_model where experiment = {id}", row => row.Text(0)).TrueForAll(goneModels.Contains))
@@ -118,7 +145,8 @@ public sealed class Purge(Database database, IBlobStore blobs, Datasets datasets
 
     void RemoveModel(SqlSession session, string model)
     {
-        if (session.Text($"select artifact_uri from logged_model where id = {model}") is { } uri && uri.StartsWith("mlflow-artifacts:/", StringComparison.Ordinal)) RemoveFiles(session, uri["mlflow-artifacts:/".Length..].Trim('/'));
+        if (session.First($"select l.artifact_uri, e.workspace from logged_model l join experiment e on e.id = l.experiment where l.id = {model}", row => Tuple.Create(row.Text(0), row.Text(1))) is { } of
+            && ArtifactFiles.PathOf(of.Item1) is { Length: > 0 } path && InWorkspace(of.Item2, path) is { } place) RemoveFiles(session, place);
         session.Execute($"delete from logged_model_metric where model = {model}");
         session.Execute($"delete from logged_model_tag where model = {model}");
         session.Execute($"delete from logged_model_param where model = {model}");
@@ -127,9 +155,23 @@ public sealed class Purge(Database database, IBlobStore blobs, Datasets datasets
 
     void RemoveExperiment(SqlSession session, long experiment)
     {
-        RemoveFiles(session, experiment.ToString(System.Globalization.CultureInfo.InvariantCulture)); // what clients put beside its runs
+        var (number, workspace) = (experiment.ToString(System.Globalization.CultureInfo.InvariantCulture), session.Text($"select workspace from experiment where id = {experiment}"));
+        if (workspace is not null && InWorkspace(workspace, number) is { } place) RemoveFiles(session, place); // what clients put beside its runs
         session.Execute($"delete from experiment_tag where experiment = {experiment}");
         session.Execute($"delete from experiment where id = {experiment}"); // its traces and scorers go with it
+    }
+
+    /// <summary>Null: it leads into another workspace.</summary>
+    static string? InWorkspace(string workspace, string path)
+    {
+        try
+        {
+            return ArtifactFiles.Scoped(new Workspace(workspace), path);
+        }
+        catch (TaktException)
+        {
+            return null;
+        }
     }
 
     void RemoveFiles(SqlSession session, string root)
@@ -141,8 +183,12 @@ public sealed class Purge(Database database, IBlobStore blobs, Datasets datasets
 
     void Remember(SqlSession session, Sql digests)
     {
-        foreach (var digest in session.Query(digests, row => row.Text(0)))
-            session.Execute($"insert into purged_blob(digest, purged) values({digest}, {time.GetUtcNow()}) on conflict(digest) do update set purged = excluded.purged");
+        foreach (var digest in session.Query(digests, row => row.Text(0))) Remember(session, digest);
+    }
+
+    void Remember(SqlSession session, string digest)
+    {
+        session.Execute($"insert into purged_blob(digest, purged) values({digest}, {time.GetUtcNow()}) on conflict(digest) do update set purged = excluded.purged");
     }
 
     void RemoveLogs(string run)

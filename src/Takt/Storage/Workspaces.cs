@@ -25,6 +25,9 @@ public sealed partial class Workspaces
         database.Emptied += _seen.Clear;
     }
 
+    /// <summary>Raised in the transaction that removes a workspace, before its rows go or move: whoever keeps things of it by other means than a column follows.</summary>
+    public event Action<SqlSession, Workspace, WorkspaceRemoval>? Removing;
+
     /// <summary>The workspace of a request, checked; null or empty: <see cref="Workspace.Default"/>.</summary>
     /// <exception cref="TaktException">Invalid: no such name is allowed. NotFound.</exception>
     public Workspace Require(string? name)
@@ -83,9 +86,10 @@ public sealed partial class Workspaces
             if (Find(session, name) is null) throw Unknown(name);
             var graph = TableGraph.Read(session);
             if (how == WorkspaceRemoval.Restrict) RequireEmpty(session, graph, name);
+            if (how == WorkspaceRemoval.SetDefault) RequireNoneOfSameName(session, graph, name);
+            Removing?.Invoke(session, new Workspace(name), how);
             if (how == WorkspaceRemoval.SetDefault)
             {
-                RequireNoneOfSameName(session, graph, name);
                 foreach (var table in graph.WithWorkspace) session.Execute($"update {Sql.Raw(table)} set workspace = {Workspace.DefaultName} where workspace = {name}");
             }
             else foreach (var table in graph.WithWorkspace) graph.Delete(session, table, $"workspace = {name}");

@@ -152,7 +152,8 @@ public sealed class DurabilityTests(PostgreSqlServer postgreSql) : IDisposable
             var patience = Stopwatch.StartNew();
             while (!File.Exists(file))
             {
-                Assert.False(process.HasExited || patience.Elapsed > TimeSpan.FromMinutes(1), "the server did not start");
+                Assert.False(process.HasExited, process.HasExited ? $"the server ended with {process.ExitCode}: {await process.StandardOutput.ReadToEndAsync()}" : "");
+                Assert.True(patience.Elapsed < TimeSpan.FromMinutes(5), "the server did not start");
                 await Task.Delay(10, TestContext.Current.CancellationToken);
             }
             return new Child(process, await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken));

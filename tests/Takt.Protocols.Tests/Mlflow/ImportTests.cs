@@ -1,7 +1,9 @@
 using Takt.Client;
 using Takt.Runs;
+using Takt.Runs.Traces;
 using Takt.Server;
 using Takt.Server.Protocols.Mlflow.Import;
+using Takt.Storage;
 
 namespace Takt.Protocols.Tests.Mlflow;
 
@@ -174,6 +176,127 @@ public sealed class ImportTests : IDisposable
         Assert.Equal((1, 30), (again.Runs, again.RunsThere));
         Assert.Equal(("FINISHED", 3001), (app.RunLog.Get(run.Id).Status, History(app, run.Id, "loss").Count));
         Assert.Equal((0, 31), ((await Import(app, address)).Runs, (await Import(app, address)).RunsThere));
+    }
+
+    [Fact]
+    public async Task Traces_are_copied_from_a_server_with_spans_and_assessments_and_again_when_something_was_said_of_them()
+    {
+        await using var server = await MlflowServer.Start();
+        using var takt = new TaktClient(server.Client.BaseAddress!.ToString());
+        await using var run = await takt.StartRun("their", "r");
+        var experiment = (await server.App.Experiments.FindByName("their"))!.Id;
+        byte[] trace = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16], span = [1, 2, 3, 4, 5, 6, 7, 8];
+        const string Id = "tr-0102030405060708090a0b0c0d0e0f10";
+        List<KeyValuePair<string, object?>> attributes = [new("mlflow.spanInputs", """{"x": "hé"}"""), new("n", 5L), new("real", 1.5), new("list", new List<object?> { 1L, "a", null }), new("text", "12"), new("flag", true)];
+        await server.App.Traces.AddSpans(experiment, [
+            new NewSpan(trace, span, [], "outer", 1_000_000_000, 3_500_000_000, 1, "", attributes, [new NewSpanEvent("e", 5, [new("k", "v")])]),
+            new NewSpan(trace, [9, 9, 9, 9, 9, 9, 9, 9], span, "inner", 2_000_000_000, 3_000_000_000, 2, "boom", [], []),
+        ]);
+        await server.App.Traces.SetTag(Id, "t", "v");
+        await server.Send("POST", $"/api/3.0/mlflow/traces/{Id}/assessments", $$$"""{"assessment":{"assessment_name":"good","trace_id":"{{{Id}}}","source":{"source_type":"HUMAN","source_id":"ann"},"feedback":{"value":true},"rationale":"so"}}""");
+
+        await using var app = Open();
+        var address = server.Client.BaseAddress!.ToString();
+        var summary = await Import(app, address);
+        Assert.Empty(summary.Faults);
+        Assert.Equal((1, 2, 1), (summary.Traces, summary.Spans, summary.Assessments));
+        var (theirs, ours) = (server.App.Traces.WithSpans([Id]).Single(), app.Traces.WithSpans([Id]).Single());
+        Assert.Equal(theirs.Spans, ours.Spans); // to the letter
+        Assert.Equal((theirs.Trace.State, theirs.Trace.Started, theirs.Trace.Duration, theirs.Trace.RequestPreview), (ours.Trace.State, ours.Trace.Started, ours.Trace.Duration, ours.Trace.RequestPreview));
+        Assert.Equal("v", ours.Trace.Tag("t"));
+        var said = Assert.Single(ours.Trace.Assessments);
+        Assert.Equal(("good", "true", "so", "ann", theirs.Trace.Assessments.Single().Id), (said.Name, said.Value, said.Rationale, said.Source, said.Id));
+
+        Assert.Equal(0, (await Import(app, address)).Traces);
+        await server.Send("POST", $"/api/3.0/mlflow/traces/{Id}/assessments", $$$"""{"assessment":{"assessment_name":"want","trace_id":"{{{Id}}}","source":{"source_type":"HUMAN","source_id":"bob"},"expectation":{"value":"x"} } }""");
+        Assert.Equal(1, (await Import(app, address)).Traces);
+        Assert.Equal(2, app.Traces.Get(Id).Assessments.Count);
+    }
+
+    [Fact]
+    public async Task Traces_are_copied_from_a_folder()
+    {
+        var experiment = Path.Combine(_folder, "mlruns", "7");
+        var trace = Path.Combine(experiment, "traces", "tr-1");
+        void Write(string path, string text)
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            File.WriteAllText(path, text);
+        }
+        Write(Path.Combine(experiment, "meta.yaml"), "experiment_id: '7'\nname: traced\nlifecycle_stage: active\ncreation_time: 5\nlast_update_time: 5\n");
+        Write(Path.Combine(trace, "trace_info.yaml"), "execution_duration_ms: 1102\nrequest_preview: '{\"x\": 1}'\nrequest_time: '2026-01-01T00:00:00.277Z'\nstate: OK\ntrace_id: tr-1\ntrace_location:\n  mlflow_experiment:\n    experiment_id: '7'\n  type: MLFLOW_EXPERIMENT\n");
+        Write(Path.Combine(trace, "tags", "t"), "v ü");
+        Write(Path.Combine(trace, "request_metadata", "m"), "1");
+        Write(Path.Combine(trace, "assessments", "a-1.yaml"), "assessment_id: a-1\nassessment_name: good\ncreate_time: '2026-01-01T00:00:01.500Z'\nfeedback:\n  value: true\nlast_update_time: '2026-01-01T00:00:01.500Z'\nmetadata:\n  k: v\nsource:\n  source_id: ann\n  source_type: HUMAN\ntrace_id: tr-1\nvalid: true\n");
+        Write(Path.Combine(trace, "artifacts", "traces.json"), """
+            {"spans": [{"trace_id": "fE0lwN6wXrPKiJeN3PlMXg==", "span_id": "gQ5ciIbRI00=", "parent_span_id": null, "name": "outer", "start_time_unix_nano": 1795614853277619141, "end_time_unix_nano": 1795614854380330911, "events": [],
+             "status": {"code": "STATUS_CODE_OK", "message": ""}, "attributes": {"mlflow.traceRequestId": "\"tr-1\"", "n": "5", "s": "\"text\"", "mlflow.spanInputs": "{\"x\": \"h\"}"}}]}
+            """);
+        // version 2 of MLflow: other names, ids in hex
+        var old = Path.Combine(experiment, "traces", "old");
+        Write(Path.Combine(old, "trace_info.yaml"), "request_id: old\nexperiment_id: '7'\ntimestamp_ms: 9\nexecution_time_ms: 3\nstatus: ERROR\n");
+        Write(Path.Combine(old, "artifacts", "traces.json"), """
+            {"spans": [{"name": "o", "context": {"span_id": "0x4f2fa4c4c2d5a6b1", "trace_id": "0x1122334455667788990011223344556"}, "parent_id": null, "start_time": 9000000, "end_time": 12000000, "status_code": "ERROR", "status_message": "no",
+             "attributes": {"mlflow.traceRequestId": "\"old\""}, "events": []}]}
+            """);
+        await using var app = Open();
+        var summary = await Import(app, Path.Combine(_folder, "mlruns"));
+        Assert.Empty(summary.Faults);
+        Assert.Equal((2, 2, 1), (summary.Traces, summary.Spans, summary.Assessments));
+        var (info, spans) = app.Traces.WithSpans(["tr-1"]).Single();
+        Assert.Equal((1767225600277, 1102L, "OK", "v ü", "1"), (info.Started, info.Duration, info.State, info.Tag("t"), info.Fact("m")));
+        Assert.Contains("\"n\": \"5\", \"s\": \"\\\"text\\\"\", \"mlflow.spanInputs\": \"{\\\"x\\\": \\\"h\\\"}\"", Assert.Single(spans).Content);
+        Assert.Equal(("a-1", "true", 1767225601500), (info.Assessments.Single().Id, info.Assessments.Single().Value, info.Assessments.Single().Created));
+        Assert.Equal(("ERROR", 3L, "no"), (app.Traces.Get("old").State, app.Traces.Get("old").Duration, app.Traces.WithSpans(["old"]).Single().Spans.Single().Content.Contains("\"no\"") ? "no" : ""));
+    }
+
+    [Fact]
+    public async Task A_workspace_takes_an_import_and_nothing_of_it_is_seen_from_another()
+    {
+        await using var app = Open();
+        await app.Workspaces.Create("team-a", null, null);
+        await app.Workspaces.Create("team-b", null, null);
+        var team = new Workspace("team-a");
+        var summary = await new MlflowImport(app).Run(Mlruns, false, (_, _) => { }, CancellationToken.None, "team-a");
+        Assert.Empty(summary.Faults);
+        Assert.Equal(9, summary.Runs);
+        Assert.Null(await app.Experiments.FindByName("wine"));
+        var wine = await app.Experiments.In(team).FindByName("wine");
+        Assert.Equal("run-0", app.RunLog.In(team).Get("643224d983704eacb26ce314ae05bef3").Name);
+        Assert.Throws<TaktException>(() => app.RunLog.Get("643224d983704eacb26ce314ae05bef3"));
+        Assert.Equal(1, app.ModelCatalog.In(team).OfAlias("wine-model", "champion").Version);
+        Assert.Equal("a model\n", await Text(app, $"workspaces/team-a/{wine!.Id}/models/m-a30753ed163a4a7f9a8b3656c0a8dbc6/artifacts/model.pkl"));
+        Assert.Equal("hello 0", await Text(app, $"workspaces/team-a/{wine.Id}/643224d983704eacb26ce314ae05bef3/artifacts/notes/a ä.txt"));
+        Assert.Equal(8, (await new MlflowImport(app).Run(Mlruns, false, (_, _) => { }, CancellationToken.None, "team-a")).RunsThere);
+        // an id is one for the whole server
+        var other = await new MlflowImport(app).Run(Mlruns, false, (_, _) => { }, CancellationToken.None, "team-b");
+        Assert.Equal(0, other.Runs);
+        Assert.Contains(other.Faults, f => f.Contains("is in workspace 'team-a' already"));
+
+        // and all of it goes with the workspace, its bytes after the grace
+        await app.Workspaces.Remove("team-a", WorkspaceRemoval.Cascade);
+        Assert.Equal([0L, 0, 0, 0, 0], app.Database.Read(session => ((string[])["run_param", "run_metric", "metric_block", "artifact", "artifact_file"]).Select(t => session.Number(Storage.Sql.Raw($"select count(*) from {t}"))!.Value)));
+        var due = app.Purge.Plan(TimeSpan.Zero).Blobs;
+        Assert.True(due > 3, $"{due} blobs are due");
+        await Task.Delay(5, TestContext.Current.CancellationToken);
+        Assert.Equal(due, (await app.Purge.Apply(TimeSpan.Zero, TimeSpan.Zero, TestContext.Current.CancellationToken)).Freed);
+        await foreach (var blob in app.Blobs.List(TestContext.Current.CancellationToken)) Assert.Fail($"{blob.Id} is left");
+    }
+
+    [Fact]
+    public async Task What_was_purged_comes_back_with_another_import()
+    {
+        await using var app = Open();
+        await Import(app, Mlruns);
+        await app.Experiments.SetDeleted(long.Parse(Wine), true);
+        await Task.Delay(5, TestContext.Current.CancellationToken);
+        foreach (var version in (long[])[1, 2, 4]) await app.ModelCatalog.DeleteVersion("wine-model", version);
+        Assert.Contains("wine", (await app.Purge.Apply(TimeSpan.Zero, TimeSpan.Zero, TestContext.Current.CancellationToken)).Experiments);
+        var again = await Import(app, Mlruns);
+        Assert.Empty(again.Faults);
+        Assert.Equal("run-0", app.RunLog.Get("643224d983704eacb26ce314ae05bef3").Name);
+        Assert.Equal("hello 0", await Text(app, $"{Wine}/643224d983704eacb26ce314ae05bef3/artifacts/notes/a ä.txt"));
+        Assert.Equal("a model\n", await Text(app, $"{Wine}/models/m-a30753ed163a4a7f9a8b3656c0a8dbc6/artifacts/model.pkl"));
     }
 
     [Theory]

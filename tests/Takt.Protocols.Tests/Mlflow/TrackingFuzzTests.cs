@@ -16,15 +16,20 @@ public sealed class TrackingFuzzTests
         "experiments/create", "experiments/search", "experiments/update", "experiments/delete", "experiments/restore", "experiments/set-experiment-tag", "experiments/delete-experiment-tag",
         "experiments/search-datasets", "runs/create", "runs/update", "runs/delete", "runs/restore", "runs/search", "runs/log-metric", "runs/log-parameter", "runs/log-batch", "runs/set-tag",
         "runs/delete-tag", "runs/log-model", "runs/log-inputs", "runs/outputs", "logged-models", "logged-models/search",
+        "registered-models/create", "registered-models/rename", "registered-models/set-tag", "registered-models/alias", "registered-models/get-latest-versions", "PATCH registered-models/update",
+        "DELETE registered-models/delete", "DELETE registered-models/delete-tag", "DELETE registered-models/alias", "model-versions/create", "model-versions/transition-stage", "model-versions/set-tag",
+        "PATCH model-versions/update", "DELETE model-versions/delete", "DELETE model-versions/delete-tag", "webhooks",
     ];
 
-    static readonly string[] Gets = ["experiments/get", "experiments/get-by-name", "experiments/search", "runs/get", "metrics/get-history", "metrics/get-history-bulk", "metrics/get-history-bulk-interval", "artifacts/list"];
+    static readonly string[] Gets = ["experiments/get", "experiments/get-by-name", "experiments/search", "runs/get", "metrics/get-history", "metrics/get-history-bulk", "metrics/get-history-bulk-interval", "artifacts/list",
+        "registered-models/get", "registered-models/search", "registered-models/alias", "model-versions/get", "model-versions/search", "model-versions/get-download-uri", "webhooks"];
 
     static readonly string[] Names =
     [
         "run_id", "run_uuid", "experiment_id", "experiment_ids", "experiment_name", "name", "new_name", "key", "value", "timestamp", "step", "metrics", "params", "tags", "filter", "order_by", "max_results",
         "page_token", "run_view_type", "view_type", "status", "end_time", "start_time", "run_name", "user_id", "model_id", "dataset_name", "dataset_digest", "datasets", "dataset", "digest", "models",
         "model_json", "source", "source_type", "schema", "profile", "metric_key", "run_ids", "start_step", "end_step", "field_name", "ascending", "artifact_location", "model_type", "source_run_id", "path",
+        "version", "alias", "stage", "stages", "description", "archive_existing_versions", "run_link", "url", "events", "secret",
     ];
 
     static Gen<string> Of(params string[] items) => Gen.Int[0, items.Length - 1].Select(i => items[i]);
@@ -78,7 +83,8 @@ public sealed class TrackingFuzzTests
         });
         await Each(request, async sample =>
         {
-            var (status, answer) = await server.Send("POST", $"{Api}/{sample.path}", sample.Item2);
+            var (method, path) = sample.path.Split(' ') is [var other, var rest] ? (other, rest) : ("POST", sample.path);
+            var (status, answer) = await server.Send(method, $"{Api}/{path}", sample.Item2);
             Assert.True(status is 200 or 400 or 403 or 404 or 501, $"{sample.path} {sample.Item2}: {status} {answer}");
         });
         Assert.Equal(200, (await server.Send("GET", $"{Api}/runs/get?run_id={run}")).Status);
@@ -105,6 +111,24 @@ public sealed class TrackingFuzzTests
         });
     }
 
+    [Fact]
+    public async Task No_query_of_GraphQL_is_answered_by_a_bug()
+    {
+        await using var server = await MlflowServer.Start();
+        var (run, experiment) = await Seed(server);
+        var piece = Gen.OneOf(
+            Of("query", "mutation", "fragment", "on", "F", "...", "...F", "{", "}", "(", ")", "[", "]", ":", "!", "$", "$v", "@include(if: true)", "@skip(if: $v)", "@x", "#", "\n", "\"", "\"\"\"", "\\u00", "1", "-1.5e3", "null", "true", "a:", ",", "é", "\u0000",
+                "mlflowGetRun", "mlflowSearchRuns", "mlflowGetExperiment", "input:", "runId:", "experimentId:", "run", "info", "status", "experiment", "name", "modelVersions", "test", "inputString:", "output", "__typename", "__schema",
+                "{ run { info { runId } experiment { name } modelVersions { name } } }", "query Q($v: Boolean = true)", "fragment F on MlflowRunExtension { info { status } ...F }"),
+            Gen.Const($"mlflowGetRun(input: {{runId: \"{run}\"}})"), Gen.Const($"mlflowSearchRuns(input: {{experimentIds: [\"{experiment}\"]}}) {{ runs {{ data {{ metrics {{ key value }} }} }} }}"), Gen.String[0, 4]);
+        await Each(Gen.Select(piece.Array[0, 14].Select(pieces => string.Join(' ', pieces)), Object(Node(run, experiment, 1)), Gen.Bool), async sample =>
+        {
+            var body = new JsonObject { ["query"] = sample.Item3 ? "{ " + sample.Item1 + " }" : sample.Item1, ["variables"] = sample.Item2.DeepClone() };
+            var (status, answer) = await server.Send("POST", "/graphql", body.ToJsonString());
+            Assert.True(status == 200 && JsonNode.Parse(answer)!.AsObject().ContainsKey("data"), $"{body}: {status} {answer}");
+        });
+    }
+
     // half of a surrogate pair can't be in an address
     static string Whole(string text) => string.Concat(text.Where(c => !char.IsSurrogate(c)));
 
@@ -115,7 +139,17 @@ public sealed class TrackingFuzzTests
             var some = new List<T>();
             gen.Sample(some.Add, iter: Math.Min(1000, Count - done), threads: 1);
             done += some.Count;
-            await Parallel.ForEachAsync(some, new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (sample, _) => await check(sample));
+            await Parallel.ForEachAsync(some, new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (sample, _) =>
+            {
+                try
+                {
+                    await check(sample);
+                }
+                catch (TaskCanceledException e)
+                {
+                    throw new TimeoutException($"no answer to {sample}", e); // it hangs, or the machine is very busy
+                }
+            });
         }
     }
 

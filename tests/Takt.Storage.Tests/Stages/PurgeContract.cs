@@ -179,6 +179,46 @@ public abstract class PurgeContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_purge_of_one_workspace_leaves_the_others_and_removes_what_lies_beside_its_runs()
+    {
+        var workspaces = new Workspaces(_database, _time);
+        await workspaces.Create("team-a", null, null);
+        var team = new Workspace("team-a");
+        await Run("e", "x");
+        var (ours, theirs) = (_database.Read(session => session.Number($"select id from experiment where name = 'e'"))!.Value, await Experiments.In(team).Create("e", null, []));
+        var files = new ArtifactFiles(_database, _blobs, _time);
+        await files.Put($"workspaces/team-a/{theirs}/loose.txt", new MemoryStream("beside"u8.ToArray()), default);
+        await files.Put($"{theirs}/not-theirs.txt", new MemoryStream("other"u8.ToArray()), default);
+        await Experiments.SetDeleted(ours, true);
+        await Experiments.In(team).SetDeleted(theirs, true);
+        _time.Advance(Month + Day);
+        Assert.Equal(["e", "e"], Purge.Plan(Month).Experiments);
+        var done = await Purge.Apply(Month, TimeSpan.Zero, default, team);
+        Assert.Equal(["e"], done.Experiments);
+        Assert.Empty(done.Runs);
+        Assert.Equal(1, Count("run"));
+        Assert.Equal(1, Count("artifact_file"));
+        _time.Advance(Day);
+        await Purge.Apply(Month, TimeSpan.Zero, default, team);
+        Assert.Null(await Stored("beside"));
+        Assert.NotNull(await Stored("other"));
+    }
+
+    [Fact]
+    public async Task Files_of_a_workspace_move_with_it_to_the_default_one()
+    {
+        var workspaces = new Workspaces(_database, _time);
+        workspaces.Removing += Purge.Follow;
+        await workspaces.Create("team-a", null, null);
+        var id = await Experiments.In(new Workspace("team-a")).Create("moving", null, []);
+        await _database.Write(session => { session.Execute($"delete from experiment where workspace = 'team-a' and name = 'Default'"); }); // default has one of that name
+        var files = new ArtifactFiles(_database, _blobs, _time);
+        await files.Put($"workspaces/team-a/{id}/models/m-1/artifacts/a", new MemoryStream("moves"u8.ToArray()), default);
+        await workspaces.Remove("team-a", WorkspaceRemoval.SetDefault);
+        Assert.Equal(Digest.Of("moves"u8), files.Find($"{id}/models/m-1/artifacts/a"));
+    }
+
+    [Fact]
     public async Task A_run_that_was_restored_stays()
     {
         var run = await Run("e", "x");

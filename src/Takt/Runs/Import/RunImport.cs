@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Takt.Runs.Traces;
 using Takt.Storage;
 using Takt.Storage.Packs;
 
@@ -6,8 +7,11 @@ namespace Takt.Runs.Import;
 
 /// <summary>Writes runs of another tracking server with the ids and times that they have there. Each run is one transaction: it is here whole, or not at all.</summary>
 /// <param name="source">The address or folder that is copied from; what was copied is remembered by it.</param>
-public sealed class RunImport(Database database, IBlobStore blobs, TimeProvider time, string source)
+/// <param name="workspace">It is copied into this one. Ids are one for the whole server: what another workspace has can't be copied into this one too.</param>
+public sealed class RunImport(Database database, IBlobStore blobs, TimeProvider time, string source, Workspace workspace = default)
 {
+    const string Default = "Default";
+
     /// <summary>Points in one block; a longer history is several.</summary>
     const int BlockPoints = 25_000;
 
@@ -28,7 +32,7 @@ public sealed class RunImport(Database database, IBlobStore blobs, TimeProvider 
         {
             session.Execute($"""
                 insert into experiment(id, workspace, name, artifact_location, lifecycle, created, updated)
-                values({id}, {RunTable.Workspace}, {place.Name}, {Scheme + id}, {(experiment.Deleted ? "deleted" : "active")}, {experiment.Created}, {experiment.Updated}) on conflict do nothing
+                values({id}, {workspace}, {place.Name}, {Scheme + id}, {(experiment.Deleted ? "deleted" : "active")}, {experiment.Created}, {experiment.Updated}) on conflict do nothing
                 """);
             foreach (var (key, value) in experiment.Tags)
                 session.Execute($"insert into experiment_tag(experiment, key, value) values({id}, {key}, {value}) on conflict do nothing");
@@ -37,12 +41,24 @@ public sealed class RunImport(Database database, IBlobStore blobs, TimeProvider 
         return place;
     });
 
-    /// <summary>Is the run here as it is there now?</summary>
-    public bool Has(ImportedRun run) => database.Read(session => ImportTable.Find(session, source, "run", run.Id) is { } item ? item.Mark == run.Mark && run.Status != RunStatus.RUNNING : Foreign(session, run.Id));
+    /// <summary>Is the run here as it is there now? One that was purged here since is not.</summary>
+    /// <exception cref="TaktException">Conflict, as the others: another workspace has it.</exception>
+    public bool Has(ImportedRun run) => database.Read(session =>
+        Here(session, run.Id, $"select e.workspace from run r join experiment e on e.id = r.experiment where r.id = {run.Id}")
+        && (ImportTable.Find(session, source, "run", run.Id) is not { } item || (item.Mark == run.Mark && run.Status != RunStatus.RUNNING)));
 
     /// <summary>Is the model here as it is there now?</summary>
     public bool Has(ImportedLoggedModel model) => database.Read(session =>
-        ImportTable.Find(session, source, "logged-model", model.Id) is { } item ? item.Mark == model.Mark : session.Number($"select count(*) from logged_model where id = {model.Id}") > 0);
+        Here(session, model.Id, $"select e.workspace from logged_model l join experiment e on e.id = l.experiment where l.id = {model.Id}")
+        && (ImportTable.Find(session, source, "logged-model", model.Id) is not { } item || item.Mark == model.Mark));
+
+    /// <summary>Is the trace here as it is there now?</summary>
+    public bool Has(ImportedTrace trace) => database.Read(session =>
+        Here(session, trace.Info.Id, $"select workspace from trace where id = {trace.Info.Id}")
+        && (ImportTable.Find(session, source, "trace", trace.Info.Id) is not { } item || (item.Mark == trace.Mark && trace.Info.State != TraceLog.Running)));
+
+    /// <summary>Remembers that the trace, with its spans and assessments, has been written.</summary>
+    public Task Done(ImportedTrace trace) => database.Write(session => ImportTable.Put(session, source, "trace", trace.Info.Id, trace.Info.Id, trace.Mark, time.GetUtcNow()));
 
     /// <summary>Stores the files, each durable before the rows that name it.</summary>
     public async Task<List<Artifact>> Store(IAsyncEnumerable<ImportedFile> files, CancellationToken cancel)
@@ -113,7 +129,7 @@ public sealed class RunImport(Database database, IBlobStore blobs, TimeProvider 
         foreach (var (key, value) in model.Params) session.Execute($"insert into logged_model_param(model, key, value) values({model.Id}, {key}, {value}) on conflict do nothing");
         foreach (var file in artifacts ?? [])
         {
-            var path = $"{root}/{file.Path}"; // a local: a nested $"" would be read as SQL
+            var path = ArtifactFiles.Scoped(workspace, $"{root}/{file.Path}");
             session.Execute($"""
                 insert into artifact_file(path, digest, size, created) values({path}, {file.Digest}, {file.Size}, {now})
                 on conflict(path) do update set digest = excluded.digest, size = excluded.size
@@ -125,12 +141,13 @@ public sealed class RunImport(Database database, IBlobStore blobs, TimeProvider 
     ImportTarget Place(SqlSession session, ImportedExperiment experiment)
     {
         if (ImportTable.Find(session, source, "experiment", experiment.Id) is { } known && Named(session, known.Target) is { } name) return new ImportTarget(known.Target, name, false);
-        var ours = session.First($"select id, created from experiment where workspace = {RunTable.Workspace} and name = {experiment.Name}", row => Tuple.Create(row.Number(0), row.Time(1)));
-        if (ours is not null && (experiment.Name == "Default" || ours.Item2.ToUnixTimeMilliseconds() == experiment.Created.ToUnixTimeMilliseconds())) return new ImportTarget(ours.Item1.ToString(), experiment.Name, false);
-        var free = ImportTable.FreeName(experiment.Name, n => session.Number($"select count(*) from experiment where workspace = {RunTable.Workspace} and name = {n}") > 0);
-        // 0 is Default's, whoever else has it there
-        var keeps = long.TryParse(experiment.Id, out var id) && id >= 0 && (id > 0 || experiment.Name == "Default") && session.Number($"select count(*) from experiment where id = {id}") == 0;
-        if (!keeps) id = experiment.Name == "Default" ? 0 : Math.Max(1, (session.Number($"select max(id) from experiment") ?? 0) + 1);
+        var ours = session.First($"select id, created from experiment where workspace = {workspace} and name = {experiment.Name}", row => Tuple.Create(row.Number(0), row.Time(1)));
+        if (ours is not null && (experiment.Name == Default || ours.Item2.ToUnixTimeMilliseconds() == experiment.Created.ToUnixTimeMilliseconds())) return new ImportTarget(ours.Item1.ToString(), experiment.Name, false);
+        var free = ImportTable.FreeName(experiment.Name, n => session.Number($"select count(*) from experiment where workspace = {workspace} and name = {n}") > 0);
+        // 0 is Default's of the default workspace, whoever else has it there
+        var isZero = experiment.Name == Default && workspace.IsDefault;
+        var keeps = long.TryParse(experiment.Id, out var id) && id >= 0 && (id > 0 || isZero) && session.Number($"select count(*) from experiment where id = {id}") == 0;
+        if (!keeps) id = isZero ? 0 : Math.Max(1, (session.Number($"select max(id) from experiment") ?? 0) + 1);
         return new ImportTarget(id.ToString(), free, true);
     }
 
@@ -141,8 +158,10 @@ public sealed class RunImport(Database database, IBlobStore blobs, TimeProvider 
             throw TaktException.Invalid($"'{id}' is no id: letters, digits, _ and -, 256 at most, a letter or digit first");
     }
 
-    static string? Named(SqlSession session, string id) => session.Text($"select name from experiment where id = {long.Parse(id)}");
+    string? Named(SqlSession session, string id) => session.Text($"select name from experiment where id = {long.Parse(id)} and workspace = {workspace}");
 
-    /// <summary>Here, and not from this source: copied by another way, or ours.</summary>
-    static bool Foreign(SqlSession session, string run) => session.Number($"select count(*) from run where id = {run}") > 0;
+    /// <summary>Whether it is here, from this source, by another way, or ours.</summary>
+    /// <param name="owner">Finds its workspace.</param>
+    bool Here(SqlSession session, string id, Sql owner) => session.Text(owner) is { } there
+        && (there == workspace.Name ? true : throw TaktException.Conflict($"{id} is in workspace '{there}' already, and an id is one for the whole server; it is not copied into '{workspace}' too"));
 }

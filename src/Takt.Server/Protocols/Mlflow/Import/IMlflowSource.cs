@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Takt.Models.Import;
 using Takt.Runs;
 using Takt.Runs.Import;
@@ -28,6 +29,12 @@ interface IMlflowSource : IDisposable
 
     /// <inheritdoc cref="Artifacts(ImportedExperiment, ImportedRun, CancellationToken)"/>
     IAsyncEnumerable<ImportedFile>? Artifacts(ImportedExperiment experiment, ImportedLoggedModel model, CancellationToken cancel);
+
+    /// <summary>With their assessments; those that are deleted are gone there too.</summary>
+    IAsyncEnumerable<ImportedTrace> Traces(ImportedExperiment experiment, CancellationToken cancel);
+
+    /// <returns>MLflow's JSON of them; null: they can't be read through the source.</returns>
+    Task<JsonElement?> Spans(ImportedExperiment experiment, ImportedTrace trace, CancellationToken cancel);
 
     /// <summary>Registered models, prompts among them.</summary>
     IAsyncEnumerable<ImportedModel> Models(CancellationToken cancel);

@@ -16,6 +16,9 @@ public sealed class ImportSummary
     /// <summary>Runs and logged models whose artifacts stay where they are, such as in a bucket.</summary>
     public int ArtifactsLeft { get; set; }
     public int LoggedModels { get; set; }
+    public int Traces { get; set; }
+    public int Spans { get; set; }
+    public int Assessments { get; set; }
     public int Models { get; set; }
     public int Versions { get; set; }
 

@@ -1,6 +1,7 @@
 using Takt.Models.Import;
 using Takt.Runs;
 using Takt.Runs.Import;
+using Takt.Runs.Traces;
 
 namespace Takt.Server.Protocols.Mlflow.Import;
 
@@ -9,15 +10,21 @@ namespace Takt.Server.Protocols.Mlflow.Import;
 public sealed class MlflowImport(TaktApp app)
 {
     /// <param name="source">An http address, a folder, or a <c>file://</c> address.</param>
+    /// <param name="into">The workspace that it is copied into; null: the default one.</param>
+    /// <param name="fromWorkspace">Of a server: the workspace that is copied; null: what it takes for the default one.</param>
     /// <param name="tell">Told now and then what has been done so far; called from several threads, one call at a time.</param>
     /// <exception cref="TaktException">NotFound: no such folder. Unavailable: no server answers. Invalid: neither.</exception>
-    public async Task<ImportSummary> Run(string source, bool dry, Action<ImportSummary, string> tell, CancellationToken cancel)
+    public async Task<ImportSummary> Run(string source, bool dry, Action<ImportSummary, string> tell, CancellationToken cancel, string? into = null, string? fromWorkspace = null)
     {
-        using var from = Open(source);
+        var workspace = app.Workspaces.Require(into);
+        using var from = Open(source, fromWorkspace);
         var summary = new ImportSummary { Source = from.Name };
-        var runs = new RunImport(app.Database, app.Blobs, app.Time, from.Name);
-        var models = new ModelImport(app.Database, app.Time, from.Name);
-        if (!dry) await app.Experiments.EnsureDefault();
+        // what was copied into another workspace is another copy
+        var name = workspace.IsDefault ? from.Name : $"{from.Name} into {workspace}";
+        var runs = new RunImport(app.Database, app.Blobs, app.Time, name, workspace);
+        var models = new ModelImport(app.Database, app.Time, name, workspace);
+        var traces = app.Traces.In(workspace);
+        if (!dry) await app.Experiments.In(workspace).EnsureDefault();
         var turn = new Lock();
         await foreach (var experiment in from.Experiments(cancel))
         {
@@ -28,6 +35,9 @@ public sealed class MlflowImport(TaktApp app)
             var options = new ParallelOptions { MaxDegreeOfParallelism = from.AtOnce, CancellationToken = cancel };
             await Parallel.ForEachAsync(from.Runs(experiment, cancel), options, async (run, stop) => await One($"run {run.Id} of {experiment.Name}", () => CopyRun(experiment, place, run, stop)));
             await Parallel.ForEachAsync(from.LoggedModels(experiment, cancel), options, async (model, stop) => await One($"logged model {model.Id} of {experiment.Name}", () => CopyModel(experiment, place, model, stop)));
+            // a deleted experiment takes no traces, as it takes no runs from clients
+            if (!experiment.Deleted)
+                await Parallel.ForEachAsync(from.Traces(experiment, cancel), options, async (trace, stop) => await One($"trace {trace.Info.Id} of {experiment.Name}", () => CopyTrace(experiment, place, trace, stop)));
         }
         await foreach (var model in from.Models(cancel))
             await One($"registered model {model.Name}", async () =>
@@ -97,6 +107,32 @@ public sealed class MlflowImport(TaktApp app)
             }
         }
 
+        async Task CopyTrace(ImportedExperiment experiment, ImportTarget place, ImportedTrace trace, CancellationToken stop)
+        {
+            if (runs.Has(trace)) return;
+            List<NewSpan> spans = [];
+            if (!dry)
+            {
+                var (info, id) = (trace.Info, long.Parse(place.Id));
+                spans = await from.Spans(experiment, trace, stop) is { } json ? TraceReader.Spans(json, info.Id) : [];
+                if (spans.Count > 0) await traces.AddSpans(id, spans);
+                // last, for it has the last word on times, state and previews
+                await traces.Start(new TraceInfo
+                {
+                    Id = info.Id, Experiment = id, ClientRequest = info.ClientRequest, RequestPreview = info.RequestPreview, ResponsePreview = info.ResponsePreview, Started = info.Started, Duration = info.Duration,
+                    State = info.State, Metadata = info.Metadata, Tags = info.Tags, Assessments = info.Assessments,
+                });
+                await runs.Done(trace);
+            }
+            lock (turn)
+            {
+                summary.Traces++;
+                summary.Spans += spans.Count;
+                summary.Assessments += trace.Info.Assessments.Count;
+                tell(summary, $"traces of {experiment.Name}");
+            }
+        }
+
         void Count(List<Artifact>? files)
         {
             if (files is null && !dry) summary.ArtifactsLeft++;
@@ -105,9 +141,10 @@ public sealed class MlflowImport(TaktApp app)
         }
     }
 
-    static IMlflowSource Open(string source)
+    static IMlflowSource Open(string source, string? workspace)
     {
-        if (Uri.TryCreate(source, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https") return new MlflowServerSource(uri);
+        if (Uri.TryCreate(source, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https") return new MlflowServerSource(uri, workspace);
+        if (workspace is not null) throw TaktException.Invalid($"'{source}' is a folder, which has no workspaces; only a server has");
         var path = uri is { IsFile: true } ? uri.LocalPath : source;
         if (path.Contains("://", StringComparison.Ordinal)) throw TaktException.Invalid($"'{source}' is neither the http address of a tracking server nor a folder; of a database, import from the server that runs on it");
         if (!Directory.Exists(path)) throw TaktException.NotFound($"no folder '{path}': give an mlruns folder, or the http address of a tracking server");

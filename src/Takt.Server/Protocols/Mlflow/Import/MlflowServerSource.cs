@@ -24,10 +24,13 @@ sealed class MlflowServerSource : IMlflowSource
 
     readonly HttpClient _http;
 
-    public MlflowServerSource(Uri address)
+    /// <param name="workspace">Of MLflow from 3.10 on, or of Takt; null: the server's default.</param>
+    public MlflowServerSource(Uri address, string? workspace = null)
     {
-        Name = address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped).TrimEnd('/');
-        _http = new HttpClient(new SocketsHttpHandler { AutomaticDecompression = DecompressionMethods.All }) { BaseAddress = new Uri(Name + "/"), Timeout = Patience };
+        var at = address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped).TrimEnd('/');
+        Name = workspace is null ? at : $"{at}#{workspace}";
+        _http = new HttpClient(new SocketsHttpHandler { AutomaticDecompression = DecompressionMethods.All }) { BaseAddress = new Uri(at + "/"), Timeout = Patience };
+        if (workspace is not null) _http.DefaultRequestHeaders.Add(WorkspaceHeader.Name, workspace);
         var login = address.UserInfo.Length > 0 ? Uri.UnescapeDataString(address.UserInfo)
             : Environment.GetEnvironmentVariable("MLFLOW_TRACKING_USERNAME") is { Length: > 0 } user ? $"{user}:{Environment.GetEnvironmentVariable("MLFLOW_TRACKING_PASSWORD")}" : null;
         if (Environment.GetEnvironmentVariable("MLFLOW_TRACKING_TOKEN") is { Length: > 0 } token) _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
@@ -87,6 +90,59 @@ sealed class MlflowServerSource : IMlflowSource
     public IAsyncEnumerable<ImportedFile>? Artifacts(ImportedExperiment experiment, ImportedLoggedModel model, CancellationToken cancel) =>
         Below("", path => $"{Api}logged-models/{Query(model.Id)}/artifacts/directories{(path.Length > 0 ? "?artifact_directory_path=" + Query(path) : "")}",
             path => $"ajax-api/2.0/mlflow/logged-models/{Query(model.Id)}/artifacts/files?artifact_file_path={Query(path)}", path => Proxied(model.ArtifactUri, path), cancel);
+
+    public async IAsyncEnumerable<ImportedTrace> Traces(ImportedExperiment experiment, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var body = new JsonObject
+        {
+            ["locations"] = new JsonArray(new JsonObject { ["type"] = "MLFLOW_EXPERIMENT", ["mlflow_experiment"] = new JsonObject { ["experiment_id"] = experiment.Id } }),
+            ["max_results"] = 100,
+        };
+        var any = false;
+        // 2.x has another call, and before 2.14 there are none
+        await foreach (var trace in Pages("traces/search", "traces", body, Read, cancel, optional: true, api: "api/3.0/mlflow/"))
+        {
+            any = true;
+            yield return trace;
+        }
+        if (any) yield break;
+        var token = "";
+        do
+        {
+            JsonObject page;
+            try
+            {
+                page = await Ask(HttpMethod.Get, $"{Api}traces?experiment_ids={Query(experiment.Id)}&max_results=100{(token.Length > 0 ? "&page_token=" + Query(token) : "")}", null, cancel);
+            }
+            catch (TaktException e) when (e.Error is TaktError.NotFound)
+            {
+                yield break;
+            }
+            foreach (var trace in List(page, "traces")) yield return Read(trace);
+            token = Text(page, "next_page_token");
+        }
+        while (token.Length > 0);
+
+        static ImportedTrace Read(JsonObject trace) => new(TraceReader.Info(MlflowRequest.Of(JsonSerializer.SerializeToElement(trace))));
+    }
+
+    public async Task<JsonElement?> Spans(ImportedExperiment experiment, ImportedTrace trace, CancellationToken cancel)
+    {
+        try
+        {
+            using var answer = await Send(HttpMethod.Get, $"ajax-api/2.0/mlflow/get-trace-artifact?request_id={Query(trace.Info.Id)}", null, cancel, attempts: 2);
+            using var json = JsonDocument.Parse(await answer.Content.ReadAsStreamAsync(cancel));
+            return json.RootElement.Clone();
+        }
+        catch (JsonException e)
+        {
+            throw new TaktException(TaktError.Unavailable, $"{Name} has spans of the trace {trace.Info.Id} that are no JSON: {e.Message}", e);
+        }
+        catch (TaktException e) when (e.Error is TaktError.NotFound || trace.Info.State == Takt.Runs.Traces.TraceLog.Running)
+        {
+            return null; // none have come there yet
+        }
+    }
 
     public async IAsyncEnumerable<ImportedModel> Models([EnumeratorCancellation] CancellationToken cancel)
     {
@@ -155,7 +211,7 @@ sealed class MlflowServerSource : IMlflowSource
         }
     }
 
-    async IAsyncEnumerable<T> Pages<T>(string call, string member, JsonObject body, Func<JsonObject, T> read, [EnumeratorCancellation] CancellationToken cancel, bool optional = false)
+    async IAsyncEnumerable<T> Pages<T>(string call, string member, JsonObject body, Func<JsonObject, T> read, [EnumeratorCancellation] CancellationToken cancel, bool optional = false, string api = Api)
     {
         var token = "";
         do
@@ -165,7 +221,7 @@ sealed class MlflowServerSource : IMlflowSource
             JsonObject page;
             try
             {
-                page = await Ask(HttpMethod.Post, Api + call, asked, cancel);
+                page = await Ask(HttpMethod.Post, api + call, asked, cancel);
             }
             catch (TaktException e) when (optional && e.Error is TaktError.NotFound)
             {

@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Takt.Models;
 using Takt.Models.Import;
 using Takt.Runs;
@@ -13,6 +15,8 @@ sealed class MlrunsFolderSource : IMlflowSource
     static readonly RunStatus[] Statuses = [RunStatus.RUNNING, RunStatus.RUNNING, RunStatus.SCHEDULED, RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED]; // by its number in meta.yaml
     static readonly string[] ModelStatuses = ["LOGGED_MODEL_STATUS_UNSPECIFIED", "LOGGED_MODEL_PENDING", "LOGGED_MODEL_READY", "LOGGED_MODEL_UPLOAD_FAILED"];
     static readonly string[] NotRuns = ["tags", "datasets", "traces", "models"];
+
+    const string TraceFile = "trace_info.yaml";
 
     readonly string _root;
 
@@ -96,6 +100,45 @@ sealed class MlrunsFolderSource : IMlflowSource
 
     public IAsyncEnumerable<ImportedFile>? Artifacts(ImportedExperiment experiment, ImportedLoggedModel model, CancellationToken cancel) =>
         Artifacts(model.ArtifactUri, Path.Combine(Home(experiment), "models", model.Id, "artifacts"));
+
+    public async IAsyncEnumerable<ImportedTrace> Traces(ImportedExperiment experiment, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        await Task.CompletedTask;
+        foreach (var folder in Folders(Path.Combine(Home(experiment), "traces")).Where(f => MetaFile.In(f, TraceFile)))
+        {
+            cancel.ThrowIfCancellationRequested();
+            var trace = MetaFile.Read(folder, TraceFile).Json();
+            trace["trace_metadata"] = Texts(Path.Combine(folder, "request_metadata"));
+            trace["tags"] = Texts(Path.Combine(folder, "tags"));
+            var assessments = Path.Combine(folder, "assessments");
+            if (Directory.Exists(assessments))
+                trace["assessments"] = new JsonArray([.. Directory.EnumerateFiles(assessments, "*.yaml").Order(StringComparer.Ordinal).Select(f => (JsonNode)MetaFile.Read(assessments, Path.GetFileName(f)).Json())]);
+            yield return new ImportedTrace(TraceReader.Info(MlflowRequest.Of(JsonSerializer.SerializeToElement(trace))));
+        }
+
+        static JsonObject Texts(string of) => new(MlrunsFolderSource.Texts(of).Select(t => KeyValuePair.Create(t.Key, (JsonNode?)t.Value)));
+    }
+
+    public async Task<JsonElement?> Spans(ImportedExperiment experiment, ImportedTrace trace, CancellationToken cancel)
+    {
+        const string Name = "traces.json";
+        if (Artifacts(trace.Info.Tag(Takt.Runs.Traces.TraceKeys.ArtifactLocation) ?? "", Path.Combine(Home(experiment), "traces", trace.Info.Id, "artifacts")) is not { } files) return null;
+        await foreach (var file in files.WithCancellation(cancel))
+        {
+            if (file.Path != Name) continue;
+            await using var content = await file.Open(cancel);
+            try
+            {
+                using var json = await JsonDocument.ParseAsync(content, cancellationToken: cancel);
+                return json.RootElement.Clone();
+            }
+            catch (JsonException e)
+            {
+                throw new TaktException(TaktError.Invalid, $"{Name} of the trace {trace.Info.Id} is damaged: {e.Message}", e);
+            }
+        }
+        return null;
+    }
 
     public async IAsyncEnumerable<ImportedModel> Models([EnumeratorCancellation] CancellationToken cancel)
     {
