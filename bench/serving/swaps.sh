@@ -5,4 +5,5 @@ set -eu
 here=$(cd "$(dirname "$0")/../.." && pwd)
 dotnet build "$here/bench/serving/swaps" -c Release --nologo -v q >/dev/null
 "$here/artifacts/bin/swaps/release/swaps" swaps "${1:-10000}"
+"$here/artifacts/bin/swaps/release/swaps" cycles 100
 "$here/artifacts/bin/swaps/release/swaps" overload "${2:-6}"

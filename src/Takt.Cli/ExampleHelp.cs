@@ -15,7 +15,7 @@ sealed class ExampleHelp(HelpAction inner) : SynchronousCommandLineAction
         ["import"] = ["takt import mlflow http://mlflow.example.org:5000", "takt import mlflow mlruns/ --dry-run"],
         ["gc"] = ["takt gc                         tells what would go", "takt gc --older-than 7d --apply --yes"],
         ["workspaces"] = ["takt workspaces create team-a", "takt runs list --workspace team-a"],
-        ["serve"] = ["takt serve", "takt serve --port 0             any port that is free", "takt serve --grpc-port 8001     KServe's and Triton's gRPC clients as well", "takt serve --data /srv/takt --database postgres://takt@db/takt --blobs s3://bucket", "takt serve --data tmp --testing  an empty server for a test suite"],
+        ["serve"] = ["takt serve", "takt serve --port 0             any port that is free", "takt serve --grpc-port 8001     KServe's and Triton's gRPC clients as well", "takt serve --data /srv/takt --database postgres://takt@db/takt --blobs s3://bucket", "takt serve --roles serving --data replica --database postgres://takt@db/takt --blobs s3://bucket  a replica that only answers", "takt serve --data tmp --testing  an empty server for a test suite"],
         ["diff"] = ["takt data diff trips                 against the version before", "takt data diff trips@sha256:1f0c trips --key id"],
         ["sql"] = ["takt data sql \"select count(*) from trips\"", "takt data sql \"select * from trips@v3 anti join trips using (id)\" -o gone.parquet"],
         ["check"] = ["takt data check flights", "takt data check incoming/new.csv --expect expect.yaml"],

@@ -24,7 +24,7 @@ public static class TaktHost
     public static string Version { get; } = typeof(TaktHost).Assembly.GetName().Version!.ToString(3);
 
     /// <param name="configure">Chooses where to listen: Kestrel's addresses, or a test server.</param>
-    public static WebApplication Build(TaktApp app, Action<WebApplicationBuilder> configure)
+    public static WebApplication Build(TaktApp app, Action<WebApplicationBuilder> configure, ServerRoles roles = ServerRoles.All)
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
@@ -37,7 +37,7 @@ public static class TaktHost
         Protocols.Prometheus.HttpDurations.Use(web, app);
         web.UseTaktErrors();
         web.RefuseWaysOut();
-        web.UseInference(app);
+        if (roles.HasFlag(ServerRoles.Serving)) web.UseInference(app);
         web.Use((http, next) =>
         {
             // a client that joins "http://host/" and "/path"; Flask's servers take it as one slash as well
@@ -46,31 +46,36 @@ public static class TaktHost
         });
         web.UseProjectRows();
         web.UseRouting();
-        Map(web, app);
+        web.MapGet("/health", () => "OK");
+        web.MapMetrics(app);
+        web.MapDeployments(app);
+        if (roles.HasFlag(ServerRoles.Serving)) MapServing(web, app);
+        if (roles.HasFlag(ServerRoles.Control)) MapControl(web, app);
         return web;
     }
 
-    static void Map(IEndpointRouteBuilder routes, TaktApp app)
+    static void MapServing(IEndpointRouteBuilder routes, TaktApp app)
     {
-        routes.MapGet("/health", () => "OK");
+        routes.MapOpenInference(app);
+        routes.MapOpenInferenceGrpc();
+        routes.MapScoring(app);
+        routes.MapOpenAi(app);
+    }
+
+    static void MapControl(IEndpointRouteBuilder routes, TaktApp app)
+    {
         routes.MapTesting(app);
         routes.MapDatasets(app);
         routes.MapRemote(app);
         routes.MapRefreshes(app);
         routes.MapRuns(app);
         routes.MapModels(app);
-        routes.MapDeployments(app);
         routes.MapMonitors(app);
         routes.MapLineage(app);
         routes.MapPurge(app);
         routes.MapWorkspaces(app);
-        routes.MapOpenInference(app);
-        routes.MapOpenInferenceGrpc();
-        routes.MapScoring(app);
-        routes.MapMetrics(app);
         routes.MapMlflow(app);
         routes.MapOpenTelemetry(app);
-        routes.MapOpenAi(app);
         routes.MapGitLfs(app);
         routes.MapS3View(app);
         routes.MapDashboard(app);

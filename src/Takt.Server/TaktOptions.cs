@@ -20,6 +20,9 @@ public sealed record TaktOptions
     /// <summary>Foreign test suites run against this server: webhooks may go to this machine by http, and <c>POST /testing/reset</c> empties everything.</summary>
     public bool Testing { get; init; }
 
+    /// <summary>What this server does of what a whole one does.</summary>
+    public ServerRoles Roles { get; init; } = ServerRoles.All;
+
     /// <summary>Where the Open Inference Protocol is answered over gRPC, beside HTTP; 0: any port that is free; null: nowhere.</summary>
     public int? GrpcPort { get; init; }
 

@@ -66,12 +66,13 @@ public sealed class TaktServer : IAsyncDisposable
                 });
                 if (options.GrpcPort is not null) builder.Services.AddOpenInferenceGrpc();
                 builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Grace);
-                builder.Services.AddHostedService<RolloutWorker>();
+                if (options.Roles.HasFlag(ServerRoles.Serving)) builder.Services.AddHostedService<RolloutWorker>();
+                if (!options.Roles.HasFlag(ServerRoles.Control)) return;
                 builder.Services.AddHostedService<LoopWorker>();
                 builder.Services.AddHostedService<PurgeWorker>();
                 builder.Services.AddHostedService<RefreshWorker>();
                 builder.Services.AddHostedService<Protocols.Webhooks.WebhookWorker>();
-            });
+            }, options.Roles);
             await web.StartAsync(cancel);
             if (Socket(folder) is { } path && !OperatingSystem.IsWindows()) File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
             var addresses = web.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses // in the order of Listen

@@ -15,6 +15,7 @@ using Takt.Models;
 using Takt.Server;
 
 // swaps [N]            N rollouts through the rows, each swapping the served revision, while 16 connections ask: counts answers that are not 200
+// cycles [N]           N times Triton's unload and load of a model over HTTP, a request between: RSS must stay flat
 // overload [SECONDS]   a model of some milliseconds a request: 4 connections, then 40 and 400, in turns, from a process of their own
 // load ADDRESS CONNECTIONS PAUSE_MS SECONDS   that process: prints what its requests took, how many were refused as they should, and others
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
@@ -24,7 +25,7 @@ if (mode == "load")
     await Load(args[1], int.Parse(args[2]), TimeSpan.FromMilliseconds(int.Parse(args[3])), int.Parse(args[4]));
     return;
 }
-var count = args.Length > 1 ? int.Parse(args[1]) : mode == "swaps" ? 10_000 : 6;
+var count = args.Length > 1 ? int.Parse(args[1]) : mode == "swaps" ? 10_000 : mode == "cycles" ? 100 : 6;
 var folder = Directory.CreateTempSubdirectory("takt-swaps").FullName;
 try
 {
@@ -33,6 +34,7 @@ try
     await web.StartAsync();
     var address = web.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
     if (mode == "swaps") await Swaps(app, address);
+    else if (mode == "cycles") await Cycles(app, address);
     else await Overload(app, address);
     await web.StopAsync();
 }
@@ -69,6 +71,37 @@ async Task Swaps(TaktApp app, string address)
     Console.WriteLine($"{count:N0} swaps in {seconds:0} s ({count / seconds:0}/s) while {all.Sum(a => a.Answered + a.Other):N0} requests were asked by 16 connections");
     Console.WriteLine($"answers that were not 200: {all.Sum(a => a.Other):N0}   (bar 0)");
     Console.WriteLine($"RSS {rss} MB after 100 swaps, {Rss()} MB at the end, {most} MB at most");
+}
+
+async Task Cycles(TaktApp app, string address)
+{
+    await Register(app, 1, trees: 1000, leaves: 63, features: 30);
+    await app.Deployments.Deploy(new DeploymentSpec("m", [1], TimeSpan.Zero, 0, [], null, true, null), "m@1");
+    using var stop = new CancellationTokenSource();
+    var ticks = Task.Run(async () =>
+    {
+        while (!stop.IsCancellationRequested)
+        {
+            await app.Rollouts.Tick();
+            await Task.Delay(5);
+        }
+    });
+    while (app.Router.Find("m") is null) await Task.Delay(5);
+    using var http = new HttpClient { BaseAddress = new Uri(address) };
+    var body = Body(rows: 1, features: 30);
+    var rss = new List<long>();
+    for (var cycle = 0; cycle < count + 10; cycle++)
+    {
+        foreach (var path in (string[])["/v2/models/m/infer", "/v2/repository/models/m/unload", "/v2/repository/models/m/load"])
+        {
+            using var answer = await http.PostAsync(path, path.EndsWith("infer", StringComparison.Ordinal) ? new ByteArrayContent(body) : null);
+            answer.EnsureSuccessStatusCode();
+        }
+        rss.Add(Rss());
+    }
+    await stop.CancelAsync();
+    await ticks;
+    Console.WriteLine($"{count} cycles of unload and load: RSS {rss[9]} MB after ten, {rss[^1]} MB at the end, {rss.Skip(9).Max()} MB at most");
 }
 
 async Task Overload(TaktApp app, string address)

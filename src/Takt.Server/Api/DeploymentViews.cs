@@ -18,6 +18,7 @@ static class DeploymentViews
             ["sticky"] = (deployment.Challenger ?? deployment.Live)?.Spec.Sticky,
             ["rollout"] = deployment.Rollout is { } rollout ? Of(rollout) : null,
             ["updatedAt"] = deployment.UpdatedAt,
+            ["stoppedAt"] = deployment.StoppedAt,
         };
         if (app.Rollouts.WhyNotServed(deployment.Endpoint) is { } why) json["notServed"] = why;
         json["shadows"] = new JsonArray([.. Shadows(app, deployment, route)]);

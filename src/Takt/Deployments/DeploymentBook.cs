@@ -14,7 +14,7 @@ public sealed class DeploymentBook(Database database, TimeProvider time)
         var json = JsonSerializer.Serialize(spec, DeploymentsJson.Default.DeploymentSpec);
         session.Execute($"""
             insert into deployment(endpoint, spec, live, created, updated) values({spec.Endpoint}, {json}, null, {now}, {now})
-            on conflict(endpoint) do update set spec = excluded.spec, updated = excluded.updated
+            on conflict(endpoint) do update set spec = excluded.spec, updated = excluded.updated, stopped = null
             """);
         foreach (var active in Rollouts(session, spec.Endpoint, newest: true).Where(r => r.Active))
             Update(session, active with { State = RolloutState.Superseded, Evidence = "a newer rollout took its place" }, "superseded");
@@ -113,6 +113,22 @@ public sealed class DeploymentBook(Database database, TimeProvider time)
         return await Deploy(previous.Spec with { Canary = [1], StepRequests = 0, StepTime = TimeSpan.Zero, Shadow = null, Analysis = null, Strategy = "rollback" }, previous.Model);
     }
 
+    /// <summary>No server serves it until <see cref="Start"/> or the next <see cref="Deploy"/>; its revisions and its log stay.</summary>
+    /// <exception cref="TaktException">NotFound. Conflict: a rollout is under way.</exception>
+    public async Task Stop(string endpoint)
+    {
+        if (Get(endpoint).Rollout is { Active: true }) throw TaktException.Conflict($"a rollout of '{endpoint}' is under way; end it first: `takt deploy promote {endpoint}` or `abort`");
+        await database.Write(session => session.Execute($"update deployment set stopped = {time.GetUtcNow()}, updated = {time.GetUtcNow()} where endpoint = {endpoint} and stopped is null"));
+    }
+
+    /// <summary>Serves it again, as it was.</summary>
+    /// <exception cref="TaktException">NotFound.</exception>
+    public async Task Start(string endpoint)
+    {
+        _ = Get(endpoint);
+        await database.Write(session => session.Execute($"update deployment set stopped = null, updated = {time.GetUtcNow()} where endpoint = {endpoint} and stopped is not null"));
+    }
+
     /// <summary>Takes the endpoint away with its revisions and rollouts; its prediction log stays.</summary>
     public Task Delete(string endpoint) => database.Write(session =>
     {
@@ -174,11 +190,11 @@ public sealed class DeploymentBook(Database database, TimeProvider time)
 
     static Deployment? Find(SqlSession session, string endpoint)
     {
-        var row = session.First($"select live, created, updated from deployment where endpoint = {endpoint}", r => Tuple.Create((int?)r.NumberOrNull(0), r.Time(1), r.Time(2)));
+        var row = session.First($"select live, created, updated, stopped from deployment where endpoint = {endpoint}", r => Tuple.Create((int?)r.NumberOrNull(0), r.Time(1), r.Time(2), r.TimeOrNull(3)));
         if (row is null) return null;
         var rollout = Rollouts(session, endpoint, newest: true).FirstOrDefault();
         return new Deployment(endpoint, Find(session, endpoint, row.Item1),
-            rollout is { Active: true } ? Find(session, endpoint, rollout.Revision) : null, rollout, row.Item2, row.Item3);
+            rollout is { Active: true } ? Find(session, endpoint, rollout.Revision) : null, rollout, row.Item2, row.Item3) { StoppedAt = row.Item4 };
     }
 
     static Revision? Find(SqlSession session, string endpoint, int? number) => number is null ? null : session.First(

@@ -69,7 +69,7 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
             {
                 if (book.Find(endpoint) is not { } deployment) continue;
                 busy |= await Tick(deployment, cancel);
-                ready &= deployment.Live is null || router.Find(endpoint) is not null || _broken.ContainsKey(endpoint);
+                ready &= deployment.Live is null || deployment.StoppedAt is not null || router.Find(endpoint) is not null || _broken.ContainsKey(endpoint);
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
@@ -89,6 +89,12 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
     async Task<bool> Tick(Deployment deployment, CancellationToken cancel)
     {
         var endpoint = deployment.Endpoint;
+        if (deployment.StoppedAt is not null)
+        {
+            router.Remove(endpoint);
+            _broken.TryRemove(endpoint, out _);
+            return false;
+        }
         var champion = await Champion(deployment, cancel);
         if (deployment is not { Rollout: { Active: true } rollout, Challenger: { } revision })
         {

@@ -194,8 +194,10 @@ public sealed class GrpcTests(GrpcTests.Fixture fixture) : IClassFixture<GrpcTes
         await Refused(StatusCode.NotFound, "no model is served as 'nope'", _client.ModelInferAsync(new ModelInferRequest(Raw("1")) { ModelName = "nope" }));
         await Refused(StatusCode.NotFound, "no version '9'", _client.ModelInferAsync(new ModelInferRequest(Raw("1")) { ModelVersion = "9" }));
         await Refused(StatusCode.NotFound, "no model is served as 'nope'", _client.ModelMetadataAsync(new ModelMetadataRequest { Name = "nope" }));
-        await Refused(StatusCode.Unimplemented, "takt deploy", _client.RepositoryModelLoadAsync(new RepositoryModelLoadRequest { ModelName = "m" }));
-        await Refused(StatusCode.Unimplemented, "takt deploy", _client.RepositoryModelUnloadAsync(new RepositoryModelUnloadRequest { ModelName = "m" }));
+        await Refused(StatusCode.NotFound, "no deployment 'nope'", _client.RepositoryModelLoadAsync(new RepositoryModelLoadRequest { ModelName = "nope" }));
+        await Refused(StatusCode.NotFound, "no deployment 'nope'", _client.RepositoryModelUnloadAsync(new RepositoryModelUnloadRequest { ModelName = "nope" }));
+        await Refused(StatusCode.Unimplemented, "'config' is not supported", _client.RepositoryModelLoadAsync(new RepositoryModelLoadRequest { ModelName = "m", Parameters = { ["config"] = new ModelRepositoryParameter { StringParam = "{}" } } }));
+        await _client.RepositoryModelLoadAsync(new RepositoryModelLoadRequest { ModelName = "m" }); // it is
         var shared = Raw("1");
         shared.Inputs[0].Parameters["shared_memory_region"] = new InferParameter { StringParam = "r" };
         await Refused(StatusCode.Unimplemented, "shared memory", _client.ModelInferAsync(shared));

@@ -58,8 +58,21 @@ sealed class GrpcCalls(TaktApp app, IHostApplicationLifetime lifetime, ILogger<G
         return new RepositoryIndexResponse { Models = { OpenInferenceApi.Index(app, request.Ready).Select(m => new RepositoryIndexResponse.Types.ModelIndex { Name = m.Name, Version = m.Version ?? "", State = m.State, Reason = m.Reason }) } };
     });
 
-    public Task<T> Load<T>(string model, ServerCallContext context) => Answer<T>(context, () =>
-        throw new TaktException(TaktError.NotSupported, $"what is loaded here is what is deployed: use `takt deploy` to bring '{model}' in or to take it out"));
+    /// <param name="parameters">Of the request; what is not understood is refused.</param>
+    public async Task<T> Load<T>(string model, IEnumerable<string> parameters, bool load, ServerCallContext context) where T : new()
+    {
+        try
+        {
+            var odd = parameters.Where(p => p != "unload_dependents").Select(p => $"the parameter '{p}' is not supported: what is served is a registered version; register one and load it by NAME@VERSION").ToList();
+            if (odd.Count > 0) throw new TaktException(TaktError.NotSupported, odd);
+            await (load ? ModelLoads.Load(app, model, context.CancellationToken) : ModelLoads.Unload(app, model, context.CancellationToken));
+            return new T();
+        }
+        catch (Exception e) when (e is not RpcException)
+        {
+            throw GrpcErrors.Of(e, context, log);
+        }
+    }
 
     public async Task<WireMessage> ModelInfer(WireMessage request, ServerCallContext context)
     {

@@ -16,8 +16,8 @@ sealed class GrpcMethods : IServiceMethodProvider<GrpcCalls>
         Add(context, "ServerMetadata", ServerMetadataRequest.Parser, (calls, _, _) => calls.ServerMetadata());
         Add(context, "ModelMetadata", ModelMetadataRequest.Parser, (calls, request, call) => calls.ModelMetadata(request, call));
         Add(context, "RepositoryIndex", RepositoryIndexRequest.Parser, (calls, request, call) => calls.RepositoryIndex(request, call));
-        Add(context, "RepositoryModelLoad", RepositoryModelLoadRequest.Parser, (calls, request, call) => calls.Load<RepositoryModelLoadResponse>(request.ModelName, call));
-        Add(context, "RepositoryModelUnload", RepositoryModelUnloadRequest.Parser, (calls, request, call) => calls.Load<RepositoryModelUnloadResponse>(request.ModelName, call));
+        Add(context, "RepositoryModelLoad", RepositoryModelLoadRequest.Parser, (calls, request, call) => calls.Load<RepositoryModelLoadResponse>(request.ModelName, request.Parameters.Keys, load: true, call));
+        Add(context, "RepositoryModelUnload", RepositoryModelUnloadRequest.Parser, (calls, request, call) => calls.Load<RepositoryModelUnloadResponse>(request.ModelName, request.Parameters.Keys, load: false, call));
         context.AddUnaryMethod(new Method<WireMessage, WireMessage>(MethodType.Unary, GrpcHealth.Inference, "ModelInfer", WireMessage.Marshaller, WireMessage.Marshaller), Post,
             (calls, request, call) => calls.ModelInfer(request, call));
         context.AddDuplexStreamingMethod(new Method<WireMessage, WireMessage>(MethodType.DuplexStreaming, GrpcHealth.Inference, "ModelStreamInfer", WireMessage.Marshaller, WireMessage.Marshaller), Post,

@@ -16,13 +16,15 @@ namespace Takt.Server.Protocols.OpenInference;
 /// </summary>
 public static class OpenInferenceApi
 {
-    internal static readonly string[] Extensions = ["binary_tensor_data", "model_repository(index)"];
+    internal static readonly string[] Extensions = ["binary_tensor_data", "model_repository", "model_repository(unload_dependents)"];
 
     public static void MapOpenInference(this IEndpointRouteBuilder routes, TaktApp app)
     {
         var v2 = routes.MapGroup("/v2").AddEndpointFilter(Errors);
         v2.MapGet("/", () => Json(new JsonObject { ["name"] = "takt", ["version"] = TaktHost.Version, ["extensions"] = new JsonArray([.. Extensions]) }));
         v2.MapPost("/repository/index", (Delegate)((HttpContext http) => Index(http, app)));
+        v2.MapPost("/repository/models/{model}/load", (HttpContext http, string model) => ModelLoads.Load(http, app, model));
+        v2.MapPost("/repository/models/{model}/unload", (HttpContext http, string model) => ModelLoads.Unload(http, app, model));
         v2.MapGet("/health/live", () => Json(new JsonObject { ["live"] = true }));
         v2.MapGet("/health/ready", (HttpContext http) => Ready(http, app));
         foreach (var path in (string[])["/models/{model}", "/models/{model}/versions/{version}"])
@@ -134,7 +136,7 @@ public static class OpenInferenceApi
         {
             var slots = app.Router.Find(endpoint) is { } route ? new[] { route.Champion, route.Challenger }.OfType<Slot>().ToList() : [];
             foreach (var slot in slots) yield return (endpoint, slot.Version, "READY", "");
-            if (slots.Count == 0 && !readyOnly) yield return (endpoint, null, "UNAVAILABLE", app.Rollouts.WhyNotServed(endpoint) ?? "not loaded yet");
+            if (slots.Count == 0 && !readyOnly) yield return (endpoint, null, "UNAVAILABLE", app.Deployments.Find(endpoint)?.StoppedAt is not null ? "unloaded" : app.Rollouts.WhyNotServed(endpoint) ?? "not loaded yet");
         }
     }
 

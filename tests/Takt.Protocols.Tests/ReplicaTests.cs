@@ -1,0 +1,117 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using Takt.Data;
+using Takt.Deployments;
+using Takt.ML.Trainers;
+using Takt.Models;
+using Takt.Server;
+using Takt.Tests.Services;
+
+namespace Takt.Protocols.Tests;
+
+/// <summary>Servers of different roles on one PostgreSQL and one store: control here, replicas that serve in processes of their own.</summary>
+public sealed partial class ReplicaTests(PostgreSqlServer postgreSql) : IAsyncLifetime
+{
+    const string One = """{"inputs":[{"name":"x","shape":[1],"datatype":"FP64","data":[0.1]}]}""";
+
+    readonly string _folder = Directory.CreateTempSubdirectory("takt-replicas").FullName;
+    readonly List<Process> _processes = [];
+    readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(30) };
+
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var process in _processes)
+        {
+            if (!process.HasExited) process.Kill(entireProcessTree: true);
+            await process.WaitForExitAsync();
+            process.Dispose();
+        }
+        _http.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task A_revision_reaches_every_replica_and_each_role_does_its_part_only()
+    {
+        var (database, blobs) = (await postgreSql.NewSchema(), Directory.CreateDirectory(Path.Combine(_folder, "blobs")).FullName);
+        await using var control = await TaktServer.Start(TaktFolder.At(Directory.CreateDirectory(Path.Combine(_folder, "control")).FullName), "127.0.0.1", 0,
+            new TaktOptions { Database = new("database", database, "test"), Blobs = new("blobs", blobs, "test"), Roles = ServerRoles.Control });
+        var replicas = await Task.WhenAll(Replica("a", database, blobs), Replica("b", database, blobs));
+        for (var seed = 1; seed <= 2; seed++) await Register(control.App, seed);
+
+        await control.App.Deployments.Deploy(new DeploymentSpec("m", [1], TimeSpan.Zero, 0, [], "champion", true, null, Strategy: "all-at-once"), "m@1");
+        foreach (var replica in replicas) Assert.Equal("1", await Until(replica, "1"));
+        Assert.Equal(1, control.App.Models.Resolve("m@champion").Version); // a replica drove the rollout: control loads nothing
+        await control.App.Deployments.Deploy(new DeploymentSpec("m", [1], TimeSpan.Zero, 0, [], "champion", true, null, Strategy: "all-at-once"), "m@2");
+        // it goes on by requests: twenty at least
+        foreach (var replica in replicas) Assert.Equal("2", await Until(replica, "2"));
+        while (control.App.Deployments.Get("m").Rollout!.Active) await Infer(replicas[0]);
+        Assert.Equal((RolloutState.Succeeded, 2), (control.App.Deployments.Get("m").Rollout!.State, control.App.Models.Resolve("m@champion").Version));
+
+        async Task<int> Status(Uri server, string path) => (int)(await _http.GetAsync(new Uri(server, path))).StatusCode;
+        foreach (var path in (string[])["/api/2.0/mlflow/experiments/get?experiment_id=0", "/api/v1/runs", "/"])
+            Assert.Equal((200, 404), (await Status(control.Address, path), await Status(replicas[0], path)));
+        foreach (var path in (string[])["/v2/health/ready", "/v2/models/m", "/v1/models/m"])
+            Assert.Equal((404, 200), (await Status(control.Address, path), await Status(replicas[0], path)));
+        foreach (var path in (string[])["/health", "/metrics", "/api/v1/deployments/m"])
+            Assert.Equal((200, 200), (await Status(control.Address, path), await Status(replicas[1], path)));
+
+        _processes[0].Kill(entireProcessTree: true); // the other one goes on, and drives what comes
+        Assert.Equal("2", await Infer(replicas[1]));
+        await control.App.Deployments.Stop("m");
+        while (await Status(replicas[1], "/v2/models/m/ready") != 404) await Task.Delay(50);
+    }
+
+    async Task<Uri> Replica(string name, string database, string blobs)
+    {
+        var root = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(root!.FullName, "Takt.slnx"))) root = root.Parent;
+        var start = new ProcessStartInfo(Path.Combine(root.FullName, "takt"), ["serve", "--roles", "serving", "--data", Path.Combine(_folder, name), "--port", "0", "--database", database, "--blobs", blobs])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+        };
+        var process = Process.Start(start)!;
+        lock (_processes) _processes.Add(process);
+        var complaint = process.StandardError.ReadToEndAsync();
+        var line = await process.StandardOutput.ReadLineAsync();
+        var match = Address().Match(line ?? "");
+        Assert.True(match.Success, line ?? await complaint);
+        _ = process.StandardOutput.ReadToEndAsync();
+        return new Uri(match.Value);
+    }
+
+    /// <summary>Asks until the revision answers.</summary>
+    async Task<string> Until(Uri replica, string revision)
+    {
+        for (var patience = Stopwatch.StartNew(); patience.Elapsed < TimeSpan.FromSeconds(60);)
+        {
+            if (await Infer(replica) == revision) return revision;
+            await Task.Delay(20);
+        }
+        return await Infer(replica) ?? "none";
+    }
+
+    async Task<string?> Infer(Uri replica)
+    {
+        using var answer = await _http.PostAsync(new Uri(replica, "/v2/models/m/infer"), new StringContent(One));
+        return answer.IsSuccessStatusCode ? JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["model_version"]!.GetValue<string>() : null;
+    }
+
+    async Task Register(TaktApp app, int seed)
+    {
+        var random = new Random(seed);
+        var x = Enumerable.Range(0, 300).Select(_ => random.NextDouble()).ToArray();
+        var package = Directory.CreateDirectory(Path.Combine(_folder, $"model-{seed}")).FullName;
+        new LightGbmTrainer().Train(new TrainingRequest("binary", "y", null, [], new Dictionary<string, double> { ["trees"] = 5 }, seed),
+            new Table([Column.Of("x", x), Column.Of("y", x.Select(v => v > 0.5 ? 1L : 0L).ToArray())]), package, TextWriter.Null, default);
+        await app.Models.Register(new RegisterModel("m", package, null, null, [], new Dictionary<string, string>(), new Dictionary<string, double>()));
+    }
+
+    [GeneratedRegex(@"http://[\d.:]+")]
+    private static partial Regex Address();
+}
