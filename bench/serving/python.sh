@@ -32,7 +32,7 @@ for rows in (1, 100):
     open(f"{sys.argv[1]}/{rows}.json", "w").write(body)
     open(f"{sys.argv[1]}/{rows}.lua", "w").write(f'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\nwrk.body = [==[{body}]==]\n')
 P
-"$python" "$dir/train.py" "$dir" >"$dir/train.log" 2>&1 || { tail -5 "$dir/train.log"; exit 1; }
+(cd "$dir" && "$python" train.py "$dir") >"$dir/train.log" 2>&1 || { tail -5 "$dir/train.log"; exit 1; }
 { cat <<Y
 takt: 1
 project: bench
