@@ -62,7 +62,7 @@ sealed class ExampleHelp(HelpAction inner) : SynchronousCommandLineAction
     };
 
     /// <summary>Commands below <c>takt data</c> that stand under their own name above.</summary>
-    static readonly HashSet<string> Leaves = ["diff", "sql", "check", "suggest", "collect", "push", "pull", "fetch", "remote"];
+    static readonly HashSet<string> Leaves = ["diff", "sql", "check", "suggest", "collect", "push", "pull", "fetch", "remote", "import-dvc"];
 
     /// <summary>Who asks for help need not name what is required.</summary>
     public override bool ClearsParseErrors => true;

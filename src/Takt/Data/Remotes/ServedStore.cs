@@ -194,7 +194,7 @@ public sealed class ServedStore(Database database, PackStore store, TimeProvider
             foreach (var id in (Digest[])[commit.Id, .. commit.Profile is { } profile ? [profile] : Array.Empty<Digest>()]) await File(ContentId.From(id), id.ToString());
             if (from is null) await foreach (var file in reader.Files(ContentId.From(commit.Tree), cancel)) await File(file.Id, Encoding.UTF8.GetString(file.Path));
             else await foreach (var change in reader.Changes(from.Value, ContentId.From(commit.Tree), cancel))
-                    if (change.After is { } file) await File(file.Id, Encoding.UTF8.GetString(file.Path));
+                if (change.After is { } file) await File(file.Id, Encoding.UTF8.GetString(file.Path));
         }
         catch (TaktException e) when (e.Error is TaktError.NotFound or TaktError.Invalid)
         {
