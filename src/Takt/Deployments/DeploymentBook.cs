@@ -194,7 +194,8 @@ public sealed class DeploymentBook(Database database, TimeProvider time)
         if (row is null) return null;
         var rollout = Rollouts(session, endpoint, newest: true).FirstOrDefault();
         return new Deployment(endpoint, Find(session, endpoint, row.Item1),
-            rollout is { Active: true } ? Find(session, endpoint, rollout.Revision) : null, rollout, row.Item2, row.Item3) { StoppedAt = row.Item4 };
+            rollout is { Active: true } ? Find(session, endpoint, rollout.Revision) : null, rollout, row.Item2, row.Item3)
+        { StoppedAt = row.Item4 };
     }
 
     static Revision? Find(SqlSession session, string endpoint, int? number) => number is null ? null : session.First(

@@ -29,8 +29,14 @@ public static partial class Limits
                 if (with.Has(key)) with.Fault(key, $"an LLM deployment has no {key}: leave it out");
         return spec with
         {
-            PerSecond = rate, Burst = (int)Math.Clamp(burst, 1, 1_000_000), By = by, Timeout = timeout, Body = body,
-            Rows = Within(with, "rows", 1, LimitSpec.MostRows, LimitSpec.MostRows), Waiting = Within(with, "waiting", 0, 100_000, Slot.Queue), AtOnce = Within(with, "at-once", 1, 1024, 0),
+            PerSecond = rate,
+            Burst = (int)Math.Clamp(burst, 1, 1_000_000),
+            By = by,
+            Timeout = timeout,
+            Body = body,
+            Rows = Within(with, "rows", 1, LimitSpec.MostRows, LimitSpec.MostRows),
+            Waiting = Within(with, "waiting", 0, 100_000, Slot.Queue),
+            AtOnce = Within(with, "at-once", 1, 1024, 0),
         };
     }
 

@@ -18,7 +18,8 @@ static class Workbench
             new Thread(() =>
             {
                 foreach (var one in work.GetConsumingEnumerable()) one();
-            }) { IsBackground = true, Name = "workbench" }.Start();
+            })
+            { IsBackground = true, Name = "workbench" }.Start();
         return work;
     });
 

@@ -187,8 +187,20 @@ public sealed class ConformanceTests(ITestOutputHelper output)
     {
         static readonly Dictionary<long, TensorType> Types = new()
         {
-            [1] = TensorType.Fp32, [2] = TensorType.Uint8, [3] = TensorType.Int8, [4] = TensorType.Uint16, [5] = TensorType.Int16, [6] = TensorType.Int32, [7] = TensorType.Int64, [8] = TensorType.Bytes,
-            [9] = TensorType.Bool, [10] = TensorType.Fp16, [11] = TensorType.Fp64, [12] = TensorType.Uint32, [13] = TensorType.Uint64, [16] = TensorType.Bf16,
+            [1] = TensorType.Fp32,
+            [2] = TensorType.Uint8,
+            [3] = TensorType.Int8,
+            [4] = TensorType.Uint16,
+            [5] = TensorType.Int16,
+            [6] = TensorType.Int32,
+            [7] = TensorType.Int64,
+            [8] = TensorType.Bytes,
+            [9] = TensorType.Bool,
+            [10] = TensorType.Fp16,
+            [11] = TensorType.Fp64,
+            [12] = TensorType.Uint32,
+            [13] = TensorType.Uint64,
+            [16] = TensorType.Bf16,
         };
 
         /// <summary>The vectors hold the bits of BF16 as UINT16.</summary>

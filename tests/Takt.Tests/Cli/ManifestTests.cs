@@ -16,8 +16,16 @@ public sealed class ManifestTests
 
     static readonly Dictionary<string, string> Kinds = new(StringComparer.Ordinal)
     {
-        ["Deployment"] = "apps/v1", ["StatefulSet"] = "apps/v1", ["Service"] = "v1", ["ConfigMap"] = "v1", ["Secret"] = "v1", ["PersistentVolumeClaim"] = "v1",
-        ["HorizontalPodAutoscaler"] = "autoscaling/v2", ["PodDisruptionBudget"] = "policy/v1", ["NetworkPolicy"] = "networking.k8s.io/v1", ["Kustomization"] = "kustomize.config.k8s.io/v1beta1",
+        ["Deployment"] = "apps/v1",
+        ["StatefulSet"] = "apps/v1",
+        ["Service"] = "v1",
+        ["ConfigMap"] = "v1",
+        ["Secret"] = "v1",
+        ["PersistentVolumeClaim"] = "v1",
+        ["HorizontalPodAutoscaler"] = "autoscaling/v2",
+        ["PodDisruptionBudget"] = "policy/v1",
+        ["NetworkPolicy"] = "networking.k8s.io/v1",
+        ["Kustomization"] = "kustomize.config.k8s.io/v1beta1",
     };
 
     static List<(string File, YamlMappingNode Root)> All() => [.. Directory.GetFiles(Folder, "*.yaml").Order().SelectMany(file =>

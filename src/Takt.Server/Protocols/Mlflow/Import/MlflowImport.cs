@@ -119,8 +119,17 @@ public sealed class MlflowImport(TaktApp app)
                 // last, for it has the last word on times, state and previews
                 await traces.Start(new TraceInfo
                 {
-                    Id = info.Id, Experiment = id, ClientRequest = info.ClientRequest, RequestPreview = info.RequestPreview, ResponsePreview = info.ResponsePreview, Started = info.Started, Duration = info.Duration,
-                    State = info.State, Metadata = info.Metadata, Tags = info.Tags, Assessments = info.Assessments,
+                    Id = info.Id,
+                    Experiment = id,
+                    ClientRequest = info.ClientRequest,
+                    RequestPreview = info.RequestPreview,
+                    ResponsePreview = info.ResponsePreview,
+                    Started = info.Started,
+                    Duration = info.Duration,
+                    State = info.State,
+                    Metadata = info.Metadata,
+                    Tags = info.Tags,
+                    Assessments = info.Assessments,
                 });
                 await runs.Done(trace);
             }
