@@ -86,7 +86,7 @@ public sealed class Purge(Database database, IBlobStore blobs, Datasets datasets
     /// <summary>What goes with a workspace that is removed: bytes that only its rows name are due, and files by a path move with it.</summary>
     public void Follow(SqlSession session, Workspace workspace, WorkspaceRemoval how)
     {
-        var folder = ArtifactFiles.Scoped(workspace, "");
+        var folder = ArtifactFiles.Scoped(workspace, "") + "/";
         if (how == WorkspaceRemoval.SetDefault)
         {
             // where default has a file of the same path, that one stays, and the other where it is
