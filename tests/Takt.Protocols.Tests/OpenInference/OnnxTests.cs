@@ -216,6 +216,7 @@ public sealed class OnnxTests(OnnxServed onnx) : IClassFixture<OnnxServed>
         const string Rows = """{"inputs":[{"name":"x","shape":[3],"datatype":"FP64","data":[0.1,0.9,null]},{"name":"c","shape":[3],"datatype":"BYTES","data":["a","b","never seen"]}]}""";
         var (before, after) = (Data(await _served.Post("/v2/models/m/infer", Rows)), Data(await _served.Post("/v2/models/converted/infer", Rows)));
         Assert.Equal(3, after.Length);
+        Assert.Equal("""[{"name":"x","datatype":"FP64","shape":[-1]},{"name":"c","datatype":"BYTES","shape":[-1]}]""", JsonNode.Parse(await _served.Http.GetStringAsync("/v2/models/converted"))!["inputs"]!.ToJsonString()); // as before, not the codes
         for (var i = 0; i < 3; i++) Assert.Equal(before[i], after[i], 1e-6);
         (status, body) = await _served.Post("/api/v1/models/m/versions/2/convert?to=onnx", "");
         Assert.Equal(400, status);

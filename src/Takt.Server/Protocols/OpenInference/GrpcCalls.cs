@@ -47,8 +47,8 @@ sealed class GrpcCalls(TaktApp app, IHostApplicationLifetime lifetime, ILogger<G
             Name = request.Name,
             Versions = { slot.Version },
             Platform = slot.Model?.Platform ?? "",
-            Inputs = { slot.Model?.Tensors is { } takes ? Tensors(takes.Inputs) : Tensors(slot.Model?.Signature.Inputs) },
-            Outputs = { slot.Model?.Tensors is { } gives ? Tensors(gives.Outputs) : Tensors(slot.Model?.Signature.Outputs) },
+            Inputs = { OpenInferenceApi.Told(slot.Model) is { } takes ? Tensors(takes.Inputs) : Tensors(slot.Model?.Signature.Inputs) },
+            Outputs = { OpenInferenceApi.Told(slot.Model) is { } gives ? Tensors(gives.Outputs) : Tensors(slot.Model?.Signature.Outputs) },
         };
     });
 

@@ -148,12 +148,15 @@ public static class OpenInferenceApi
             ["name"] = model,
             ["versions"] = new JsonArray(slot.Revision.Number.ToString()),
             ["platform"] = slot.Model?.Platform ?? "",
-            ["inputs"] = slot.Model?.Tensors is { } takes ? Tensors(takes.Inputs) : Tensors(slot.Model?.Signature.Inputs ?? []),
-            ["outputs"] = slot.Model?.Tensors is { } gives ? Tensors(gives.Outputs) : Tensors(slot.Model?.Signature.Outputs ?? []),
+            ["inputs"] = Told(slot.Model) is { } takes ? Tensors(takes.Inputs) : Tensors(slot.Model?.Signature.Inputs ?? []),
+            ["outputs"] = Told(slot.Model) is { } gives ? Tensors(gives.Outputs) : Tensors(slot.Model?.Signature.Outputs ?? []),
         };
     }
 
     static bool Ready(Slot slot) => slot.Model?.Unready is { } why ? throw new TaktException(TaktError.Unavailable, why) : true;
+
+    /// <summary>The tensors that a model's metadata tells; null: its columns. Where texts stand for codes, nobody outside could send the codes.</summary>
+    internal static TensorModel? Told(ILoadedModel? model) => model?.Rows?.Features.Any(f => f.Categories is not null) == true ? null : model?.Tensors;
 
     static JsonArray Tensors(IReadOnlyList<TensorField> fields) => new([.. fields.Select(f => new JsonObject
     {
