@@ -282,9 +282,16 @@ public sealed class GrpcTests(GrpcTests.Fixture fixture) : IClassFixture<GrpcTes
         var stop = own.DisposeAsync();
         Assert.True(await watch.ResponseStream.MoveNext());
         Assert.Equal(ServingStatus.NotServing, watch.ResponseStream.Current.Status);
-        Assert.Equal(StatusCode.Unavailable, (await Assert.ThrowsAsync<RpcException>(() => watch.ResponseStream.MoveNext())).StatusCode);
-        Assert.Equal(StatusCode.Unavailable, (await Assert.ThrowsAsync<RpcException>(() => stream.ResponseStream.MoveNext())).StatusCode);
+        await Ends(() => watch.ResponseStream.MoveNext());
+        await Ends(() => stream.ResponseStream.MoveNext());
         await stop;
+
+        // Unavailable by the server's word; the client makes Internal of a connection that was closed before that word arrived
+        static async Task Ends(Func<Task<bool>> next)
+        {
+            var end = await Assert.ThrowsAsync<RpcException>(next);
+            Assert.True(end.StatusCode == StatusCode.Unavailable || (end.StatusCode == StatusCode.Internal && end.Status.DebugException is not null), end.ToString());
+        }
     }
 
     [Fact]
