@@ -1,6 +1,13 @@
+using System.Text.Json.Serialization;
+
 namespace Takt.Deployments;
 
 /// <summary>A model version with its settings, behind an endpoint. It never changes.</summary>
 /// <param name="Number">1, 2, … within the endpoint.</param>
 /// <param name="Model">The version, such as <c>flights@3</c>; null for an LLM revision.</param>
-public sealed record Revision(string Endpoint, int Number, string? Model, DeploymentSpec Spec, DateTimeOffset CreatedAt);
+public sealed record Revision(string Endpoint, int Number, string? Model, DeploymentSpec Spec, DateTimeOffset CreatedAt)
+{
+    /// <summary>What answers, as people are told: the version, or the endpoint elsewhere.</summary>
+    [JsonIgnore]
+    public string Name => Model ?? Spec.Elsewhere ?? "";
+}

@@ -28,9 +28,6 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
     /// <summary>A revision in charge that does not load is tried again after this long, and no more often.</summary>
     static readonly TimeSpan BetweenLoads = TimeSpan.FromSeconds(5);
 
-    /// <summary>Loading goes on beside; the others are not held up for longer.</summary>
-    static readonly TimeSpan LoadPatience = TimeSpan.FromSeconds(2);
-
     static readonly TimeSpan LeaseLife = TimeSpan.FromSeconds(6);
     static readonly TimeSpan LeaseEvery = TimeSpan.FromSeconds(2);
     static readonly TimeSpan SaveEvery = TimeSpan.FromSeconds(1);
@@ -42,8 +39,7 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
     readonly Dictionary<string, Comparison> _compared = new(StringComparer.Ordinal);
     readonly Dictionary<string, LoggedPairs> _logged = new(StringComparer.Ordinal);
     readonly Dictionary<string, DateTimeOffset> _leased = new(StringComparer.Ordinal), _looked = new(StringComparer.Ordinal);
-    readonly Dictionary<(string Endpoint, int Revision, string Model), Task<(Slot? Slot, string Why)>> _loading = [];
-    readonly HashSet<(string, int, string)> _wanted = [];
+    readonly RevisionLoader _loader = new(registry, connect);
     readonly ConcurrentDictionary<string, (int Revision, DateTimeOffset When, string Why)> _broken = new(StringComparer.Ordinal);
 
     /// <summary>Every revision in charge is loaded, or known to be broken: traffic may come. False before the first <see cref="Tick"/> has ended.</summary>
@@ -63,7 +59,7 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
         var (busy, ready) = (false, true);
         List<Exception>? failed = null;
         var endpoints = book.Endpoints();
-        _wanted.Clear();
+        _loader.Begin();
         foreach (var endpoint in endpoints)
             try
             {
@@ -77,11 +73,7 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
             }
         foreach (var gone in router.Endpoints.Except(endpoints, StringComparer.Ordinal).ToList())
             if (book.Find(gone) is null) router.Remove(gone);
-        foreach (var (key, load) in _loading.Where(l => !_wanted.Contains(l.Key) && l.Value.IsCompleted).ToList())
-        {
-            _loading.Remove(key); // loaded for nothing
-            (await load).Slot?.Dispose();
-        }
+        await _loader.Forget();
         Volatile.Write(ref _ready, ready);
         return failed is null ? busy : throw new AggregateException("some deployments could not be moved", failed);
     }
@@ -106,12 +98,12 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
         var drives = await Drives(endpoint);
         // while the one in charge is still being loaded, nothing is decided; nor by a server that does not drive
         if (champion is null && (!drives || (deployment.Live is { } live && !(_broken.TryGetValue(endpoint, out var broken) && broken.Revision == live.Number)))) return true;
-        var (challenger, why) = Serving(endpoint, revision) is { } known ? (known, "") : await Loaded(revision, cancel);
+        var (challenger, why) = Serving(endpoint, revision) is { } known ? (known, "") : await _loader.Loaded(revision, cancel);
         if (challenger is null)
         {
             if (why.Length == 0) return true;
             if (drives)
-                await book.Move(rollout, rollout with { State = RolloutState.RolledBack, Evidence = $"revision {revision.Number} ({Name(revision)}) did not load: {why}" }, "rolled-back");
+                await book.Move(rollout, rollout with { State = RolloutState.RolledBack, Evidence = $"revision {revision.Number} ({revision.Name}) did not load: {why}" }, "rolled-back");
             return false;
         }
         if (champion is null)
@@ -170,7 +162,7 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
     {
         var key = $"{of.Endpoint}\n{wanted.Model}";
         if (_broken.TryGetValue(key, out var broken) && Now - broken.When < BetweenLoads) return null;
-        var (slot, why) = await Loaded(of with { Model = wanted.Model }, cancel);
+        var (slot, why) = await _loader.Loaded(of with { Model = wanted.Model }, cancel);
         if (slot is not null)
         {
             _broken.TryRemove(key, out _);
@@ -185,7 +177,7 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
     {
         var route = router.Find(endpoint);
         return route?.Challenger is { } challenger && challenger.Revision.Number == revision.Number ? challenger
-            : route?.Shadows.FirstOrDefault(s => s.Slot.Revision.Number == revision.Number && s.Slot.Name == Name(revision))?.Slot;
+            : route?.Shadows.FirstOrDefault(s => s.Slot.Revision.Number == revision.Number && s.Slot.Name == revision.Name)?.Slot;
     }
 
     async Task<bool> Drives(string endpoint)
@@ -205,7 +197,7 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
         var now = Now;
         var after = rollout with { State = RolloutState.Rolling, Step = 0, StepStartedAt = now, JudgedFrom = now };
         if (revision.Spec.Analysis?.Latency is not null && champion.Stats.Now() is { Requests: >= ForQuantile } known) after = after with { OverMs = known.EdgeAt(0.95) };
-        if (await book.Move(rollout, after, "step", $"{Share(revision, 0)} to revision {revision.Number} ({Name(revision)})")) await Enter(deployment with { Rollout = after }, after, champion, challenger, cancel);
+        if (await book.Move(rollout, after, "step", $"{Share(revision, 0)} to revision {revision.Number} ({revision.Name})")) await Enter(deployment with { Rollout = after }, after, champion, challenger, cancel);
         return true;
     }
 
@@ -364,7 +356,7 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
             return promoted;
         }
         if (_broken.TryGetValue(deployment.Endpoint, out var broken) && broken.Revision == live.Number && Now - broken.When < BetweenLoads) return null;
-        var (slot, why) = await Loaded(live, cancel);
+        var (slot, why) = await _loader.Loaded(live, cancel);
         if (slot is null)
         {
             if (why.Length > 0) _broken[deployment.Endpoint] = (live.Number, Now, why);
@@ -375,63 +367,6 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
         return slot;
     }
 
-    /// <summary>Loads it beside, and waits a little.</summary>
-    /// <returns>No slot and no reason: it takes longer; ask again.</returns>
-    async Task<(Slot? Slot, string Why)> Loaded(Revision revision, CancellationToken cancel)
-    {
-        var key = (revision.Endpoint, revision.Number, Name(revision));
-        _wanted.Add(key);
-        if (!_loading.TryGetValue(key, out var load)) _loading[key] = load = Task.Run(() => Load(revision), CancellationToken.None);
-        try
-        {
-            await load.WaitAsync(LoadPatience, TimeProvider.System, cancel);
-        }
-        catch (TimeoutException)
-        {
-            return (null, "");
-        }
-        _loading.Remove(key);
-        return await load;
-    }
-
-    /// <summary>Loads and warms it; only then can it take traffic.</summary>
-    async Task<(Slot? Slot, string Why)> Load(Revision revision)
-    {
-        if (revision.Model is null && revision.Spec.Remote is null) return (new Slot(revision, null), "");
-        try
-        {
-            var model = revision.Model is { } version ? await registry.Load(registry.Resolve(version), settings: revision.Spec.Runtime)
-                : connect is not null ? await connect(revision.Spec.Remote!, CancellationToken.None) : throw new TaktException(TaktError.NotSupported, "this server reaches no models elsewhere");
-            try
-            {
-                if (StickyKey.Parse(revision.Spec.Sticky) is { IsHeader: false } sticky && !model.Signature.Inputs.Any(f => f.Name == sticky.Name))
-                    throw TaktException.Invalid($"sticky: column {sticky.Name} is no input of {Name(revision)}; it has {string.Join(", ", model.Signature.Inputs.Select(f => f.Name))}");
-                if (!model.IsWarm && model.Signature.Inputs.Count > 0) model.Predict(Blank(model.Signature));
-                if (revision.Spec.Smoke is not null && model.Signature.Inputs.Count == 0) throw TaktException.Invalid($"smoke: {revision.Model} takes tensors, not rows; leave smoke: out");
-                if (revision.Spec.Smoke is { } smoke) model.Predict(SmokeRows.ToTable(smoke, model.Signature));
-                return (new Slot(revision, model, model.Inside), "");
-            }
-            catch
-            {
-                model.Dispose();
-                throw;
-            }
-        }
-        catch (Exception e) when (e is not (OperationCanceledException or OutOfMemoryException))
-        {
-            return (null, e is TaktException ? e.Message : $"{e.GetType().Name}: {e.Message}"); // whatever a package does, it must not stop the others
-        }
-    }
-
-    /// <summary>One row of nothing, so that the first real request finds everything paged in and compiled.</summary>
-    static Table Blank(Signature signature) => new(signature.Inputs.Select(field => field.Type switch
-    {
-        FieldType.String or FieldType.Binary => Column.Of(field.Name, new string?[1]),
-        FieldType.Boolean => Column.Of(field.Name, new bool[1]),
-        FieldType.Integer or FieldType.Long or FieldType.Datetime => Column.Of(field.Name, new long[1]),
-        _ => Column.Of(field.Name, [double.NaN]),
-    }).ToList());
-
     /// <summary>As exact as it comes back from a row: what is compared with a row must be.</summary>
     DateTimeOffset Now => DateTimeOffset.FromUnixTimeMilliseconds(time.GetUtcNow().ToUnixTimeMilliseconds());
 
@@ -439,6 +374,4 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
 
     static string Share(Revision revision, int step) => revision.Spec.IsShadow(step) ? $"copies of {revision.Spec.Shadow!.Sample.ToString("P0", CultureInfo.InvariantCulture)} of the requests"
         : $"{revision.Spec.ShareAt(step).ToString("P0", CultureInfo.InvariantCulture)} of the traffic";
-
-    static string Name(Revision revision) => revision.Model ?? revision.Spec.Elsewhere ?? "";
 }

@@ -53,7 +53,7 @@ public sealed class Slot(Revision revision, ILoadedModel? model, int inside = 0,
     internal long Salt { get; } = (long)XxHash3.HashToUInt64(MemoryMarshal.AsBytes(revision.Endpoint.AsSpan()), revision.Number);
 
     /// <summary>What answers, as the log names it.</summary>
-    public string Name { get; } = revision.Model ?? revision.Spec.Elsewhere ?? "";
+    public string Name { get; } = revision.Name;
 
     /// <summary>The last request has left it and its model's memory is free.</summary>
     public bool Gone => Volatile.Read(ref _users) == 0;
