@@ -13,14 +13,13 @@ public sealed class Router
 {
     readonly ConcurrentDictionary<string, Route> _routes;
     readonly ConcurrentDictionary<string, Route>.AlternateLookup<ReadOnlySpan<char>> _byName;
-    readonly Func<string, PredictionLog> _logs;
+    readonly AnswerLog _log;
     readonly TimeProvider _time;
     long _turn;
-    long _unlogged;
 
     public Router(Func<string, PredictionLog> logs, TimeProvider time)
     {
-        (_logs, _time) = (logs, time);
+        (_log, _time) = (new AnswerLog(logs, time), time);
         _routes = new(StringComparer.Ordinal);
         _byName = _routes.GetAlternateLookup<ReadOnlySpan<char>>();
     }
@@ -134,7 +133,7 @@ public sealed class Router
         {
             slot.Turn.Leave(Stopwatch.GetElapsedTime(start));
         }
-        if (slot.Shadows is { } shadows) Copy(shadows, id, eventTime, start, inputs, outputs, tensors);
+        if (slot.Shadows is { } shadows) ShadowCopy.Offer(shadows, _time.GetUtcNow(), id, eventTime, start, inputs, outputs, tensors);
         await Done(slot, id, eventTime, start, inputs, outputs, "", failed: false);
         return new Answer(id, slot.Revision, slot.Model.Signature, outputs) { Tensors = given };
     }
@@ -285,18 +284,14 @@ public sealed class Router
         return null;
     }
 
-    /// <summary>Logs and counts a request that was answered, here or by an LLM's upstream.</summary>
-    public async ValueTask Done(Slot slot, string id, DateTimeOffset? eventTime, long start, Table? inputs, Table? outputs, string error, bool failed)
-    {
-        var latency = Stopwatch.GetElapsedTime(start);
-        slot.Stats.Count(latency, failed, failed ? 0 : inputs?.Rows ?? 1);
-        var now = _time.GetUtcNow();
-        if ((!failed && !slot.TakesSample()) || Log(slot) is not { } log) return; // an error is always logged
-        await log.Append(new PredictionBatch(id, eventTime ?? now, now, slot.Revision.Number, slot.Name, latency, Redacted(slot, inputs), Redacted(slot, outputs), error));
-    }
+    /// <inheritdoc cref="AnswerLog.Done"/>
+    public ValueTask Done(Slot slot, string id, DateTimeOffset? eventTime, long start, Table? inputs, Table? outputs, string error, bool failed) => _log.Done(slot, id, eventTime, start, inputs, outputs, error, failed);
 
-    /// <summary>Requests that could not be logged because their log could not be opened.</summary>
-    public long Unlogged => Volatile.Read(ref _unlogged);
+    /// <inheritdoc cref="AnswerLog.Shadow"/>
+    internal Task LogShadow(Slot slot, ShadowCopy copy, TimeSpan latency, double[]? difference, Table? outputs, string error) => _log.Shadow(slot, copy, latency, difference, outputs, error);
+
+    /// <inheritdoc cref="AnswerLog.Unlogged"/>
+    public long Unlogged => _log.Unlogged;
 
     /// <summary>Sorts by time.</summary>
     public string NewId() => PredictionId.New(_time.GetUtcNow()).ToString();
@@ -319,8 +314,8 @@ public sealed class Router
         var latency = Stopwatch.GetElapsedTime(start);
         slot.Turn.Leave(latency);
         slot.Stats.Count(latency, error: false, rows.Rows);
-        if (slot.Shadows is { } shadows) Copy(shadows, slot, id, start, rows);
-        if (!slot.TakesSample() || Log(slot) is not { } log) return new(id);
+        if (slot.Shadows is { } shadows) ShadowCopy.Offer(shadows, _time.GetUtcNow(), slot, id, start, rows);
+        if (!slot.TakesSample() || _log.Of(slot) is not { } log) return new(id);
         var source = slot.Source(log, scorer);
         var writer = RecordWriter.OfThread();
         writer.Byte(BatchCodec.RowsRecord);
@@ -334,43 +329,6 @@ public sealed class Router
         rows.Write(writer, scorer.Features, slot.Redacted, slot.Redacted is not null && slot.IsRedacted(scorer.Output.Name));
         var logged = log.Append(writer, rows.Rows, cancel);
         return logged.IsCompletedSuccessfully ? new(id) : Logged(logged, id);
-    }
-
-    /// <summary>The batch is used again by the next request: its rows are copied, for those requests only that are in a sample.</summary>
-    void Copy(Shadow[] shadows, Slot slot, PredictionId id, long start, RowBatch rows)
-    {
-        var scores = rows.Scores;
-        double[]? kept = null;
-        Table? table = null;
-        foreach (var shadow in shadows)
-        {
-            if (!shadow.TakesSample()) continue;
-            kept ??= scores.ToArray();
-            table ??= rows.ToTable(slot.Model!.Rows!.Features);
-            var now = _time.GetUtcNow();
-            shadow.Offer(new ShadowCopy(id.ToString(), now, now, table, Column.Of(slot.Model!.Rows!.Output.Name, kept), Stopwatch.GetElapsedTime(start)));
-        }
-    }
-
-    void Copy(Shadow[] shadows, string id, DateTimeOffset? eventTime, long start, Table inputs, Table outputs, IReadOnlyList<Tensor>? tensors)
-    {
-        IReadOnlyList<Tensor>? copies = null; // the request's buffer is somebody else's soon
-        foreach (var shadow in shadows)
-        {
-            if (!shadow.TakesSample()) continue;
-            var now = _time.GetUtcNow();
-            shadow.Offer(new ShadowCopy(id, eventTime ?? now, now, inputs, outputs.Columns.Count > 0 ? outputs.Columns[0] : null, Stopwatch.GetElapsedTime(start)) { Tensors = copies ??= tensors?.Select(t => t.Copy()).ToList() });
-        }
-    }
-
-    /// <summary>What a shadow answered, beside what the champion did; never waits long and never throws.</summary>
-    internal async Task LogShadow(Slot slot, ShadowCopy copy, TimeSpan latency, double[]? difference, Table? outputs, string error)
-    {
-        if (Log(slot) is not { } log) return;
-        var rows = copy.Inputs.Rows;
-        var hidden = copy.Champion is { } champion && slot.IsRedacted(champion.Name);
-        var facts = new Table([Column.Of("difference", difference is null || hidden ? Enumerable.Repeat(double.NaN, rows).ToArray() : difference)]);
-        await log.AppendShadow(new PredictionBatch(copy.Id, copy.Time, copy.Received, slot.Revision.Number, slot.Name, latency, facts, Redacted(slot, outputs), error));
     }
 
     async ValueTask<PredictionId> Later(Slot slot, RowBatch rows, CancellationToken cancel, Deadline deadline)
@@ -394,30 +352,6 @@ public sealed class Router
         await Done(slot, id.ToString(), null, start, null, null, why.Message, failed: true);
         System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(why);
         return id;
-    }
-
-    static Table? Redacted(Slot slot, Table? table)
-    {
-        if (table is null || slot.Revision.Spec.Redact is null || !table.Columns.Any(c => slot.IsRedacted(c.Name))) return table;
-        return new Table(table.Columns.Select(c => !slot.IsRedacted(c.Name) ? c : c.Type switch
-        {
-            ColumnType.Number => Column.Of(c.Name, Enumerable.Repeat(double.NaN, c.Length).ToArray()),
-            ColumnType.Text => Column.Of(c.Name, new string?[c.Length]),
-            _ => Column.Over(c.Name, c.Type, c.Type == ColumnType.Boolean ? new bool[c.Length] : new long[c.Length], c.Length, Enumerable.Repeat(true, c.Length).ToArray()),
-        }).ToList());
-    }
-
-    PredictionLog? Log(Slot slot)
-    {
-        try
-        {
-            return _logs(slot.Revision.Endpoint);
-        }
-        catch (Exception e) when (e is TaktException or IOException or UnauthorizedAccessException)
-        {
-            Interlocked.Increment(ref _unlogged); // an answer is worth more than its record
-            return null;
-        }
     }
 
     /// <summary>By the key's hash; without one spread evenly instead of by chance: the golden ratio's multiples (a low-discrepancy sequence) leave no long runs.</summary>

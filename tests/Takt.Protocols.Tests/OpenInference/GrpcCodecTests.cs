@@ -102,7 +102,7 @@ public sealed class GrpcCodecTests : IAsyncLifetime
     public void The_short_way_and_the_long_way_read_the_same() =>
         Gen.Select(Gen.Bool, Gen.Int[0, 1 << 20], Gen.Byte, Gen.Int[0, 4]).Sample((raw, at, value, how) =>
         {
-            var bytes = Changed((raw ? GrpcTests.Raw("42") : GrpcTests.Contents("42")).ToByteArray(), at, value, how);
+            var bytes = Changed((raw ? GrpcRequests.Raw("42") : GrpcRequests.Contents("42")).ToByteArray(), at, value, how);
             var model = _model.Server.App.Router.Find("m")!.Champion.Model!;
             var batch = RowBatch.Take();
             if (!TabularMessage.TryScan(bytes, out var parts) || !TabularMessage.TryRead(bytes, parts, model.Rows!, batch))
@@ -125,9 +125,9 @@ public sealed class GrpcCodecTests : IAsyncLifetime
     public void An_unchanged_request_takes_the_short_way()
     {
         var rows = _model.Server.App.Router.Find("m")!.Champion.Model!.Rows!;
-        var named = GrpcTests.Raw("42");
+        var named = GrpcRequests.Raw("42");
         named.Outputs.Add(new ModelInferRequest.Types.InferRequestedOutputTensor { Name = "probability" });
-        foreach (var request in (ModelInferRequest[])[GrpcTests.Raw("42"), GrpcTests.Contents(""), named])
+        foreach (var request in (ModelInferRequest[])[GrpcRequests.Raw("42"), GrpcRequests.Contents(""), named])
         {
             var bytes = request.ToByteArray();
             var batch = RowBatch.Take();

@@ -1,50 +1,23 @@
-using System.Buffers.Binary;
 using System.Diagnostics;
-using System.IO.Compression;
-using System.Net;
-using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Health.V1;
 using Grpc.Net.Client;
-using Grpc.Net.Compression;
 using Inference;
 using Takt.Deployments;
 using Takt.Server;
+using static Takt.Protocols.Tests.OpenInference.GrpcRequests;
 using static Grpc.Health.V1.HealthCheckResponse.Types;
-using Input = Inference.ModelInferRequest.Types.InferInputTensor;
 
 namespace Takt.Protocols.Tests.OpenInference;
 
 /// <summary>The protocol over gRPC, through a socket and the official client.</summary>
-public sealed class GrpcTests(GrpcTests.Fixture fixture) : IClassFixture<GrpcTests.Fixture>
+public sealed class GrpcTests(GrpcFixture fixture) : IClassFixture<GrpcFixture>
 {
     readonly ServedModel _model = fixture.Model;
     readonly GrpcChannel _channel = fixture.Channel;
     readonly GRPCInferenceService.GRPCInferenceServiceClient _client = new(fixture.Channel);
-
-    /// <summary>One server for the tests that leave it as it was; the others start their own.</summary>
-    public sealed class Fixture : IAsyncLifetime
-    {
-        internal ServedModel Model { get; private set; } = null!;
-
-        internal GrpcChannel Channel { get; private set; } = null!;
-
-        public async ValueTask InitializeAsync()
-        {
-            Model = await ServedModel.Start(grpc: true);
-            Channel = Connect(Model);
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            Channel.Dispose();
-            await Model.DisposeAsync();
-        }
-    }
-
-    static GrpcChannel Connect(ServedModel model) => GrpcChannel.ForAddress(model.Server.GrpcAddress!, new GrpcChannelOptions { MaxSendMessageSize = null, MaxReceiveMessageSize = null });
 
     [Fact]
     public async Task Raw_values_and_contents_are_answered_as_JSON_is_and_the_id_comes_back()
@@ -96,7 +69,7 @@ public sealed class GrpcTests(GrpcTests.Fixture fixture) : IClassFixture<GrpcTes
             + "3210 SCORES"; // raw_output_contents
         var sent = Convert.FromHexString(Request.Replace(" ", "", StringComparison.Ordinal));
         Assert.Equal(Raw("42"), ModelInferRequest.Parser.ParseFrom(sent));
-        var got = await Send("ModelInfer", sent);
+        var got = await Send(_model, "ModelInfer", sent);
         var parsed = ModelInferResponse.Parser.ParseFrom(got);
         var id = System.Text.Encoding.ASCII.GetBytes(parsed.Parameters["prediction_id"].StringParam);
         Assert.Equal(PredictionId.Length, id.Length);
@@ -126,172 +99,6 @@ public sealed class GrpcTests(GrpcTests.Fixture fixture) : IClassFixture<GrpcTes
         var cut = Numbers(dataType, raw: true, 0, 1);
         cut.RawInputContents[0] = ByteString.CopyFrom(cut.RawInputContents[0].Span[..^1]);
         await Refused(StatusCode.InvalidArgument, "bytes; 2", _client.ModelInferAsync(cut));
-    }
-
-    static readonly (string Message, Action<ModelInferRequest> Break)[] Broken =
-    [
-        ("inputs is missing", r => r.Inputs.Clear()),
-        ("unknown input 'xx'; did you mean 'x'?", r => r.Inputs[0].Name = "xx"),
-        ("input 1 has no name", r => r.Inputs[0].Name = ""),
-        ("input 'x' has no shape", r => r.Inputs[0].Shape.Clear()),
-        ("holds -1", r => r.Inputs[0].Shape[0] = -1),
-        ("over 8 dimensions", r => r.Inputs[0].Shape.Add(Enumerable.Repeat(1L, 8))),
-        ("has shape [2,3]", r => r.Inputs[0].Shape.Add(3)),
-        ("has 2 rows, others have 3", r => r.Inputs[0].Shape[0] = 3),
-        ("1 to 100000 are allowed", r => r.Inputs[0].Shape[0] = r.Inputs[1].Shape[0] = 1L << 40),
-        ("datatype BYTES; the model takes FP64", r => r.Inputs[0].Datatype = "BYTES"),
-        ("datatype FP9", r => r.Inputs[0].Datatype = "FP9"),
-        ("raw_input_contents has 1 entries for 2 inputs", r => r.RawInputContents.RemoveAt(1)),
-        ("input 'x' has contents, and the request raw_input_contents", r => r.Inputs[0].Contents = new InferTensorContents { Fp64Contents = { 1, 2 } }),
-        ("holds an infinity", r => r.RawInputContents[0] = Bytes(1, double.PositiveInfinity)),
-        ("ends within value 2 of 2", r => r.RawInputContents[1] = ByteString.CopyFrom(r.RawInputContents[1].Span[..^1])),
-        ("has 1 bytes more than its 2 values", r => r.RawInputContents[1] = ByteString.CopyFrom([.. r.RawInputContents[1].Span, 0])),
-        ("value 1 is no UTF-8", r => r.RawInputContents[1] = ByteString.CopyFrom([1, 0, 0, 0, 0xFF, 0, 0, 0, 0])),
-        ("the model has no output 'nope'", r => r.Outputs.Add(new ModelInferRequest.Types.InferRequestedOutputTensor { Name = "nope" })),
-        ("event_time must be a time", r => r.Parameters["event_time"] = new InferParameter { StringParam = "soon" }),
-        ("event_time must be a time", r => r.Parameters["event_time"] = new InferParameter { Int64Param = -1 }),
-        ("2 times", r => { r.Inputs.Add(r.Inputs[0].Clone()); r.RawInputContents.Add(r.RawInputContents[0]); }),
-        ("input 'x' has 0 values; its shape [2] says 2", r => r.RawInputContents.Clear()),
-        ("has more values than its shape", r => { r.RawInputContents.Clear(); r.Inputs[0].Contents = new InferTensorContents { Fp64Contents = { 1, 2, 3 } }; }),
-        ("has int64_contents; the values of FP64 stand in fp64_contents", r => { r.RawInputContents.Clear(); r.Inputs[0].Contents = new InferTensorContents { Int64Contents = { 1, 2 } }; }),
-        ("value 2: 300 is no UINT8", r => { r.RawInputContents.Clear(); r.Inputs[0].Datatype = "UINT8"; r.Inputs[0].Contents = new InferTensorContents { UintContents = { 1, 300 } }; }),
-        ("model_name is missing", r => r.ModelName = ""),
-    ];
-
-    public static IEnumerable<TheoryDataRow<int, string>> Faults() => Broken.Select((b, i) => new TheoryDataRow<int, string>(i, b.Message));
-
-    [Theory]
-    [MemberData(nameof(Faults))]
-    public async Task A_request_that_does_not_fit_is_refused_in_words(int which, string message)
-    {
-        var request = Raw("1");
-        Broken[which].Break(request);
-        await Refused(StatusCode.InvalidArgument, message, _client.ModelInferAsync(request));
-    }
-
-    [Fact]
-    public async Task Every_fault_is_named_at_once_and_a_long_list_is_cut_to_what_clients_take()
-    {
-        var request = Raw("1");
-        (request.Inputs[0].Name, request.Inputs[1].Datatype) = ("xx", "FP64");
-        var fault = await Assert.ThrowsAsync<RpcException>(async () => await _client.ModelInferAsync(request));
-        Assert.Contains("unknown input 'xx'", fault.Status.Detail);
-        Assert.Contains("input 'x' (FP64) is missing", fault.Status.Detail);
-        Assert.Contains("input 'c' has datatype FP64", fault.Status.Detail);
-        for (var i = 0; i < 2000; i++)
-        {
-            request.Inputs.Add(new Input { Name = $"ü{i}", Datatype = "FP64", Shape = { 1 } });
-            request.RawInputContents.Add(ByteString.Empty);
-        }
-        fault = await Assert.ThrowsAsync<RpcException>(async () => await _client.ModelInferAsync(request));
-        Assert.Equal(StatusCode.InvalidArgument, fault.StatusCode);
-        Assert.EndsWith("…", fault.Status.Detail);
-    }
-
-    [Fact]
-    public async Task Each_kind_of_error_has_its_status()
-    {
-        await Refused(StatusCode.NotFound, "no model is served as 'nope'", _client.ModelInferAsync(new ModelInferRequest(Raw("1")) { ModelName = "nope" }));
-        await Refused(StatusCode.NotFound, "no version '9'", _client.ModelInferAsync(new ModelInferRequest(Raw("1")) { ModelVersion = "9" }));
-        await Refused(StatusCode.NotFound, "no model is served as 'nope'", _client.ModelMetadataAsync(new ModelMetadataRequest { Name = "nope" }));
-        await Refused(StatusCode.NotFound, "no deployment 'nope'", _client.RepositoryModelLoadAsync(new RepositoryModelLoadRequest { ModelName = "nope" }));
-        await Refused(StatusCode.NotFound, "no deployment 'nope'", _client.RepositoryModelUnloadAsync(new RepositoryModelUnloadRequest { ModelName = "nope" }));
-        await Refused(StatusCode.Unimplemented, "'config' is not supported", _client.RepositoryModelLoadAsync(new RepositoryModelLoadRequest { ModelName = "m", Parameters = { ["config"] = new ModelRepositoryParameter { StringParam = "{}" } } }));
-        await _client.RepositoryModelLoadAsync(new RepositoryModelLoadRequest { ModelName = "m" }); // it is
-        var shared = Raw("1");
-        shared.Inputs[0].Parameters["shared_memory_region"] = new InferParameter { StringParam = "r" };
-        await Refused(StatusCode.Unimplemented, "shared memory", _client.ModelInferAsync(shared));
-        Assert.Equal("1", (await _client.ModelInferAsync(new ModelInferRequest(Raw("1")) { ModelVersion = "1" })).ModelVersion);
-        Assert.Equal("m@1", (await _client.ModelInferAsync(new ModelInferRequest(Raw("1")) { ModelName = "m@1" })).ModelName);
-    }
-
-    [Fact]
-    public async Task A_full_queue_is_unavailable_with_a_time_to_try_again_and_a_deadline_or_a_client_that_leaves_frees_its_place()
-    {
-        var turn = _model.Server.App.Router.Find("m")!.Champion.Turn;
-        var inside = 0;
-        while (turn.TryEnter()) inside++; // nobody gets in from here on
-        await Refused(StatusCode.DeadlineExceeded, "", _client.ModelInferAsync(Raw("1"), deadline: DateTime.UtcNow.AddMilliseconds(300)));
-        await Refused(StatusCode.DeadlineExceeded, "", _client.ModelInferAsync(Typical(parameters: true), deadline: DateTime.UtcNow.AddMilliseconds(300)));
-        using (var leaving = new CancellationTokenSource())
-        {
-            var call = _client.ModelInferAsync(Raw("1"), cancellationToken: leaving.Token);
-            while (turn.Waiting == 0) await Task.Delay(5);
-            leaving.Cancel();
-            await Refused(StatusCode.Cancelled, "", call);
-        }
-        while (turn.Waiting > 0) await Task.Delay(5); // none of the three waits any longer
-        turn.Leave(TimeSpan.FromMinutes(1)); // such a request is known to take so long that nobody may wait behind many
-        Assert.True(turn.TryEnter());
-        var queue = new List<Task>();
-        while (turn.Enter("m", default).AsTask() is { IsFaulted: false } place) queue.Add(place);
-        var fault = await Refused(StatusCode.Unavailable, "more requests than it can answer", _client.ModelInferAsync(Raw("1")));
-        Assert.Equal(("1", "1000"), (fault.Trailers.GetValue("retry-after"), fault.Trailers.GetValue("grpc-retry-pushback-ms")));
-        for (var i = 0; i < inside + queue.Count; i++) turn.Leave(TimeSpan.Zero);
-        await Task.WhenAll(queue);
-        await _client.ModelInferAsync(Raw("1"));
-    }
-
-    [Fact]
-    public async Task A_stream_answers_in_order_and_goes_on_after_a_request_that_fails()
-    {
-        using var stream = _client.ModelStreamInfer();
-        foreach (var id in (string[])["1", "2", "3", "4"])
-        {
-            var request = id == "3" ? Typical(parameters: true) : Raw(id);
-            request.Id = id;
-            if (id == "2") request.Inputs[0].Name = "xx";
-            if (id == "3") request.Parameters["triton_enable_empty_final_response"] = new InferParameter { BoolParam = true };
-            await stream.RequestStream.WriteAsync(request);
-        }
-        await stream.RequestStream.CompleteAsync();
-        var answers = new List<ModelStreamInferResponse>();
-        await foreach (var answer in stream.ResponseStream.ReadAllAsync()) answers.Add(answer);
-        Assert.Equal(["1", "2", "3", "4"], answers.Select(a => a.InferResponse.Id));
-        Assert.Contains("unknown input 'xx'", answers[1].ErrorMessage);
-        Assert.Empty(answers[1].InferResponse.Outputs);
-        foreach (var good in (int[])[0, 2, 3])
-        {
-            Assert.Equal("", answers[good].ErrorMessage);
-            Assert.Equal(Doubles(answers[0].InferResponse), Doubles(answers[good].InferResponse));
-        }
-        Assert.True(answers[2].InferResponse.Parameters["triton_final_response"].BoolParam);
-    }
-
-    [Fact]
-    public async Task A_stream_ends_with_the_status_of_the_first_failure_where_the_client_asks_for_that()
-    {
-        using var stream = _client.ModelStreamInfer(new Metadata { { "triton_grpc_error", "true" } });
-        await stream.RequestStream.WriteAsync(Raw("1"));
-        Assert.True(await stream.ResponseStream.MoveNext());
-        await stream.RequestStream.WriteAsync(new ModelInferRequest(Raw("2")) { ModelName = "nope" });
-        var fault = await Assert.ThrowsAsync<RpcException>(() => stream.ResponseStream.MoveNext());
-        Assert.Equal(StatusCode.NotFound, fault.StatusCode);
-    }
-
-    [Fact]
-    public async Task A_server_that_stops_ends_streams_and_watches_and_says_why()
-    {
-        var own = await ServedModel.Start(grpc: true);
-        using var channel = Connect(own);
-        using var stream = new GRPCInferenceService.GRPCInferenceServiceClient(channel).ModelStreamInfer();
-        await stream.RequestStream.WriteAsync(Raw("1"));
-        Assert.True(await stream.ResponseStream.MoveNext());
-        using var watch = new Health.HealthClient(channel).Watch(new HealthCheckRequest());
-        Assert.True(await watch.ResponseStream.MoveNext());
-        var stop = own.DisposeAsync();
-        Assert.True(await watch.ResponseStream.MoveNext());
-        Assert.Equal(ServingStatus.NotServing, watch.ResponseStream.Current.Status);
-        await Ends(() => watch.ResponseStream.MoveNext());
-        await Ends(() => stream.ResponseStream.MoveNext());
-        await stop;
-
-        // Unavailable by the server's word; the client makes Internal of a connection that was closed before that word arrived
-        static async Task Ends(Func<Task<bool>> next)
-        {
-            var end = await Assert.ThrowsAsync<RpcException>(next);
-            Assert.True(end.StatusCode == StatusCode.Unavailable || (end.StatusCode == StatusCode.Internal && end.Status.DebugException is not null), end.ToString());
-        }
     }
 
     [Fact]
@@ -371,31 +178,6 @@ public sealed class GrpcTests(GrpcTests.Fixture fixture) : IClassFixture<GrpcTes
     }
 
     [Fact]
-    public async Task A_message_that_is_too_large_is_refused_whether_it_is_packed_or_not()
-    {
-        var request = Raw("1");
-        request.RawInputContents[0] = ByteString.CopyFrom(new byte[64 << 20]);
-        var fault = await Assert.ThrowsAsync<RpcException>(async () => await _client.ModelInferAsync(request));
-        Assert.Equal(StatusCode.ResourceExhausted, fault.StatusCode);
-        using var packing = GrpcChannel.ForAddress(_model.Server.GrpcAddress!, new GrpcChannelOptions { MaxSendMessageSize = null, CompressionProviders = [new GzipCompressionProvider(CompressionLevel.Fastest)] });
-        var gzip = new Metadata { { "grpc-internal-encoding-request", "gzip" } };
-        var client = new GRPCInferenceService.GRPCInferenceServiceClient(packing);
-        await Refused(StatusCode.ResourceExhausted, "unpacks to over", client.ModelInferAsync(request, gzip)); // some 300 KB on the wire
-        Assert.Equal("2", (await client.ModelInferAsync(Raw("2"), gzip)).Id);
-    }
-
-    [Fact]
-    public async Task A_call_that_is_no_message_is_refused_and_so_is_one_over_HTTP_1()
-    {
-        var (status, message) = await SendRaw("ModelInfer", [0x0A, 0x7F]);
-        Assert.Equal(("3", "the message is no ModelInferRequest"), (status, Uri.UnescapeDataString(message)));
-        Assert.Equal("12", (await SendRaw("ModelConfig", [])).Status);
-        using var http = new HttpClient { BaseAddress = _model.Server.Address };
-        using var call = new HttpRequestMessage(HttpMethod.Post, "/inference.GRPCInferenceService/ModelInfer") { Content = Frame(Raw("1").ToByteArray()) };
-        Assert.Equal(HttpStatusCode.UpgradeRequired, (await http.SendAsync(call)).StatusCode);
-    }
-
-    [Fact]
     public async Task A_prediction_is_logged_with_what_was_asked_and_takes_its_label()
     {
         var request = Typical(parameters: true);
@@ -412,7 +194,7 @@ public sealed class GrpcTests(GrpcTests.Fixture fixture) : IClassFixture<GrpcTes
     public async Task A_key_in_the_metadata_keeps_a_client_at_its_revision_as_a_header_does()
     {
         await using var own = await ServedModel.Start(grpc: true);
-        using var channel = Connect(own);
+        using var channel = GrpcFixture.Connect(own);
         var client = new GRPCInferenceService.GRPCInferenceServiceClient(channel);
         await own.Register("second", seed: 2, extra: false);
         await own.Server.App.Deployments.Deploy(new DeploymentSpec("m", [0.5, 1], TimeSpan.FromHours(1), 100_000, [], null, true, null, Sticky: "header X-User"), "m@2");
@@ -440,108 +222,5 @@ public sealed class GrpcTests(GrpcTests.Fixture fixture) : IClassFixture<GrpcTes
         var fault = await Assert.ThrowsAsync<TaktException>(() => TaktServer.Start(project, "127.0.0.1", 0, TaktOptions.Read(project) with { GrpcPort = taken }));
         Assert.Contains($"port {taken} of 127.0.0.1 is in use by another program; choose one with --grpc-port", fault.Message);
         Directory.Delete(folder, recursive: true);
-    }
-
-    internal static ModelInferRequest Raw(string id) => new()
-    {
-        ModelName = "m",
-        Id = id,
-        Inputs = { new Input { Name = "x", Datatype = "FP64", Shape = { 2 } }, new Input { Name = "c", Datatype = "BYTES", Shape = { 2 } } },
-        RawInputContents = { Bytes(0.1, 0.9), ByteString.CopyFrom([1, 0, 0, 0, (byte)'a', 1, 0, 0, 0, (byte)'b']) },
-    };
-
-    internal static ModelInferRequest Contents(string id) => new()
-    {
-        ModelName = "m",
-        Id = id,
-        Inputs =
-        {
-            new Input { Name = "x", Datatype = "FP64", Shape = { 2, 1 }, Contents = new InferTensorContents { Fp64Contents = { 0.1, 0.9 } } },
-            new Input { Name = "c", Datatype = "BYTES", Shape = { 2 }, Contents = new InferTensorContents { BytesContents = { ByteString.CopyFromUtf8("a"), ByteString.CopyFromUtf8("b") } } },
-        },
-    };
-
-    /// <param name="parameters">It has one, so that it takes the long way.</param>
-    static ModelInferRequest Typical(bool parameters)
-    {
-        var request = Raw("9");
-        if (parameters) request.Parameters["priority"] = new InferParameter { Uint64Param = 1 };
-        return request;
-    }
-
-    static ModelInferRequest Numbers(string dataType, bool raw, params int[] values)
-    {
-        var request = raw ? Raw("1") : Contents("1");
-        request.Inputs[0].Datatype = dataType;
-        if (raw)
-        {
-            request.RawInputContents[0] = ByteString.CopyFrom(values.SelectMany(v => dataType switch
-            {
-                "FP64" => BitConverter.GetBytes((double)v),
-                "FP32" => BitConverter.GetBytes((float)v),
-                "FP16" => BitConverter.GetBytes((Half)v),
-                "BF16" => BitConverter.GetBytes((float)v)[2..],
-                "INT64" or "UINT64" => BitConverter.GetBytes((long)v),
-                "INT32" or "UINT32" => BitConverter.GetBytes(v),
-                "INT16" or "UINT16" => BitConverter.GetBytes((short)v),
-                _ => new[] { (byte)v },
-            }).ToArray());
-            return request;
-        }
-        var contents = request.Inputs[0].Contents = new InferTensorContents();
-        foreach (var value in values)
-            if (dataType == "FP64") contents.Fp64Contents.Add(value);
-            else if (dataType == "FP32") contents.Fp32Contents.Add(value);
-            else if (dataType == "INT64") contents.Int64Contents.Add(value);
-            else if (dataType == "UINT64") contents.Uint64Contents.Add((ulong)value);
-            else if (dataType[0] == 'U') contents.UintContents.Add((uint)value);
-            else contents.IntContents.Add(value);
-        return request;
-    }
-
-    static ByteString Bytes(params double[] values) => ByteString.CopyFrom(MemoryMarshal.AsBytes(values.AsSpan()));
-
-    static double[] Doubles(ModelInferResponse answer) => MemoryMarshal.Cast<byte, double>(Assert.Single(answer.RawOutputContents).Span).ToArray();
-
-    static async Task<RpcException> Refused<T>(StatusCode status, string message, AsyncUnaryCall<T> call)
-    {
-        var fault = await Assert.ThrowsAsync<RpcException>(async () => await call);
-        Assert.Contains(message, fault.Status.Detail);
-        Assert.Equal(status, fault.StatusCode);
-        return fault;
-    }
-
-    /// <summary>The message alone, as any HTTP/2 client would send it.</summary>
-    async Task<byte[]> Send(string method, byte[] message)
-    {
-        using var answer = await Post(method, message);
-        var body = await answer.Content.ReadAsByteArrayAsync();
-        Assert.Equal("0", answer.TrailingHeaders.GetValues("grpc-status").Single());
-        Assert.Equal((0, body.Length - 5), (body[0], BinaryPrimitives.ReadInt32BigEndian(body.AsSpan(1))));
-        return body[5..];
-    }
-
-    async Task<(string Status, string Message)> SendRaw(string method, byte[] message)
-    {
-        using var answer = await Post(method, message);
-        await answer.Content.ReadAsByteArrayAsync();
-        string Of(string name) => (answer.TrailingHeaders.TryGetValues(name, out var values) || answer.Headers.TryGetValues(name, out values)) ? values.Single() : "";
-        return (Of("grpc-status"), Of("grpc-message"));
-    }
-
-    async Task<HttpResponseMessage> Post(string method, byte[] message)
-    {
-        using var http = new HttpClient { BaseAddress = _model.Server.GrpcAddress };
-        using var request = new HttpRequestMessage(HttpMethod.Post, $"/inference.GRPCInferenceService/{method}") { Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact, Content = Frame(message) };
-        request.Headers.Add("te", "trailers");
-        return await http.SendAsync(request);
-    }
-
-    static ByteArrayContent Frame(byte[] message)
-    {
-        var frame = new byte[5 + message.Length];
-        BinaryPrimitives.WriteInt32BigEndian(frame.AsSpan(1), message.Length);
-        message.CopyTo(frame, 5);
-        return new ByteArrayContent(frame) { Headers = { ContentType = new("application/grpc") } };
     }
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using Takt.Data;
 using Takt.Models;
 using Takt.Pipelines;
@@ -35,6 +34,8 @@ sealed class InferRequest
 
     readonly Dictionary<string, bool> _binaryOutputs = new(StringComparer.Ordinal);
 
+    internal int InputCount => _inputs.Count;
+
     internal void Add(Tensor input) => _inputs.Add(input);
 
     internal void Add(string output, bool? binary)
@@ -49,26 +50,8 @@ sealed class InferRequest
     {
         var whole = body.Length;
         if (header > whole) throw TaktException.Invalid($"{HeaderLength} is {header}, but the body has {whole} bytes");
-        if (header >= 0) body = body[..header];
         var request = new InferRequest();
-        try
-        {
-            var json = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = 16 });
-            if (!json.Read() || json.TokenType != JsonTokenType.StartObject) throw TaktException.Invalid("the request must be a JSON object");
-            while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
-            {
-                if (json.ValueTextEquals("id"u8)) request.Id = Text(ref json, "id");
-                else if (json.ValueTextEquals("parameters"u8)) request.ReadParameters(ref json);
-                else if (json.ValueTextEquals("inputs"u8)) request.ReadInputs(ref json);
-                else if (json.ValueTextEquals("outputs"u8)) request.ReadOutputs(ref json);
-                else json.Skip();
-            }
-            if (json.Read()) throw TaktException.Invalid("something follows the JSON object");
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException) // the second: a text that is no Unicode
-        {
-            throw new TaktException(TaktError.Invalid, $"the request is not JSON: {e.Message}", e);
-        }
+        InferJson.Read(header < 0 ? body : body[..header], request);
         if (request._inputs.Count == 0) throw TaktException.Invalid("inputs is missing: a list of tensors with name, shape, datatype and data");
         request.PlaceBinary(header < 0 ? -1 : header, whole);
         return request;
@@ -281,30 +264,6 @@ sealed class InferRequest
         return null;
     }
 
-    void ReadParameters(ref Utf8JsonReader json)
-    {
-        if (!Into(ref json, JsonTokenType.StartObject, "parameters")) return;
-        while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
-        {
-            if (json.ValueTextEquals("event_time"u8))
-            {
-                json.Read();
-                EventTime = Time(ref json);
-            }
-            else if (json.ValueTextEquals("timeout"u8))
-            {
-                json.Read();
-                Timeout = Microseconds(json.TokenType == JsonTokenType.Number && json.TryGetInt64(out var microseconds) ? microseconds : -1);
-            }
-            else if (json.ValueTextEquals("binary_data_output"u8))
-            {
-                json.Read();
-                BinaryOutput = json.TokenType == JsonTokenType.True;
-            }
-            else json.Skip();
-        }
-    }
-
     /// <summary>A deadline; null for 0, which is none.</summary>
     internal static TimeSpan? Microseconds(long timeout)
     {
@@ -313,8 +272,6 @@ sealed class InferRequest
         return timeout == 0 ? null : TimeSpan.FromMicroseconds(timeout);
     }
 
-    static DateTimeOffset Time(ref Utf8JsonReader json) => Time(json.TokenType == JsonTokenType.Number && json.TryGetInt64(out var milliseconds) ? milliseconds : null, json.TokenType == JsonTokenType.String ? json.GetString() : null);
-
     /// <param name="milliseconds">Since 1970; or else <paramref name="text"/>.</param>
     internal static DateTimeOffset Time(long? milliseconds, string? text)
     {
@@ -322,107 +279,6 @@ sealed class InferRequest
         if (milliseconds is >= 0 and <= Latest) return DateTimeOffset.FromUnixTimeMilliseconds(milliseconds.Value);
         if (text is not null && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time)) return time;
         throw TaktException.Invalid("parameters.event_time must be a time such as 2001-01-22T10:00:00Z, or milliseconds since 1970");
-    }
-
-    void ReadInputs(ref Utf8JsonReader json)
-    {
-        if (!Into(ref json, JsonTokenType.StartArray, "inputs")) return;
-        while (json.Read() && json.TokenType == JsonTokenType.StartObject)
-        {
-            string name = "", dataType = "";
-            long[]? shape = null;
-            long from = -1;
-            var bytes = -1;
-            while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
-            {
-                if (json.ValueTextEquals("name"u8)) name = Text(ref json, "name");
-                else if (json.ValueTextEquals("datatype"u8)) dataType = Text(ref json, "datatype");
-                else if (json.ValueTextEquals("shape"u8)) shape = Shape(ref json);
-                else if (json.ValueTextEquals("data"u8))
-                {
-                    json.Read();
-                    if (json.TokenType != JsonTokenType.StartArray) throw TaktException.Invalid($"data of input '{name}' must be a list");
-                    from = json.TokenStartIndex;
-                    json.Skip();
-                }
-                else if (json.ValueTextEquals("parameters"u8)) bytes = BinarySize(ref json);
-                else json.Skip();
-            }
-            if (name.Length == 0) throw TaktException.Invalid($"input {_inputs.Count + 1} has no name");
-            if (from < 0 && bytes < 0) throw TaktException.Invalid($"input '{name}' has no data");
-            if (from >= 0 && bytes >= 0) throw TaktException.Invalid($"input '{name}' has both data and binary_data_size");
-            if (shape is null) throw TaktException.Invalid($"input '{name}' has no shape");
-            _inputs.Add(new Tensor(name, dataType, shape, (int)from, bytes));
-        }
-        if (json.TokenType != JsonTokenType.EndArray) throw TaktException.Invalid("inputs must hold objects");
-    }
-
-    /// <returns>-1: the tensor is JSON.</returns>
-    static int BinarySize(ref Utf8JsonReader json)
-    {
-        if (!Into(ref json, JsonTokenType.StartObject, "parameters")) return -1;
-        var size = -1;
-        while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
-            if (json.ValueTextEquals("binary_data_size"u8))
-            {
-                json.Read();
-                if (json.TokenType != JsonTokenType.Number || !json.TryGetInt32(out size) || size < 0) throw TaktException.Invalid("binary_data_size must be a number of bytes");
-            }
-            else json.Skip();
-        return size;
-    }
-
-    void ReadOutputs(ref Utf8JsonReader json)
-    {
-        if (!Into(ref json, JsonTokenType.StartArray, "outputs")) return;
-        while (json.Read() && json.TokenType == JsonTokenType.StartObject)
-        {
-            var name = "";
-            bool? binary = null;
-            while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
-                if (json.ValueTextEquals("name"u8)) name = Text(ref json, "name");
-                else if (json.ValueTextEquals("parameters"u8))
-                {
-                    if (!Into(ref json, JsonTokenType.StartObject, "parameters")) continue;
-                    while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
-                        if (!json.ValueTextEquals("binary_data"u8)) json.Skip();
-                        else if (json.Read()) binary = json.TokenType == JsonTokenType.True;
-                }
-                else json.Skip();
-            if (name.Length == 0) throw TaktException.Invalid($"output {Outputs.Count + 1} has no name");
-            Add(name, binary);
-        }
-        if (json.TokenType != JsonTokenType.EndArray) throw TaktException.Invalid("outputs must hold objects");
-    }
-
-    static long[] Shape(ref Utf8JsonReader json)
-    {
-        const int MostDimensions = 8;
-        json.Read();
-        if (json.TokenType != JsonTokenType.StartArray) throw TaktException.Invalid("shape must be a list of numbers");
-        var shape = new List<long>(2);
-        while (json.Read() && json.TokenType == JsonTokenType.Number)
-        {
-            if (!json.TryGetInt64(out var n) || n < 0) throw TaktException.Invalid($"shape holds {System.Text.Encoding.UTF8.GetString(json.ValueSpan)}; whole numbers from 0 on are allowed");
-            shape.Add(n);
-            if (shape.Count > MostDimensions) throw TaktException.Invalid($"shape has over {MostDimensions} dimensions");
-        }
-        if (json.TokenType != JsonTokenType.EndArray) throw TaktException.Invalid("shape must be a list of numbers");
-        return [.. shape];
-    }
-
-    static string Text(ref Utf8JsonReader json, string name)
-    {
-        json.Read();
-        return json.TokenType == JsonTokenType.String ? json.GetString()! : throw TaktException.Invalid($"{name} must be a text");
-    }
-
-    static bool Into(ref Utf8JsonReader json, JsonTokenType token, string name)
-    {
-        json.Read();
-        if (json.TokenType == token) return true;
-        if (json.TokenType == JsonTokenType.Null) return false;
-        throw TaktException.Invalid($"{name} must be {(token == JsonTokenType.StartArray ? "a list" : "an object")}");
     }
 
     /// <param name="From">Where its data begins in the body.</param>
