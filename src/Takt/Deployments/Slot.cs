@@ -31,11 +31,14 @@ public sealed class Slot(Revision revision, ILoadedModel? model, int inside = 0,
 
     /// <summary>Bounds how many requests compute at once and how many wait.</summary>
     public Turnstile Turn { get; } = new(
-        Places(inside, revision.Spec.Limits?.AtOnce ?? 0),
+        InsideOf(inside, revision.Spec.Limits?.AtOnce ?? 0),
         waiting >= 0 ? waiting : revision.Spec.Limits?.Waiting ?? Queue);
 
+    /// <summary>Requests that compute at once, at most.</summary>
+    public int Inside { get; } = InsideOf(inside, revision.Spec.Limits?.AtOnce ?? 0);
+
     /// <summary>No more than the model can take, where it says how many.</summary>
-    static int Places(int inside, int wanted) => inside > 0 ? wanted > 0 ? Math.Min(inside, wanted) : inside : wanted > 0 ? wanted : Math.Max(4, Environment.ProcessorCount * 2);
+    static int InsideOf(int inside, int wanted) => inside > 0 ? wanted > 0 ? Math.Min(inside, wanted) : inside : wanted > 0 ? wanted : Math.Max(4, Environment.ProcessorCount * 2);
 
     /// <summary>Rows of one request, at most.</summary>
     public int MostRows { get; } = revision.Spec.Limits?.Rows ?? LimitSpec.MostRows;

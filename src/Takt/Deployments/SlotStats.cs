@@ -13,7 +13,7 @@ public sealed class SlotStats
     long _errors;
     long _refused;
     long _rows;
-    long _computed, _queued;
+    long _computed, _failed, _queued, _last = long.MinValue;
     string? _whyRefused;
 
     public long Requests => Volatile.Read(ref _requests);
@@ -32,6 +32,12 @@ public sealed class SlotStats
     /// <summary>What all requests took once their turn had come.</summary>
     public TimeSpan Computed => TimeSpan.FromTicks(Volatile.Read(ref _computed));
 
+    /// <summary>What those took that failed; it is in <see cref="Computed"/>.</summary>
+    public TimeSpan Failed => TimeSpan.FromTicks(Volatile.Read(ref _failed));
+
+    /// <summary>How long ago the newest request ended, right to some 15 ms; null: there was none.</summary>
+    public TimeSpan? SinceLast => Volatile.Read(ref _last) is not long.MinValue and var at ? TimeSpan.FromMilliseconds(Environment.TickCount64 - at) : null;
+
     /// <summary>What all requests waited for their turn.</summary>
     public TimeSpan Queued => TimeSpan.FromTicks(Volatile.Read(ref _queued));
 
@@ -48,7 +54,12 @@ public sealed class SlotStats
     {
         var bucket = latency.TotalMilliseconds <= FirstBucketMs ? 0 : (int)Math.Ceiling(Math.Log(latency.TotalMilliseconds / FirstBucketMs, Growth));
         Interlocked.Increment(ref _buckets[Math.Min(bucket, Buckets - 1)]);
-        if (error) Interlocked.Increment(ref _errors);
+        if (error)
+        {
+            Interlocked.Increment(ref _errors);
+            Interlocked.Add(ref _failed, latency.Ticks);
+        }
+        Volatile.Write(ref _last, Environment.TickCount64);
         Interlocked.Add(ref _rows, rows);
         Interlocked.Add(ref _computed, latency.Ticks);
         Interlocked.Increment(ref _requests);

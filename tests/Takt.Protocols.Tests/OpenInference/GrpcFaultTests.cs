@@ -139,7 +139,7 @@ public sealed class GrpcFaultTests(GrpcFixture fixture) : IClassFixture<GrpcFixt
     {
         var (status, message) = await SendRaw(_model, "ModelInfer", [0x0A, 0x7F]);
         Assert.Equal(("3", "the message is no ModelInferRequest"), (status, Uri.UnescapeDataString(message)));
-        Assert.Equal("12", (await SendRaw(_model, "ModelConfig", [])).Status);
+        Assert.Equal("12", (await SendRaw(_model, "SystemSharedMemoryStatus", [])).Status);
         using var http = new HttpClient { BaseAddress = _model.Server.Address };
         using var call = new HttpRequestMessage(HttpMethod.Post, "/inference.GRPCInferenceService/ModelInfer") { Content = Frame(Raw("1").ToByteArray()) };
         Assert.Equal(HttpStatusCode.UpgradeRequired, (await http.SendAsync(call)).StatusCode);

@@ -74,7 +74,7 @@ try:
 except grpc.RpcError as e:
     print("unknown model:", e.code().name, e.details())
 try:
-    channel.unary_unary(f"/{service.full_name}/ModelConfig")(b"", timeout=30)
+    channel.unary_unary(f"/{service.full_name}/SystemSharedMemoryStatus")(b"", timeout=30)
 except grpc.RpcError as e:
     print("unknown method:", e.code().name)
 for answer in call("ModelStreamInfer", "stream_stream")(iter([request(id="1"), request(id="2", x="xx"), request(id="3", raw=False)]), timeout=30):

@@ -58,6 +58,15 @@ sealed class GrpcCalls(TaktApp app, IHostApplicationLifetime lifetime, ILogger<G
         return new RepositoryIndexResponse { Models = { OpenInferenceApi.Index(app, request.Ready).Select(m => new RepositoryIndexResponse.Types.ModelIndex { Name = m.Name, Version = m.Version ?? "", State = m.State, Reason = m.Reason }) } };
     });
 
+    public Task<ModelConfigResponse> ModelConfig(ModelConfigRequest request, ServerCallContext context) => Answer(context, () => new ModelConfigResponse { Config = GrpcFacts.Config(request.Name, Require(request.Name, request.Version)) });
+
+    public Task<ModelStatisticsResponse> ModelStatistics(ModelStatisticsRequest request, ServerCallContext context) => Answer(context, () => new ModelStatisticsResponse
+    {
+        ModelStats = { LoadedModelFacts.Slots(app, request.Name.Length == 0 ? null : request.Name, request.Version.Length == 0 ? null : request.Version).Select(s => GrpcFacts.Statistics(s.Name, s.Slot, app.Time)) },
+    });
+
+    public Task<T> Settings<T>(TaktException none, ServerCallContext context) => Answer<T>(context, () => throw none);
+
     /// <param name="parameters">Of the request; what is not understood is refused.</param>
     public async Task<T> Load<T>(string model, IEnumerable<string> parameters, bool load, ServerCallContext context) where T : new()
     {

@@ -18,6 +18,10 @@ sealed class GrpcMethods : IServiceMethodProvider<GrpcCalls>
         Add(context, "RepositoryIndex", RepositoryIndexRequest.Parser, (calls, request, call) => calls.RepositoryIndex(request, call));
         Add(context, "RepositoryModelLoad", RepositoryModelLoadRequest.Parser, (calls, request, call) => calls.Load<RepositoryModelLoadResponse>(request.ModelName, request.Parameters.Keys, load: true, call));
         Add(context, "RepositoryModelUnload", RepositoryModelUnloadRequest.Parser, (calls, request, call) => calls.Load<RepositoryModelUnloadResponse>(request.ModelName, request.Parameters.Keys, load: false, call));
+        Add(context, "ModelConfig", ModelConfigRequest.Parser, (calls, request, call) => calls.ModelConfig(request, call));
+        Add(context, "ModelStatistics", ModelStatisticsRequest.Parser, (calls, request, call) => calls.ModelStatistics(request, call));
+        Add(context, "TraceSetting", TraceSettingRequest.Parser, (calls, _, call) => calls.Settings<TraceSettingResponse>(LoadedModelFacts.NoTraceSettings, call));
+        Add(context, "LogSettings", LogSettingsRequest.Parser, (calls, _, call) => calls.Settings<LogSettingsResponse>(LoadedModelFacts.NoLogSettings, call));
         context.AddUnaryMethod(new Method<WireMessage, WireMessage>(MethodType.Unary, GrpcHealth.Inference, "ModelInfer", WireMessage.Marshaller, WireMessage.Marshaller), Post,
             (calls, request, call) => calls.ModelInfer(request, call));
         context.AddDuplexStreamingMethod(new Method<WireMessage, WireMessage>(MethodType.DuplexStreaming, GrpcHealth.Inference, "ModelStreamInfer", WireMessage.Marshaller, WireMessage.Marshaller), Post,

@@ -89,7 +89,7 @@ static class InferCall
                 if (string.CompareOrdinal(path, cut, Versions, 0, Versions.Length) != 0) throw TaktException.NotFound($"there is nothing at {path}");
                 return await Long(http, app, path[Prefix.Length..cut], path[(cut + Versions.Length)..end]);
             }
-            if (http.Request.ContentLength is not (> 0 and <= LongestInPipe) || http.Request.Headers.ContainsKey(InferRequest.HeaderLength) || path.AsSpan(Prefix.Length, end - Prefix.Length).Contains('@'))
+            if (http.Request.ContentLength is not (> 0 and <= LongestInPipe) || http.Request.Headers.ContainsKey(InferRequest.HeaderLength) || http.Request.Headers.ContentEncoding.Count > 0 || path.AsSpan(Prefix.Length, end - Prefix.Length).Contains('@'))
             {
                 return await Long(http, app, path[Prefix.Length..end], null);
             }
@@ -175,6 +175,11 @@ static class InferCall
     {
         var endpoint = OpenInferenceApi.Require(app, model, version).Revision.Endpoint; // before a large body is read for nothing
         var deadline = http.Admit(app, endpoint);
+        if (http.Request.Headers.ContentEncoding.Count > 0)
+        {
+            var body = await Unpacked(http, app.MostBody(endpoint));
+            return await Long(http, app, model, version, body.GetBuffer().AsMemory(0, (int)body.Length), deadline);
+        }
         var (buffer, length) = await ReadBody(http.Request, app.MostBody(endpoint));
         try
         {
@@ -235,6 +240,26 @@ static class InferCall
         if (!request.Headers.TryGetValue(InferRequest.HeaderLength, out var text)) return -1;
         if (!int.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var length)) throw TaktException.Invalid($"{InferRequest.HeaderLength} must be a number of bytes, not '{text}'");
         return length;
+    }
+
+    static async Task<MemoryStream> Unpacked(HttpContext http, long most)
+    {
+        try
+        {
+            return await PackedBody.Read(http, most, () => Admission.TooLarge(most, null));
+        }
+        catch (InvalidDataException e)
+        {
+            throw new TaktException(TaktError.Invalid, $"the body is not packed as its Content-Encoding '{http.Request.Headers.ContentEncoding}' says", e);
+        }
+        catch (BadHttpRequestException e) when (e.StatusCode == 415)
+        {
+            throw new TaktException(TaktError.NotSupported, e.Message, e);
+        }
+        catch (BadHttpRequestException e) when (e.StatusCode == 413)
+        {
+            throw Admission.TooLarge(most, null);
+        }
     }
 
     static async Task<(byte[] Buffer, int Length)> ReadBody(HttpRequest request, long most)

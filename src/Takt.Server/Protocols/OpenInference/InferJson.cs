@@ -115,7 +115,9 @@ static class InferJson
                 {
                     if (!Into(ref json, JsonTokenType.StartObject, "parameters")) continue;
                     while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
-                        if (!json.ValueTextEquals("binary_data"u8)) json.Skip();
+                        if (json.ValueTextEquals("classification"u8)) throw new TaktException(TaktError.NotSupported, $"output '{name}': classification is not supported");
+                        else if (json.ValueTextEquals("shared_memory_region"u8)) throw new TaktException(TaktError.NotSupported, $"output '{name}' is wanted in shared memory, which this server does not write");
+                        else if (!json.ValueTextEquals("binary_data"u8)) json.Skip();
                         else if (json.Read()) binary = json.TokenType == JsonTokenType.True;
                 }
                 else json.Skip();

@@ -16,7 +16,7 @@ namespace Takt.Server.Protocols.OpenInference;
 /// </summary>
 public static class OpenInferenceApi
 {
-    internal static readonly string[] Extensions = ["binary_tensor_data", "model_repository", "model_repository(unload_dependents)"];
+    internal static readonly string[] Extensions = ["binary_tensor_data", "model_repository", "model_repository(unload_dependents)", "model_configuration", "statistics"];
 
     public static void MapOpenInference(this IEndpointRouteBuilder routes, TaktApp app)
     {
@@ -30,8 +30,16 @@ public static class OpenInferenceApi
         foreach (var path in (string[])["/models/{model}", "/models/{model}/versions/{version}"])
         {
             v2.MapGet(path, (string model, string? version) => Json(Metadata(app, model, version)));
+            v2.MapGet(path + "/config", (string model, string? version) => Json(LoadedModelFacts.Config(model, Require(app, model, version))));
+            v2.MapGet(path + "/stats", (string model, string? version) => Json(LoadedModelFacts.Statistics(LoadedModelFacts.Slots(app, model, version), app.Time)));
             v2.MapGet(path + "/ready", (string model, string? version) => Json(new JsonObject { ["name"] = model, ["ready"] = Ready(Require(app, model, version)) }));
         }
+        v2.MapGet("/models/stats", () => Json(LoadedModelFacts.Statistics(LoadedModelFacts.Slots(app, null, null), app.Time)));
+        foreach (var path in (string[])["/trace/setting", "/models/{model}/trace/setting"]) v2.MapMethods(path, ["GET", "POST"], IResult () => throw LoadedModelFacts.NoTraceSettings);
+        v2.MapMethods("/logging", ["GET", "POST"], IResult () => throw LoadedModelFacts.NoLogSettings);
+        foreach (var memory in (string[])["system", "cuda"]) v2.Map($"/{memory}sharedmemory/{{**rest}}", IResult () => throw LoadedModelFacts.NoSharedMemory);
+        // Triton's clients read an error object from whatever fails, and break on an empty body
+        v2.Map("/{**rest}", IResult (HttpContext http) => throw TaktException.NotFound($"there is nothing at {http.Request.Method} {http.Request.Path}"));
     }
 
     /// <summary>Ready once every revision in charge is loaded, and until the server is told to stop: then a balancer sends nobody any more.</summary>

@@ -1,9 +1,7 @@
 using System.Globalization;
-using System.IO.Compression;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 
 namespace Takt.Server.Protocols.OpenTelemetry;
@@ -58,7 +56,7 @@ public static class OpenTelemetryApi
         OtlpRequest request;
         try
         {
-            using var body = await Body(http);
+            using var body = await PackedBody.Read(http, MostBytes, TooLarge);
             request = OtlpRequest.Parse(body.GetBuffer().AsSpan(0, (int)body.Length));
         }
         catch (Exception e) when (e is FormatException or InvalidDataException)
@@ -81,42 +79,6 @@ public static class OpenTelemetryApi
         // an ExportTraceServiceResponse without a partial_success is a message of no bytes
         http.Response.ContentType = Protobuf;
         http.Response.ContentLength = 0;
-    }
-
-    /// <exception cref="InvalidDataException">It is not packed as it says.</exception>
-    /// <exception cref="TaktException">TooLarge. Invalid: it is packed in a way that is not known.</exception>
-    static async Task<MemoryStream> Body(HttpContext http)
-    {
-        if (http.Request.ContentLength > MostBytes) throw TooLarge();
-        if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = MostBytes; // chunked bodies too
-        var sent = new MemoryStream((int)(http.Request.ContentLength ?? 4096));
-        await http.Request.Body.CopyToAsync(sent, http.RequestAborted);
-        sent.Position = 0;
-        switch (http.Request.Headers.ContentEncoding.ToString().ToLowerInvariant())
-        {
-            case "" or "identity": return sent;
-            case "gzip": return await Unpacked(new GZipStream(sent, CompressionMode.Decompress), http.RequestAborted);
-            case "deflate":
-                // zlib's form, or, from some clients, the bare one
-                var zlib = sent.Length > 1 && (sent.GetBuffer()[0] & 15) == 8 && ((sent.GetBuffer()[0] << 8) | sent.GetBuffer()[1]) % 31 == 0;
-                return await Unpacked(zlib ? new ZLibStream(sent, CompressionMode.Decompress) : new DeflateStream(sent, CompressionMode.Decompress), http.RequestAborted);
-            case var other: throw new BadHttpRequestException($"Unsupported Content-Encoding: {other}; gzip and deflate are known", 415);
-        }
-    }
-
-    static async Task<MemoryStream> Unpacked(Stream packed, CancellationToken cancel)
-    {
-        var all = new MemoryStream();
-        await using (packed)
-        {
-            var buffer = new byte[16 << 10];
-            for (int n; (n = await packed.ReadAsync(buffer, cancel)) > 0;)
-            {
-                if (all.Length + n > MostBytes) throw TooLarge();
-                all.Write(buffer, 0, n);
-            }
-        }
-        return all;
     }
 
     static TaktException TooLarge() => new(TaktError.TooLarge, $"The request is longer than {MostBytes} bytes; send its spans in several requests");
