@@ -18,7 +18,11 @@ sealed class ApiClient : IAsyncDisposable
     readonly TaktApp? _app;
     readonly WebApplication? _web;
 
-    ApiClient(HttpClient http, TaktApp? app = null, WebApplication? web = null) => (_http, _app, _web) = (http, app, web);
+    ApiClient(HttpClient http, TaktApp? app = null, WebApplication? web = null)
+    {
+        (_http, _app, _web) = (http, app, web);
+        _http.Timeout = Timeout.InfiniteTimeSpan; // a conversion or a purge takes as long as it takes; Ctrl-C ends it
+    }
 
     public static async Task<ApiClient> Connect(ParseResult parsed)
     {
@@ -33,12 +37,12 @@ sealed class ApiClient : IAsyncDisposable
         var server = parsed.GetValue(CommandLine.Server) ?? Environment.GetEnvironmentVariable("TAKT_SERVER");
         if (!string.IsNullOrEmpty(server))
             return Uri.TryCreate(server, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
-                ? new ApiClient(new HttpClient { BaseAddress = uri })
+                ? new ApiClient(new HttpClient(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(15) }) { BaseAddress = uri })
                 : throw TaktException.Invalid($"'{server}' is no address of a server, such as http://127.0.0.1:5000");
         var folder = ProjectFolder.Require(parsed);
-        if (await Socket(folder.Socket)) Terminal.Detail($"asks the server that runs on {folder.Root}");
-        else Terminal.Detail($"no server runs on {folder.Root}: answered in this process");
-        if (await Socket(folder.Socket)) return new ApiClient(new HttpClient(new SocketsHttpHandler { ConnectCallback = async (_, cancel) => await Dial(folder.Socket, cancel) }) { BaseAddress = new Uri("http://takt") });
+        var running = await Socket(folder.Socket);
+        Terminal.Detail(running ? $"asks the server that runs on {folder.Root}" : $"no server runs on {folder.Root}: answered in this process");
+        if (running) return new ApiClient(new HttpClient(new SocketsHttpHandler { ConnectCallback = async (_, cancel) => await Dial(folder.Socket, cancel) }) { BaseAddress = new Uri("http://takt") });
         var app = ProjectFolder.Open(parsed, folder);
         var web = TaktHost.Build(app, builder => builder.WebHost.UseTestServer());
         await web.StartAsync();
@@ -73,6 +77,10 @@ sealed class ApiClient : IAsyncDisposable
         catch (HttpRequestException e)
         {
             throw new TaktException(TaktError.Unavailable, $"no server answers at {_http.BaseAddress}: {e.Message}; start `takt serve` there, or leave --server and TAKT_SERVER out to work on the folder itself", e);
+        }
+        catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
+        {
+            throw new TaktException(TaktError.Unavailable, $"no server answers at {_http.BaseAddress}: it took too long to connect", e);
         }
         catch (JsonException e)
         {

@@ -33,7 +33,7 @@ sealed class ExampleHelp(HelpAction inner) : SynchronousCommandLineAction
         ["deploy status"] = ["takt deploy status flights --watch", "takt deploy status flights --wait --timeout 1h && echo promoted"],
         ["deploy promote"] = ["takt deploy promote flights --wait"],
         ["deploy rollback"] = ["takt deploy rollback flights --wait --timeout 5m"],
-        ["init"] = ["takt init                       a takt.yaml with one stage", "takt init --from flights        the demo's project"],
+        ["init"] = ["takt init --data churn.csv --target churn   the whole line for a table of your own", "takt init --from flights                    the demo's project", "takt init                                   a takt.yaml with one stage"],
         ["score"] = ["takt score flights@champion data.parquet -o scored.parquet", "takt score out/model/ *.csv -o scored.csv --keep id", "TAKT_PYTHON=venv/bin/python takt score churn@7 data.csv -o scored.csv"],
         ["config"] = ["takt config                     each setting, and where it is from"],
         ["data add"] = ["takt data add data/", "takt data add weights.onnx -m 'epoch 12'"],

@@ -26,23 +26,57 @@ static class InitCommand
     public static Command Create()
     {
         var from = new Option<string?>("--from") { Description = "Start from a sample: flights" };
-        var command = new Command("init", "Make a project in this folder") { from };
+        var data = new Option<string?>("--data") { Description = "A table of your own (CSV, Parquet, JSON): the whole line for it, from check to monitor" };
+        var target = new Option<string?>("--target") { Description = "With --data: the column to predict, a number or one of two values" };
+        var positive = new Option<string?>("--positive") { Description = "With --data: the target's value to tell from all others; of two values the one that means yes, else the rarer" };
+        var name = new Option<string?>("--name") { Description = "With --data: what dataset, model and endpoint are called; as the file is by default" };
+        var command = new Command("init", "Make a project in this folder") { from, data, target, positive, name };
         command.SetAction(parsed =>
         {
+            if (parsed.GetValue(from) is not null && parsed.GetValue(data) is not null) throw TaktException.Invalid("--from and --data: one of them");
+            if (parsed.GetValue(data) is null && (parsed.GetValue(target) ?? parsed.GetValue(positive) ?? parsed.GetValue(name)) is not null) throw TaktException.Invalid("--target, --positive and --name go with --data FILE: the table to learn from");
             var folder = ProjectFolder.Start(parsed);
             Directory.CreateDirectory(folder);
+            OwnProject.Made? made = null;
             if (parsed.GetValue(from) is { } sample) Sample.Copy(sample, folder);
-            else
-            {
-                var file = Path.Combine(folder, TaktFolder.ProjectFileName);
-                if (File.Exists(file)) throw TaktException.Conflict($"{folder} has a {TaktFolder.ProjectFileName} already");
-                Files.WriteAtomically(file, string.Format(Template, Path.GetFileName(Path.TrimEndingDirectorySeparator(folder))));
-            }
+            else if (parsed.GetValue(data) is { } table) made = OwnProject.Write(folder, table, parsed.GetValue(target), parsed.GetValue(positive), parsed.GetValue(name));
+            else Empty(folder);
             Ignore(Path.Combine(folder, ".gitignore"));
-            Terminal.Note($"a project in {folder}: `takt run` runs it, `takt serve` serves it", Terminal.Tone.Good);
+            if (parsed.GetValue(CommandLine.Json)) Terminal.Json(Json(folder, made));
+            else if (made is not null) Tell(folder, made);
+            else Terminal.Note($"a project in {folder}: `takt run` runs it, `takt serve` serves it", Terminal.Tone.Good);
             return ExitCode.Ok;
         });
         return command;
+    }
+
+    static void Empty(string folder)
+    {
+        var file = Path.Combine(folder, TaktFolder.ProjectFileName);
+        if (File.Exists(file)) throw TaktException.Conflict($"{folder} has a {TaktFolder.ProjectFileName} already");
+        var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(folder));
+        Files.WriteAtomically(file, string.Format(Template, Data.YamlText.Of(name.Length > 0 ? name : "project")));
+    }
+
+    static void Tell(string folder, OwnProject.Made made)
+    {
+        var what = made.Task == "binary" ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"the probability of {made.Target} = {made.Positive} ({made.Share:P1} of {made.Rows:N0} rows)") : string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{made.Target}, a number ({made.Rows:N0} rows)");
+        Terminal.Note($"a project in {folder}: {made.Name} predicts {what} from {made.Features} columns, and is tested on {(made.Time is { } time ? $"the newest fifth by {time}" : "a fifth of the rows")}", Terminal.Tone.Good);
+        Terminal.Note($"""
+              takt run      collect, check, split, train, evaluate, gate, register, deploy
+              takt serve    the endpoint, its monitor and the dashboard on http://127.0.0.1:{ServeCommand.DefaultPort}
+              curl --json @request.json http://127.0.0.1:{ServeCommand.DefaultPort}/endpoints/{made.Name}/invocations
+            All of it is in takt.yaml and sql/, yours to change.
+            """);
+    }
+
+    static System.Text.Json.Nodes.JsonObject Json(string folder, OwnProject.Made? made)
+    {
+        var json = new System.Text.Json.Nodes.JsonObject { ["folder"] = folder };
+        if (made is null) return json;
+        (json["name"], json["source"], json["target"], json["task"], json["positive"], json["share"]) = (made.Name, made.File, made.Target, made.Task, made.Positive, made.Share);
+        (json["rows"], json["features"], json["time"]) = (made.Rows, made.Features, made.Time);
+        return json;
     }
 
     /// <summary>State stays out of git.</summary>

@@ -29,6 +29,7 @@ public sealed class ClosedLoop(MonitorWatch monitors, PipelineRunner pipelines)
 
     /// <summary>Runs the pipeline for the oldest trigger that waits.</summary>
     /// <returns>False when none waits.</returns>
+    /// <exception cref="Exception">A bug, for the log; the trigger is over, with the fault as its outcome.</exception>
     public async Task<bool> RunNext(CancellationToken cancel)
     {
         if (await monitors.Table.Take() is not { } trigger) return false;
@@ -37,9 +38,10 @@ public sealed class ClosedLoop(MonitorWatch monitors, PipelineRunner pipelines)
             var result = await pipelines.Run(new PipelineRequest([], Trigger: trigger.Kind), cancel: cancel);
             await monitors.Table.End(trigger, result.Run.Value, result.Succeeded ? "succeeded" : result.StoppedByGate ? "gate not passed" : "failed");
         }
-        catch (TaktException e)
+        catch (Exception e) when (!cancel.IsCancellationRequested) // a server that stops leaves it to the next one
         {
-            await monitors.Table.End(trigger, null, e.Message);
+            await monitors.Table.End(trigger, null, e is TaktException ? e.Message : $"a bug in Takt: {e.GetType().Name}: {e.Message}");
+            if (e is not TaktException) throw;
         }
         return true;
     }

@@ -13,22 +13,32 @@ sealed partial class LoopWorker(TaktApp app, ILogger<LoopWorker> log) : Backgrou
 
     protected override async Task ExecuteAsync(CancellationToken stop)
     {
-        await app.Monitors.Table.Recover();
-        var looked = app.Time.GetTimestamp();
+        var (looked, recovered) = (app.Time.GetTimestamp(), false);
         while (!stop.IsCancellationRequested)
         {
             try
             {
+                if (!recovered)
+                {
+                    await app.Pipelines.EndLeftovers();
+                    await app.Monitors.Table.Recover();
+                    recovered = true;
+                }
                 if (app.Time.GetElapsedTime(looked) >= LookAtMonitors && File.Exists(app.Folder.ProjectFile))
                 {
                     looked = app.Time.GetTimestamp();
+                    await app.Pipelines.EndLeftovers();
                     await app.Loop.Tick(cancel: stop);
                 }
                 if (await app.Loop.RunNext(stop)) continue;
             }
-            catch (Exception e) when (e is not OperationCanceledException)
+            catch (Exception e) when (!stop.IsCancellationRequested) // also a time-out deep within, which is a cancellation as well: it must not end the server
             {
                 Failed(log, e.Message, e is TaktException ? null : e);
+            }
+            catch
+            {
+                return;
             }
             try
             {

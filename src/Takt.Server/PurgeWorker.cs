@@ -20,7 +20,7 @@ sealed partial class PurgeWorker(TaktApp app, ILogger<PurgeWorker> log) : Backgr
                 await app.Purge.Apply(age, Purge.DefaultGrace, stop);
                 await Task.Delay(Often, app.Time, stop);
             }
-            catch (OperationCanceledException)
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {
                 return;
             }

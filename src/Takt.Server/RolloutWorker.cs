@@ -8,9 +8,11 @@ sealed partial class RolloutWorker(TaktApp app, ILogger<RolloutWorker> log) : Ba
 {
     static readonly TimeSpan WhileRolling = TimeSpan.FromMilliseconds(50);
     static readonly TimeSpan AtRest = TimeSpan.FromMilliseconds(250);
+    static readonly TimeSpan TellAgain = TimeSpan.FromMinutes(1);
 
     protected override async Task ExecuteAsync(CancellationToken stop)
     {
+        var (told, at) = ("", 0L);
         while (!stop.IsCancellationRequested)
         {
             var busy = false;
@@ -18,9 +20,18 @@ sealed partial class RolloutWorker(TaktApp app, ILogger<RolloutWorker> log) : Ba
             {
                 busy = await app.Rollouts.Tick(stop);
             }
-            catch (Exception e) when (e is not OperationCanceledException)
+            catch (Exception e) when (!stop.IsCancellationRequested) // also a time-out deep within, which is a cancellation as well: it must not end the server
             {
-                Failed(log, e);
+                // four times a second while a database is away would drown all else
+                if (told != e.Message || app.Time.GetElapsedTime(at) >= TellAgain)
+                {
+                    (told, at) = (e.Message, app.Time.GetTimestamp());
+                    Failed(log, e);
+                }
+            }
+            catch
+            {
+                return;
             }
             try
             {

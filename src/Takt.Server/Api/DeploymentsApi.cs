@@ -107,10 +107,7 @@ public static class DeploymentsApi
         var log = app.Predictions.Of(endpoint);
         await log.Flush();
         var rows = new JsonArray();
-        using var connection = log.Open();
-        if (connection is not null)
-        {
-            var table = Tables.Query(connection, $"select p.*, l.label from predictions p left join labels l using (id) order by received desc, id limit {Math.Clamp(limit, 1, MostPredictions)}");
+        if (NewestPredictions.Of(log, Math.Clamp(limit, 1, MostPredictions)) is { } table)
             for (var row = 0; row < table.Rows; row++)
             {
                 var json = new JsonObject();
@@ -124,7 +121,6 @@ public static class DeploymentsApi
                     };
                 rows.Add(json);
             }
-        }
         return Json(new JsonObject { ["predictions"] = rows, ["dropped"] = log.Dropped });
     }
 

@@ -62,8 +62,7 @@ static class DeploymentPages
 
     static Html Predictions(TaktApp app, string endpoint, bool llm)
     {
-        using var connection = app.Predictions.Of(endpoint).Open();
-        var rows = connection is null ? null : Tables.Query(connection, $"with newest as (select * from predictions order by received desc, id limit {Recent}) select p.*, l.label from newest p left join labels l using (id) order by received desc, id");
+        var rows = NewestPredictions.Of(app.Predictions.Of(endpoint), Recent);
         var columns = rows?.Columns.Where(c => c.Name is not ("received" or "revision" or "error")).ToList() ?? [];
         return Parts.Table(columns.Select(c => c.Name).ToList(), Enumerable.Range(0, rows?.Rows ?? 0).Select(row => columns.ConvertAll(c => c.Name == "id" ? Parts.Id(c.TextAt(row)) : c.Type == ColumnType.Number ? Parts.Number(c.IsMissing(row) ? null : c.Numbers[row]) : Parts.Text(c.TextAt(row)))),
             "None is in the log's files yet; they are written there as they gather.", llm ? "POST /v1/chat/completions" : $"POST /v2/models/{endpoint}/infer", "Recent predictions", numbers: Enumerable.Range(0, columns.Count).Where(i => columns[i].Type is ColumnType.Number or ColumnType.Integer).ToList(), dropEmpty: true);

@@ -18,7 +18,7 @@ public static class SuggestedExpectations
         yaml.Append(CultureInfo.InvariantCulture, $"  rows: {{ min: {Math.Max(1, profile.Rows / 2)}, change: 50% }}\n");
         yaml.Append("  since-last: { dropped-columns: refuse, types: refuse, new-columns: warn }\n");
         yaml.Append("  columns:\n");
-        foreach (var column in profile.Columns) yaml.Append(CultureInfo.InvariantCulture, $"    {Key(column.Name)}: {{ {string.Join(", ", Rules(column, profile.Rows))} }}\n");
+        foreach (var column in profile.Columns) yaml.Append(CultureInfo.InvariantCulture, $"    {YamlText.Of(column.Name)}: {{ {string.Join(", ", Rules(column, profile.Rows))} }}\n");
         return yaml.ToString();
     }
 
@@ -36,7 +36,7 @@ public static class SuggestedExpectations
             yield break;
         }
         if (column.Type == ColumnType.Text && column.TopIsAll && column.Distinct <= ClosedSet && column.Count >= column.Distinct * 20)
-            yield return $"in: [{string.Join(", ", column.Top.Select(top => Text(top.Value)).Order(StringComparer.Ordinal))}]";
+            yield return $"in: [{string.Join(", ", column.Top.Select(top => YamlText.Of(top.Value)).Order(StringComparer.Ordinal))}]";
         if (column is { Type: ColumnType.Integer or ColumnType.Number, Min: { } min, Max: { } max })
         {
             // a tenth of the span on either side; a count or a price does not go below 0 for that
@@ -58,26 +58,4 @@ public static class SuggestedExpectations
     }
 
     static string Number(double value) => value.ToString(Math.Abs(value) < 1e15 && value == Math.Floor(value) ? "0" : "R", CultureInfo.InvariantCulture);
-
-    static string Key(string name) => name.Length > 0 && char.IsAsciiLetter(name[0]) && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-') && !IsWord(name) ? name : Quoted(name);
-
-    static string Text(string value) => value.Length > 0 && char.IsAsciiLetter(value[0]) && value.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-') && !IsWord(value) ? value : Quoted(value);
-
-    // what YAML takes for something else than a text
-    static bool IsWord(string text) => text.ToLowerInvariant() is "true" or "false" or "null" or "yes" or "no" or "on" or "off" or "y" or "n";
-
-    static string Quoted(string text)
-    {
-        var quoted = new StringBuilder("\"");
-        foreach (var c in text)
-            _ = c switch
-            {
-                '"' => quoted.Append("\\\""),
-                '\\' => quoted.Append("\\\\"),
-                < ' ' or '\u007f' or '\u0085' or '\u2028' or '\u2029' => quoted.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:X4}"),
-                '$' => quoted.Append("\\u0024"), // ${…} would be a hole to fill
-                _ => quoted.Append(c),
-            };
-        return quoted.Append('"').ToString();
-    }
 }

@@ -9,7 +9,7 @@ static class PredictionFacts
     {
         using var connection = log.Open();
         if (connection is null) return null;
-        var table = Tables.Query(connection, $"select p.*, l.label from predictions p left join labels l using (id) where id = {DuckDb.Text(row)} limit 1");
+        var table = Tables.Query(connection, $"select p.*, (select label from labels where id = {DuckDb.Text(row)}) as label from predictions p where id = {DuckDb.Text(row)} limit 1");
         if (table.Rows == 0) return null;
         var facts = new Dictionary<string, string>(StringComparer.Ordinal) { ["endpoint"] = endpoint };
         DateTimeOffset? received = null;

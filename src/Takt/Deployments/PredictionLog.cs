@@ -158,7 +158,8 @@ public sealed class PredictionLog : IAsyncDisposable
     }
 
     /// <summary>
-    /// A connection with three views: <c>predictions</c> and <c>shadows</c> (docs/formats.md), and <c>labels(id, label, time)</c> with the newest label of each id.
+    /// A connection with views: <c>predictions</c> and <c>shadows</c> (docs/formats.md), <c>labels(id, label, time)</c> with the newest label of each id, and <c>told(id, label, time, place)</c> with all,
+    /// of which the one at the greatest place counts.
     /// Segments only: <see cref="Flush"/> first to see all.
     /// </summary>
     /// <returns>Null before the first prediction is in a segment.</returns>

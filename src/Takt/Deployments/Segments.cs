@@ -55,11 +55,9 @@ sealed class Segments : IAsyncDisposable
                 : $"create view shadows as select * from read_parquet([{List(shadows)}], union_by_name = true)");
             var labels = Directory.GetFiles(_folder, "labels-*.parquet");
             DuckDb.Execute(connection, labels.Length == 0
-                ? "create view labels as select ''::varchar as id, 0::double as label, now()::timestamp as time where false"
-                : $"""
-                    create view labels as select id, label, time from read_parquet([{List(labels)}], filename = true, file_row_number = true)
-                    qualify row_number() over (partition by id order by time desc, filename desc, file_row_number desc) = 1
-                    """);
+                ? "create view told as select ''::varchar as id, 0::double as label, now()::timestamp as time, (now()::timestamp, '', 0::bigint) as place where false"
+                : $"create view told as select id, label, time, (time, filename, file_row_number) as place from read_parquet([{List(labels)}], filename = true, file_row_number = true)");
+            DuckDb.Execute(connection, "create view labels as select id, arg_max(label, place) as label, max(time) as time from told group by id");
             _readers++;
             connection.Disposed += (_, _) =>
             {

@@ -1,3 +1,4 @@
+using System.IO.Enumeration;
 using System.Text;
 using System.Text.RegularExpressions;
 
@@ -20,7 +21,7 @@ static class PathPattern
         if (!Directory.Exists(start)) return [];
         var pattern = IsGlob(path) ? Glob(path) : null;
         var files = new List<string>();
-        foreach (var file in Directory.EnumerateFiles(start, "*", SearchOption.AllDirectories))
+        foreach (var file in Below(start))
         {
             var relative = Path.GetRelativePath(root, file).Replace('\\', '/');
             if (pattern is null || pattern.IsMatch(relative)) files.Add(relative);
@@ -28,6 +29,13 @@ static class PathPattern
         files.Sort(StringComparer.Ordinal);
         return files;
     }
+
+    /// <summary>All files, but none of Takt's and git's own state: <c>**/*.py</c> would take it for input, and it changes all the time.</summary>
+    static FileSystemEnumerable<string> Below(string folder) => new(folder, (ref FileSystemEntry entry) => entry.ToSpecifiedFullPath(), new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0, IgnoreInaccessible = false })
+    {
+        ShouldIncludePredicate = (ref FileSystemEntry entry) => !entry.IsDirectory,
+        ShouldRecursePredicate = (ref FileSystemEntry entry) => entry.FileName is not (".takt" or ".git"),
+    };
 
     /// <summary>Does what <paramref name="output"/> writes belong to what <paramref name="input"/> reads?</summary>
     public static bool Feeds(string output, string input)
@@ -46,8 +54,9 @@ static class PathPattern
             switch (glob[i])
             {
                 case '*' when i + 1 < glob.Length && glob[i + 1] == '*':
-                    i += i + 2 < glob.Length && glob[i + 2] == '/' ? 2 : 1;
-                    text.Append(".*");
+                    var folders = i + 2 < glob.Length && glob[i + 2] == '/';
+                    text.Append(folders ? "(?:.*/)?" : ".*");
+                    i += folders ? 2 : 1;
                     break;
                 case '*': text.Append("[^/]*"); break;
                 case '?': text.Append("[^/]"); break;

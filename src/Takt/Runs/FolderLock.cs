@@ -18,8 +18,7 @@ public sealed class FolderLock : IDisposable
         {
             // FileShare.None is flock(LOCK_EX); anything weaker would be a shared lock, which a second process gets too
             var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-            File.Delete(HolderOf(path));
-            using (var name = new StreamWriter(HolderOf(path))) name.Write(description);
+            Say(HolderOf(path), description);
             return new FolderLock(file, path);
         }
         catch (IOException) when (File.Exists(path))
@@ -34,6 +33,21 @@ public sealed class FolderLock : IDisposable
             }
             if (holder.Length == 0) holder = "another process";
             return null;
+        }
+    }
+
+    /// <summary>A full disk must not make a lock that is held look like another's: without a name the holder is "another process".</summary>
+    static void Say(string path, string description)
+    {
+        try
+        {
+            File.Delete(path);
+            using var name = new StreamWriter(path);
+            name.Write(description);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // it is only for people
         }
     }
 

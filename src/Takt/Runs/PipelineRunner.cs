@@ -37,14 +37,29 @@ public sealed class PipelineRunner(
 
         var digests = new FileDigests(database, time);
         var runner = new StageRunner(project, graph, run, code, folder, blobs, tracker, _table, digests, executor, time);
-        var stages = await RunGraph(graph, runner, run, request, listen ?? (_ => { }), cancel);
-        await digests.Save();
+        var end = RunStatus.FAILED; // also when the lock file can't be written, say
+        try
+        {
+            var result = new PipelineResult(run, await RunGraph(graph, runner, run, request, listen ?? (_ => { }), cancel));
+            await digests.Save();
+            if (!cancel.IsCancellationRequested && request.Stages.Count == 0 && result.Succeeded) LockFile.Write(folder, graph, _table, result.Stages);
+            end = cancel.IsCancellationRequested ? RunStatus.KILLED : result.Succeeded ? RunStatus.FINISHED : RunStatus.FAILED;
+            cancel.ThrowIfCancellationRequested();
+            return result;
+        }
+        finally
+        {
+            await tracker.End(run, end);
+        }
+    }
 
-        var result = new PipelineResult(run, stages);
-        if (!cancel.IsCancellationRequested && request.Stages.Count == 0 && result.Succeeded) LockFile.Write(folder, graph, _table, stages);
-        await tracker.End(run, cancel.IsCancellationRequested ? RunStatus.KILLED : result.Succeeded ? RunStatus.FINISHED : RunStatus.FAILED);
-        cancel.ThrowIfCancellationRequested();
-        return result;
+    /// <summary>Ends runs whose process was killed, unless a pipeline runs in the folder. The next <see cref="Run"/> does so too; until then they would look as if they still ran.</summary>
+    /// <remarks>Nothing on PostgreSQL: there the runs may be those of another machine, whose folder can't be asked.</remarks>
+    public async Task EndLeftovers()
+    {
+        if (database.Dialect != SqlDialect.Sqlite || !tracker.Unfinished().Any(IsOurs)) return;
+        using var turn = FolderLock.TryTake(RunLock, $"process {Environment.ProcessId}", out _);
+        if (turn is not null) await Recover();
     }
 
     /// <summary>The log of a stage in a pipeline run; null when there is none.</summary>
@@ -133,10 +148,14 @@ public sealed class PipelineRunner(
         _ => "failed",
     };
 
+    string RunLock => Path.Combine(folder.State, "run.lock");
+
+    static bool IsOurs(RunDetail run) => run.Tags.GetValueOrDefault(KindTag) is "pipeline" or "stage";
+
     /// <summary>Ends runs whose process was killed, and takes away what they may have half written.</summary>
     async Task Recover()
     {
-        foreach (var run in tracker.Unfinished().Where(r => r.Tags.GetValueOrDefault(KindTag) is "pipeline" or "stage"))
+        foreach (var run in tracker.Unfinished().Where(IsOurs))
         {
             var logs = Path.Combine(folder.Runs, run.Id.Value);
             if (Directory.Exists(logs))
@@ -152,11 +171,10 @@ public sealed class PipelineRunner(
 
     async Task<FolderLock> TakeTurn(Action<string>? waiting, CancellationToken cancel)
     {
-        var path = Path.Combine(folder.State, "run.lock");
         var told = false;
         while (true)
         {
-            if (FolderLock.TryTake(path, $"process {Environment.ProcessId}", out var holder) is { } turn) return turn;
+            if (FolderLock.TryTake(RunLock, $"process {Environment.ProcessId}", out var holder) is { } turn) return turn;
             if (!told) waiting?.Invoke(holder);
             told = true;
             await Task.Delay(TimeSpan.FromMilliseconds(100), cancel);

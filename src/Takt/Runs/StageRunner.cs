@@ -52,7 +52,7 @@ sealed class StageRunner(
             await tracker.End(run.Value, RunStatus.FINISHED);
             return (end, key);
         }
-        catch (Exception e) when (e is TaktException or GateNotPassedException or IOException or UnauthorizedAccessException or OperationCanceledException)
+        catch (Exception e) when (e is not OutOfMemoryException)
         {
             var cancelled = cancel.IsCancellationRequested;
             if (run is { } begun)
@@ -62,7 +62,7 @@ sealed class StageRunner(
                 await tracker.End(begun, cancelled ? RunStatus.KILLED : RunStatus.FAILED);
             }
             var state = cancelled ? StageState.Cancelled : e is GateNotPassedException ? StageState.NotPassed : StageState.Failed;
-            return (State(state, key, cancelled ? "cancelled" : e.Message, run), null);
+            return (State(state, key, cancelled ? "cancelled" : Foreseen(e) ? e.Message : $"a bug in Takt: {e.GetType().Name}: {e.Message}", run), null);
         }
     }
 
@@ -142,10 +142,12 @@ sealed class StageRunner(
         }
         catch (Exception e)
         {
-            await log.WriteLineAsync(e.Message);
+            await log.WriteLineAsync(Foreseen(e) ? e.Message : e.ToString());
             throw;
         }
     }
+
+    static bool Foreseen(Exception e) => e is TaktException or GateNotPassedException or IOException or UnauthorizedAccessException or OperationCanceledException;
 
     async Task<StepOutcome> RunCommand(Stage stage, RunId run, Action<string> line, CancellationToken cancel)
     {

@@ -1,0 +1,218 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json.Nodes;
+using DuckDB.NET.Data;
+using Takt.Data;
+using Takt.Pipelines;
+using Takt.Storage;
+
+namespace Takt.Cli;
+
+/// <summary>
+/// The whole line for a table of one's own: <c>takt init --data FILE --target COLUMN</c> writes a <c>takt.yaml</c> that collects, checks, splits, trains, evaluates, gates, registers, deploys
+/// and watches, and a request to ask the endpoint with.
+/// </summary>
+public static class OwnProject
+{
+    /// <summary>Of rows that are tested on: a fifth, the newest ones where the table tells times.</summary>
+    const int TestEvery = 5;
+
+    /// <summary>Fewer rows than this are too few to learn from and to test on.</summary>
+    const int FewestRows = 20;
+
+    const int ColumnsTold = 40;
+    const string Table = "data"; // what the SQL calls it
+
+    /// <param name="File">As <c>takt.yaml</c> names it.</param>
+    /// <param name="Task"><c>binary</c> or <c>regression</c>.</param>
+    /// <param name="Positive">What the model gives the probability of; null for a regression.</param>
+    /// <param name="Share">Of the positive rows; null for a regression.</param>
+    public sealed record Made(string Name, string File, string Target, string Task, string? Positive, double? Share, long Rows, int Features, string? Time);
+
+    /// <param name="folder">Gets the project; may not have one.</param>
+    /// <param name="positive">The value of the target to tell from all others; null: of two values the one that means yes, else the rarer.</param>
+    /// <param name="data">A table in a format that <see cref="DuckDb.CanRead"/>; copied to <c>incoming/</c> when it is elsewhere.</param>
+    /// <exception cref="TaktException">NotFound: no such file or column. Invalid: no target, or one that can't be learned. Conflict: there is a project.</exception>
+    public static Made Write(string folder, string data, string? target, string? positive = null, string? name = null)
+    {
+        var project = Path.Combine(folder, TaktFolder.ProjectFileName);
+        if (File.Exists(project)) throw TaktException.Conflict($"{folder} has a {TaktFolder.ProjectFileName} already");
+        var path = Path.GetFullPath(data, folder);
+        if (Directory.Exists(path)) throw TaktException.Invalid($"{data} is a folder: name one of the tables in it");
+        if (!File.Exists(path)) throw TaktException.NotFound($"no file '{data}' in {folder}");
+        if (!DuckDb.CanRead(path)) throw TaktException.Invalid($"{data} is no table that Takt reads: CSV, Parquet, JSON or JSON lines");
+        var profile = Profiler.Profile([path]);
+        if (profile.Rows < FewestRows) throw TaktException.Invalid($"{data} has {profile.Rows} rows; {FewestRows} at least are needed to learn from and to test on");
+        var columns = string.Join(", ", profile.Columns.Take(ColumnsTold).Select(c => c.Name)) + (profile.Columns.Count > ColumnsTold ? " …" : "");
+        if (string.IsNullOrEmpty(target)) throw TaktException.Invalid($"say what is to be predicted with --target COLUMN; the columns of {data}: {columns}");
+        if (profile.Find(target) is not { } column) throw TaktException.NotFound($"{data} has no column '{target}'{(Nearest.Hint(target, profile.Columns.Select(c => c.Name)) is { Length: > 0 } hint ? hint : $"; it has {columns}")}");
+        var called = Name(name ?? Path.GetFileNameWithoutExtension(path.EndsWith(".gz", StringComparison.Ordinal) ? path[..^3] : path));
+        var (task, label, one, share) = Learn(column, data, positive);
+        var time = profile.Columns.FirstOrDefault(c => c is { Type: ColumnType.Time, Missing: 0, Distinct: > 10 } && c.Name != target)?.Name;
+        var select = Select(profile, target, label, one, time);
+        var (train, test) = (Split(select, target, time, test: false), Split(select, target, time, test: true));
+        var (source, copy) = Inside(folder, path) is { } within ? (within, null) : ("incoming/*" + Path.GetExtension(path), Path.Combine(folder, "incoming", Path.GetFileName(path)));
+        var request = Request(path, test, target, out var features);
+
+        if (copy is not null)
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(path, copy, overwrite: true);
+        }
+        Directory.CreateDirectory(Path.Combine(folder, "sql"));
+        Files.WriteAtomically(Path.Combine(folder, "sql", "train.sql"), train);
+        Files.WriteAtomically(Path.Combine(folder, "sql", "test.sql"), test);
+        Files.WriteAtomically(Path.Combine(folder, "request.json"), request);
+        // last: a folder is a project from here on, and then it is whole
+        Files.WriteAtomically(project, Yaml(called, source, target, task, column));
+        return new Made(called, source, target, task, one, share, profile.Rows, features, time);
+    }
+
+    /// <summary>What the target is to a learner: SQL that makes a number of it, and which value is 1.</summary>
+    static (string Task, string Label, string? Positive, double? Share) Learn(ColumnProfile target, string data, string? positive)
+    {
+        var column = DuckDb.Name(target.Name);
+        if (target.Distinct < 2) throw TaktException.Invalid($"'{target.Name}' in {data} is {(target.Distinct == 0 ? "never there" : "the same in every row")}: there is nothing to learn");
+        if (positive is not null || (target.Distinct == 2 && target.TopIsAll))
+        {
+            var one = positive is null ? Positive(target)
+                : target.Top.FirstOrDefault(v => v.Value == positive) ?? throw TaktException.NotFound($"'{target.Name}' in {data} is never '{positive}'{Nearest.Hint(positive, target.Top.Select(v => v.Value))}; it is {Values(target)}");
+            var label = target.Type == ColumnType.Text ? $"({column} = {DuckDb.Text(one.Value)})::integer" : target.Type == ColumnType.Boolean && one.Value == "true" ? $"{column}::integer" : $"({column} = {one.Value})::integer";
+            return ("binary", label, one.Value, (double)one.Count / target.Count);
+        }
+        if (target.Type is ColumnType.Integer or ColumnType.Number) return ("regression", $"{column}::double", null, null);
+        throw TaktException.Invalid(target.Type == ColumnType.Time ? $"'{target.Name}' in {data} is a time: takt/train-tabular learns a number or one of two values"
+            : $"'{target.Name}' in {data} is a text with {target.Distinct} values ({Values(target)}): takt/train-tabular learns a number or one of two values. Say --positive VALUE to tell one of them from the rest, or train with a command of your own (run: in takt.yaml)");
+    }
+
+    /// <summary>The word says which is 1, else the rarer one, which is mostly what is looked for.</summary>
+    static ValueCount Positive(ColumnProfile target) =>
+        target.Top.FirstOrDefault(v => v.Value.ToLowerInvariant() is "1" or "1.0" or "true" or "yes" or "y" or "t") ?? target.Top.OrderBy(v => v.Count).ThenByDescending(v => v.Value, StringComparer.Ordinal).First();
+
+    static string Values(ColumnProfile column) => string.Join(", ", column.Top.Take(6).Select(v => v.Value)) + (column.Top.Count > 6 ? " …" : "");
+
+    /// <summary>All columns but the target, times (month and weekday instead) and what only names the row.</summary>
+    static string Select(TableProfile profile, string target, string label, string? positive, string? time)
+    {
+        var left = profile.Columns.Where(c => c.Name != target && (c.Type == ColumnType.Time || c.Missing == profile.Rows || (c.Type == ColumnType.Text && c is { Missing: 0 } && c.Distinct == profile.Rows)
+            || (c is { Type: ColumnType.Integer, Missing: 0 } && c.Distinct == profile.Rows && (c.Name.EndsWith("id", StringComparison.OrdinalIgnoreCase) || c.Name.Length == 0)))).Select(c => c.Name).ToList();
+        if (profile.Columns.Count - left.Count < 2 && time is null) throw TaktException.Invalid($"beside '{target}' there is no column to learn from");
+        var sql = new StringBuilder($"select * exclude ({string.Join(", ", left.Append(target).Select(DuckDb.Name))}),\n");
+        foreach (var (part, function) in time is null ? [] : new[] { ("month", "month"), ("weekday", "isodow") })
+            if (profile.Find(part) is null) sql.Append($"       {function}({DuckDb.Name(time!)}) as {part},\n");
+        return sql.Append($"       {label} as {DuckDb.Name(target)}{(positive is null ? "" : $"   -- 1: {OneLine(positive)}")}\n").ToString();
+    }
+
+    static string Split(string select, string target, string? time, bool test)
+    {
+        var about = time is null ? test ? "a fifth of the rows, the same ones each time; train.sql has the others" : "four fifths of the rows, the same ones each time; test.sql has the others"
+            : test ? "the newest fifth of the rows: later than everything that train.sql takes" : "the older four fifths of the rows; test.sql has the newer ones";
+        var from = time is null ? $"from {Table}\nwhere md5_number_lower({Table}::text) % {TestEvery} {(test ? "=" : "<>")} 0"
+            : $"from {Table}, (select quantile_disc({DuckDb.Name(time)}, {(1 - (1.0 / TestEvery)).ToString(CultureInfo.InvariantCulture)}) as cut from {Table})\nwhere {DuckDb.Name(time)} {(test ? ">" : "<=")} cut";
+        if (time is not null) select = select.Replace("* exclude (", "* exclude (cut, ", StringComparison.Ordinal);
+        return $"-- {about}\n{select}{from} and {DuckDb.Name(target)} is not null\norder by all\n";
+    }
+
+    /// <summary>One row of the test set as MLflow's scoring protocol takes it.</summary>
+    static string Request(string path, string test, string target, out int features)
+    {
+        using var connection = DuckDb.Open();
+        DuckDb.Execute(connection, $"create view {Table} as select * from {DuckDb.Scan([path])}");
+        var table = DuckDb.Guard(Path.GetFileName(path), () => Tables.Query(connection, $"select * from ({test}) limit 1"));
+        var (names, row) = (new JsonArray(), new JsonArray());
+        foreach (var column in table.Columns.Where(c => c.Name != target))
+        {
+            names.Add((JsonNode)column.Name);
+            row.Add(table.Rows == 0 || column.IsMissing(0) ? null : column.Type switch
+            {
+                ColumnType.Number => column.Numbers[0],
+                ColumnType.Integer => column.Integers[0],
+                ColumnType.Boolean => column.Booleans[0],
+                _ => column.TextAt(0),
+            });
+        }
+        features = names.Count;
+        return new JsonObject { ["dataframe_split"] = new JsonObject { ["columns"] = names, ["data"] = new JsonArray(row) } }.ToJsonString() + "\n";
+    }
+
+    static string Yaml(string name, string source, string target, string task, ColumnProfile column)
+    {
+        var yaml = YamlText.Of(target);
+        var (gates, performance) = task == "binary"
+            ? ("auc >= 0.6, auc >= champion.auc - 0.01", "{ metric: log_loss, label: LABEL, drop: 0.05 }")
+            : ("r2 >= 0.1, rmse <= champion.rmse * 1.02", $"{{ metric: rmse, label: LABEL, drop: {Drop(column)} }}");
+        return $$"""
+            takt: 1
+            project: {{name}}
+            data:
+              {{name}}:
+                source: {{YamlText.Of(source)}}      # more files that fit become new versions: a glob such as incoming/*.csv takes them all
+                path: data/{{name}}/
+                expect:                       # `takt data suggest {{name}}` proposes a rule for every column
+                  rows: { min: {{FewestRows}} }
+                  columns: { {{yaml}}: { nulls: {{(column.Missing == 0 ? "0" : "0.5")}} } }
+            stages:
+              train-set:
+                uses: takt/sql@1
+                with: { query: sql/train.sql, tables: { {{Table}}: data/{{name}}/ }, output: out/train.parquet }
+              test-set:
+                uses: takt/sql@1
+                with: { query: sql/test.sql, tables: { {{Table}}: data/{{name}}/ }, output: out/test.parquet }
+              train:
+                uses: takt/train-tabular@1
+                with: { data: out/train.parquet, target: {{yaml}}, task: {{task}}, trees: 200, leaves: 15, learning-rate: 0.05, output: out/model/ }
+              evaluate:
+                uses: takt/evaluate@1
+                with: { model: out/model/, data: out/test.parquet, target: {{yaml}}, champion: {{name}}@champion, output: out/metrics.json }
+              register:
+                uses: takt/register@1
+                with: { model: out/model/, name: {{name}}, alias: candidate, metrics: out/metrics.json }
+                if: gates.quality.passed
+            gates:
+              quality:
+                after: evaluate
+                require: [{{gates}}]
+            deploy:
+              prod:
+                model: {{name}}@candidate
+                endpoint: {{name}}
+                needs: [register]
+                strategy: { canary: [10%, 50%, 100%], step: { requests: 25 }, abort-if: ["error_rate > 1%"] }
+                then: { alias: champion }
+                rollback: automatic
+            monitor:
+              {{name}}:
+                drift: { threshold: 0.2, window: 1d, min-rows: 200 }
+                performance: {{performance.Replace("LABEL", yaml, StringComparison.Ordinal)}}
+            triggers:
+              drift: { monitor: {{name}}, cooldown: 1d }     # an alert runs the pipeline again
+
+            """;
+    }
+
+    /// <summary>A tenth of the target's spread, in its unit, to two digits.</summary>
+    static string Drop(ColumnProfile column)
+    {
+        var tenth = (column.Std ?? 1) / 10;
+        return tenth > 0 ? double.Parse(tenth.ToString("G2", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture).ToString("R", CultureInfo.InvariantCulture) : "0.1";
+    }
+
+    /// <summary>A name for dataset, model and endpoint: lower-case letters, digits, - and _.</summary>
+    static string Name(string text)
+    {
+        var name = new StringBuilder();
+        foreach (var c in text.ToLowerInvariant()) name.Append(char.IsAsciiLetterOrDigit(c) || c == '_' ? c : '-');
+        var trimmed = name.ToString().Trim('-', '_');
+        if (trimmed.Length > 60) trimmed = trimmed[..60];
+        return trimmed.Length == 0 ? "model" : char.IsAsciiLetter(trimmed[0]) ? trimmed : "m-" + trimmed;
+    }
+
+    /// <summary>The path as the project names it; null when the file is not within its folder.</summary>
+    static string? Inside(string folder, string path)
+    {
+        var relative = Path.GetRelativePath(folder, path).Replace('\\', '/');
+        return relative.StartsWith("../", StringComparison.Ordinal) || Path.IsPathRooted(relative) || relative.StartsWith("data/", StringComparison.Ordinal) ? null : relative;
+    }
+
+    static string OneLine(string text) => text.ReplaceLineEndings(" ");
+}

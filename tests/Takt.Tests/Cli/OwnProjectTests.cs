@@ -1,0 +1,92 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Takt.Cli;
+using Takt.Data;
+using Takt.Runs;
+using Takt.Server;
+
+namespace Takt.Tests.Cli;
+
+/// <summary>From a table to a served model with one command; and what is said where that can't be.</summary>
+public sealed class OwnProjectTests : IDisposable
+{
+    readonly string _folder = Directory.CreateTempSubdirectory("takt-own").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    /// <summary>Who has waited long and rang often leaves. The odd names are meant.</summary>
+    string Customers(string file = "Customers 2026.csv", int rows = 2000)
+    {
+        var random = new Random(7);
+        var csv = new StringBuilder("customer id,when,\"waited (min)\",calls,plan,left\n");
+        for (var i = 0; i < rows; i++)
+        {
+            var (waited, calls) = (random.NextDouble() * 30, random.Next(0, 8));
+            var leaves = random.NextDouble() < 1 / (1 + Math.Exp(6 - (waited / 6) - (calls / 2.0)));
+            csv.Append(CultureInfo.InvariantCulture, $"c{i},{new DateTime(2026, 1, 1).AddHours(i):yyyy-MM-dd HH:mm:ss},{waited:0.0},{calls},{(i % 3 == 0 ? "it's big" : "small")},{(i % 50 == 0 ? "" : leaves ? "gone" : "here")}\n");
+        }
+        var path = Path.Combine(_folder, file);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        File.WriteAllText(path, csv.ToString());
+        return path;
+    }
+
+    [Fact]
+    public async Task A_table_of_ones_own_becomes_a_line_that_runs_and_answers()
+    {
+        Customers();
+        var made = OwnProject.Write(_folder, "Customers 2026.csv", "left");
+        Assert.Equal(("customers-2026", "binary", "gone", "when"), (made.Name, made.Task, made.Positive, made.Time));
+        await using var app = TaktApp.Open(TaktFolder.At(_folder));
+        var result = await app.Pipelines.Run(new PipelineRequest([]), cancel: TestContext.Current.CancellationToken);
+        Assert.True(result.Succeeded, string.Join("\n", result.Stages.Select(s => $"{s.Stage}: {s.State} {s.Summary}")));
+        await app.Rollouts.Tick(TestContext.Current.CancellationToken);
+        Assert.Equal("customers-2026@1", app.Deployments.Get("customers-2026").Live?.Model);
+        // later rows test, earlier ones train, and none does both
+        var (train, test) = (Tables.Read(Path.Combine(_folder, "out/train.parquet")), Tables.Read(Path.Combine(_folder, "out/test.parquet")));
+        Assert.Equal(1960, train.Rows + test.Rows);
+        Assert.InRange(test.Rows, 350, 450);
+        Assert.DoesNotContain("customer id", train.Columns.Select(c => c.Name));
+        var request = JsonDocument.Parse(File.ReadAllText(Path.Combine(_folder, "request.json"))).RootElement.GetProperty("dataframe_split");
+        Assert.Equal(train.Columns.Select(c => c.Name).Where(c => c != "left"), request.GetProperty("columns").EnumerateArray().Select(c => c.GetString()));
+    }
+
+    [Fact]
+    public void One_of_several_values_is_told_from_the_rest_when_it_is_named()
+    {
+        File.WriteAllText(Path.Combine(_folder, "a.csv"), "x,kind\n" + string.Concat(Enumerable.Range(0, 60).Select(i => $"{i},{"abc"[i % 3]}\n")));
+        var fault = Assert.Throws<TaktException>(() => OwnProject.Write(_folder, "a.csv", "kind"));
+        Assert.Contains("a, b, c", fault.Message);
+        Assert.Contains("--positive", fault.Message);
+        Assert.False(File.Exists(Path.Combine(_folder, "takt.yaml")));
+        Assert.Contains("did you mean", Assert.Throws<TaktException>(() => OwnProject.Write(_folder, "a.csv", "knid")).Message);
+        Assert.Equal("b", OwnProject.Write(_folder, "a.csv", "kind", "b").Positive);
+    }
+
+    [Fact]
+    public async Task A_number_is_learned_as_a_number_and_a_table_from_elsewhere_is_copied()
+    {
+        var elsewhere = Directory.CreateTempSubdirectory("takt-elsewhere").FullName;
+        File.WriteAllText(Path.Combine(elsewhere, "a.csv"), "x,y\n" + string.Concat(Enumerable.Range(0, 400).Select(i => string.Create(CultureInfo.InvariantCulture, $"{i % 37},{(i % 37 * 2.5) + (i % 5)}\n"))));
+        var made = OwnProject.Write(_folder, Path.Combine(elsewhere, "a.csv"), "y", name: "prices");
+        Directory.Delete(elsewhere, recursive: true);
+        Assert.Equal(("prices", "regression", "incoming/*.csv"), (made.Name, made.Task, made.File));
+        await using var app = TaktApp.Open(TaktFolder.At(_folder));
+        var result = await app.Pipelines.Run(new PipelineRequest([]), cancel: TestContext.Current.CancellationToken);
+        Assert.True(result.Succeeded, string.Join("\n", result.Stages.Select(s => $"{s.Stage}: {s.State} {s.Summary}")));
+    }
+
+    [Theory]
+    [InlineData(null, TaktError.Invalid, "--target")]
+    [InlineData("same", TaktError.Invalid, "nothing to learn")]
+    [InlineData("at", TaktError.Invalid, "is a time")]
+    public void What_can_not_be_learned_is_said_before_anything_is_written(string? target, TaktError error, string says)
+    {
+        File.WriteAllText(Path.Combine(_folder, "a.csv"), "same,at,x\n" + string.Concat(Enumerable.Range(0, 60).Select(i => $"1,2026-01-{1 + (i % 28):00},{i}\n")));
+        var fault = Assert.Throws<TaktException>(() => OwnProject.Write(_folder, "a.csv", target));
+        Assert.Equal(error, fault.Error);
+        Assert.Contains(says, fault.Message);
+        Assert.Equal(["a.csv"], Directory.GetFileSystemEntries(_folder).Select(Path.GetFileName));
+    }
+}
