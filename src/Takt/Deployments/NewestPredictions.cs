@@ -18,8 +18,8 @@ public static class NewestPredictions
     static Table Of(DuckDBConnection connection, int limit)
     {
         // one column tells where the newest begin, so that whole rows are read of those row groups only; a literal, for only that is held against their statistics
-        var newest = Tables.Query(connection, $"select received from predictions order by received desc limit {limit}");
-        var since = newest.Rows == 0 ? 0 : newest["received"].Integers[newest.Rows - 1];
+        var newest = Tables.Query(connection, $"select min(received) as since from (select received from predictions order by received desc limit {limit})")["since"];
+        var since = newest.IsMissing(0) ? 0 : newest.Integers[0];
         var rows = string.Create(CultureInfo.InvariantCulture, $"select * from predictions where received >= make_timestamp({since}) order by received desc, id limit {limit}");
         // likewise of the labels only these: a long list is not pushed below the grouping of the view of all labels
         var ids = Tables.Query(connection, $"select id from ({rows})")["id"];
