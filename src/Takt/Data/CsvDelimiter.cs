@@ -12,22 +12,39 @@ static class CsvDelimiter
         if (!File.Exists(path)) return ',';
         using Stream file = File.OpenRead(path);
         using var content = path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) ? new GZipStream(file, CompressionMode.Decompress) : file;
-        Span<int> counts = stackalloc int[4];
-        var quoted = false;
         try
         {
             using var reader = new StreamReader(content);
-            for (int read = 0, c; read < LongestHeader && (c = reader.Read()) >= 0; read++)
-            {
-                if (c == '"') quoted = !quoted;
-                else if (quoted) continue;
-                else if (c is '\n' or '\r') break;
-                else if (",;\t|".IndexOf((char)c) is >= 0 and var at) counts[at]++;
-            }
+            return Of(Header(reader));
         }
         catch (InvalidDataException)
         {
             return ','; // not gzip: the scan says so
+        }
+    }
+
+    /// <summary>By the first bytes of the file.</summary>
+    public static char Of(ReadOnlySpan<byte> start)
+    {
+        using var reader = new StreamReader(new MemoryStream(start.ToArray()));
+        return Of(Header(reader));
+    }
+
+    static IEnumerable<char> Header(StreamReader reader)
+    {
+        for (int read = 0, c; read < LongestHeader && (c = reader.Read()) >= 0; read++) yield return (char)c;
+    }
+
+    static char Of(IEnumerable<char> header)
+    {
+        Span<int> counts = stackalloc int[4];
+        var quoted = false;
+        foreach (var c in header)
+        {
+            if (c == '"') quoted = !quoted;
+            else if (quoted) continue;
+            else if (c is '\n' or '\r') break;
+            else if (",;\t|".IndexOf(c) is >= 0 and var at) counts[at]++;
         }
         var best = 0;
         for (var i = 1; i < counts.Length; i++)

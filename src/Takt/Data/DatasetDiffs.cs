@@ -3,6 +3,11 @@ namespace Takt.Data;
 /// <summary>Compares versions. Files that are equal on both sides cancel out and are not read.</summary>
 public sealed class DatasetDiffs(Datasets datasets)
 {
+    static long s_comparedAsText;
+
+    /// <summary>How many of this process went the short way.</summary>
+    internal static long ComparedAsText => Volatile.Read(ref s_comparedAsText);
+
     /// <exception cref="TaktException">NotFound: a version. Invalid: a key that is not there or not unique, or a file that can't be read. Unavailable: time or memory.</exception>
     public async Task<DatasetDiff> Between(string from, string to, DiffOptions? options = null, CancellationToken cancel = default)
     {
@@ -24,11 +29,24 @@ public sealed class DatasetDiffs(Datasets datasets)
         var folder = datasets.Scratch();
         try
         {
-            var (a, b) = (await Export(before, left, right, Path.Combine(folder, "a")), await Export(now, right, left, Path.Combine(folder, "b")));
             var profiles = (await datasets.Profile(before, cancel), await datasets.Profile(now, cancel));
-            var compare = new RowComparison(a, b, options, Inferred(profiles));
+            var inferred = Inferred(profiles);
+            var (differingA, differingB) = (Differing(left, right), Differing(right, left));
+            using var text = new TextComparison(datasets.Content, folder, options, profiles);
+            var (a, b, equal) = IsUnique(options.Key, profiles) && await Task.Run(() => Text(text), CancellationToken.None) is { } short_ ? short_
+                : (await Export(before, differingA, Path.Combine(folder, "a")), await Export(now, differingB, Path.Combine(folder, "b")), 0);
+            var compare = new RowComparison(a, b, options, inferred, equal);
             var (columns, rows) = await Task.Run(() => compare.Run(cancel), CancellationToken.None);
             return new(before.Reference, now.Reference, changes, same, columns, rows, rows is null ? options.Rows ? "the versions have no column in common" : "not asked for" : null);
+
+            (RowSide, RowSide, long)? Text(TextComparison text)
+            {
+                if (!options.Rows) return null;
+                Directory.CreateDirectory(folder);
+                var short_ = text.Run(differingA, differingB, cancel);
+                if (short_ is not null) Interlocked.Increment(ref s_comparedAsText);
+                return short_;
+            }
         }
         catch (TaktException e)
         {
@@ -39,16 +57,11 @@ public sealed class DatasetDiffs(Datasets datasets)
             if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
         }
 
-        async Task<(IReadOnlyList<string> Differing, IReadOnlyList<string> Any)> Export(DatasetCommit commit, List<TreeFile> files, List<TreeFile> others, string target)
+        async Task<RowSide> Export(DatasetCommit commit, IReadOnlyList<TreeFile> files, string target)
         {
-            // files that only have another name hold the same rows
-            var elsewhere = others.GroupBy(file => file.Digest).ToDictionary(group => group.Key, group => group.Count());
-            var differing = new Dictionary<string, TreeFile>(StringComparer.Ordinal);
-            foreach (var file in files.Where(file => DuckDb.CanRead(file.Path)))
-                if (elsewhere.TryGetValue(file.Digest, out var count) && count > 0) elsewhere[file.Digest] = count - 1;
-                else differing[file.Path] = file;
+            var differing = files.Select(file => file.Path).ToHashSet(StringComparer.Ordinal);
             // for its columns, one file is needed even where none differs
-            var wanted = new Dictionary<string, TreeFile>(differing, StringComparer.Ordinal);
+            var wanted = files.ToDictionary(file => file.Path, StringComparer.Ordinal);
             await foreach (var file in datasets.Files(commit, cancel))
             {
                 if (!DuckDb.CanRead(file.Path)) continue;
@@ -57,9 +70,28 @@ public sealed class DatasetDiffs(Datasets datasets)
             }
             await datasets.Export(wanted.Values, target, cancel);
             var all = Tables.Expand([target]).Select(Path.GetFullPath).ToList();
-            return (all.Where(file => differing.ContainsKey(Path.GetRelativePath(target, file))).ToList(), all);
+            return new(all.Where(file => differing.Contains(Path.GetRelativePath(target, file))).ToList(), all);
         }
     }
+
+    /// <summary>Tables whose rows the other side does not have under another name.</summary>
+    static IReadOnlyList<TreeFile> Differing(List<TreeFile> files, List<TreeFile> others)
+    {
+        var elsewhere = others.GroupBy(file => file.Digest).ToDictionary(group => group.Key, group => group.Count());
+        var differing = new List<TreeFile>();
+        foreach (var file in files.Where(file => DuckDb.CanRead(file.Path)))
+            if (elsewhere.TryGetValue(file.Digest, out var count) && count > 0) elsewhere[file.Digest] = count - 1;
+            else differing.Add(file);
+        return differing;
+    }
+
+    /// <summary>Whether no row of either version shares its key with another, as far as the profiles know.</summary>
+    static bool IsUnique(IReadOnlyList<string> key, (TableProfile? Before, TableProfile? Now) profiles) => key.Count switch
+    {
+        0 => true,
+        1 => profiles is ({ } before, { } now) && before.Find(key[0]) is { } a && now.Find(key[0]) is { } b && a.Missing == 0 && b.Missing == 0 && a.Distinct == before.Rows && b.Distinct == now.Rows,
+        _ => false,
+    };
 
     /// <summary>The column without a missing or repeated value in both versions: one called like a key first, then whole numbers and texts; never measurements.</summary>
     static string? Inferred((TableProfile? Before, TableProfile? Now) profiles)

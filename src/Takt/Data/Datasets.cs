@@ -160,6 +160,8 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
         await Checkouts.Fill(_store.Reader, wanted is null ? tree : new DatasetTree(tree.Files.Where(file => wanted(file.Path))), folder, cancel);
     }
 
+    internal BlobReader Content => _store.Reader;
+
     internal Task Export(IEnumerable<TreeFile> files, string folder, CancellationToken cancel) => Checkouts.Fill(_store.Reader, new DatasetTree(files), folder, cancel);
 
     /// <summary>A new path for files in flight, on the file system of the store; whoever asks makes it and removes it.</summary>

@@ -12,5 +12,8 @@ public sealed record DiffOptions
     /// <summary>False: files and columns only.</summary>
     public bool Rows { get; init; } = true;
 
+    /// <summary>Text of fewer bytes goes to SQL as it is: there is nothing to win.</summary>
+    internal long TextFrom { get; init; } = 8 << 20;
+
     public QueryLimits Limits { get; init; } = new();
 }

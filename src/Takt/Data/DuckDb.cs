@@ -61,7 +61,7 @@ public static class DuckDb
             {
                 "parquet" => $"read_parquet([{list}], {options})",
                 // everything but the types is told: DuckDB's own guess takes a ragged file for one of another delimiter or with lines to skip
-                "csv" => $"read_csv([{list}], {options}, header = true, skip = 0, delim = {Text(group.Key.Delimiter.ToString())}, quote = '\"', escape = '\"', strict_mode = true)",
+                "csv" => $"read_csv([{list}], {options}, {CsvOptions(group.Key.Delimiter)})",
                 "json" => $"read_json([{list}], {options}, format = 'auto')",
                 _ => $"read_json([{list}], {options}, format = 'newline_delimited')",
             });
@@ -73,6 +73,8 @@ public static class DuckDb
             _ => $"({string.Join(" union all by name ", scans.Select(scan => $"select * from {scan}"))})",
         };
     }
+
+    internal static string CsvOptions(char delimiter) => $"header = true, skip = 0, delim = {Text(delimiter.ToString())}, quote = '\"', escape = '\"', strict_mode = true";
 
     /// <summary>Whether <see cref="Scan"/> can read the file, by its ending.</summary>
     public static bool CanRead(string file) => Format(file) is not null;

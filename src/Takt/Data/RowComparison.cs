@@ -3,8 +3,8 @@ using DuckDB.NET.Data;
 namespace Takt.Data;
 
 /// <summary>Two sets of data files, row by row: one join for all counts and the keys of the rows to show, then those rows.</summary>
-sealed class RowComparison((IReadOnlyList<string> Differing, IReadOnlyList<string> Any) before, (IReadOnlyList<string> Differing, IReadOnlyList<string> Any) now,
-    DiffOptions options, string? inferred)
+/// <param name="equal">Rows that are known to be equal and are in neither.</param>
+sealed class RowComparison(RowSide before, RowSide now, DiffOptions options, string? inferred, long equal = 0)
 {
     public (IReadOnlyList<ColumnChange> Columns, RowDiff? Rows) Run(CancellationToken cancel)
     {
@@ -27,7 +27,7 @@ sealed class RowComparison((IReadOnlyList<string> Differing, IReadOnlyList<strin
 
     (IReadOnlyList<ColumnChange>, RowDiff?) Run(DuckDBConnection connection, CancellationToken stop)
     {
-        var schemas = (A: Tables.Schema(connection, DuckDb.Scan(before.Any)), B: Tables.Schema(connection, DuckDb.Scan(now.Any)));
+        var schemas = (A: before.Schema ?? Tables.Schema(connection, DuckDb.Scan(before.Any)), B: now.Schema ?? Tables.Schema(connection, DuckDb.Scan(now.Any)));
         var (typesA, typesB) = (schemas.A.ToDictionary(c => c.Name, c => c.Stored, StringComparer.Ordinal), schemas.B.ToDictionary(c => c.Name, c => c.Stored, StringComparer.Ordinal));
         var columns = schemas.A.Where(c => !typesB.TryGetValue(c.Name, out var other) || other != c.Stored).Select(c => new ColumnChange(c.Name, c.Stored, typesB.GetValueOrDefault(c.Name)))
             .Concat(schemas.B.Where(c => !typesA.ContainsKey(c.Name)).Select(c => new ColumnChange(c.Name, null, c.Stored))).ToList();
@@ -43,10 +43,10 @@ sealed class RowComparison((IReadOnlyList<string> Differing, IReadOnlyList<strin
     }
 
     /// <summary>Parquet is read in place, only the columns that are asked for. Text is parsed once, into a table.</summary>
-    void Open(DuckDBConnection connection, string name, (IReadOnlyList<string> Differing, IReadOnlyList<string> Any) files, IReadOnlyList<ColumnSchema> schema, CancellationToken stop)
+    void Open(DuckDBConnection connection, string name, RowSide files, IReadOnlyList<ColumnSchema> schema, CancellationToken stop)
     {
         if (files.Differing.Count == 0)
-            Execute(connection, $"create temp view {name} as select * from {DuckDb.Scan(files.Any)} where false", stop);
+            Execute(connection, $"create temp view {name} as select {string.Join(", ", schema.Select(c => $"null::{c.Stored} as {DuckDb.Name(c.Name)}"))} where false", stop);
         else if (files.Differing.All(file => file.EndsWith(".parquet", StringComparison.OrdinalIgnoreCase)))
             Execute(connection, $"create temp view {name} as select {string.Join(", ", schema.Select(c => DuckDb.Name(c.Name)))} from {Scan()}", stop);
         else
@@ -55,6 +55,7 @@ sealed class RowComparison((IReadOnlyList<string> Differing, IReadOnlyList<strin
         // a column that only a file on both sides has is still one of the table
         string Scan()
         {
+            if (files.Scan is not null) return files.Scan;
             var there = Tables.Schema(connection, DuckDb.Scan(files.Differing)).Select(c => c.Name).ToHashSet(StringComparer.Ordinal);
             var absent = schema.Where(c => !there.Contains(c.Name)).Select(c => $"null::{c.Stored} as {DuckDb.Name(c.Name)}").ToList();
             return absent.Count == 0 ? DuckDb.Scan(files.Differing) : $"(select *, {string.Join(", ", absent)} from {DuckDb.Scan(files.Differing)})";
@@ -94,7 +95,7 @@ sealed class RowComparison((IReadOnlyList<string> Differing, IReadOnlyList<strin
             var (rowsA, rowsB) = (Long(Row(connection, "select count(*) from temp.a", stop)[0]), Long(Row(connection, "select count(*) from temp.b", stop)[0]));
             if (removed + matched != rowsA || added + matched != rowsB) throw Repeated(connection, key, stop);
         }
-        return new RowDiff(key, options.Key.Count == 0, added, removed, differ, matched - differ,
+        return new RowDiff(key, options.Key.Count == 0, added, removed, differ, matched - differ + equal,
             values.Select((c, i) => (c.Name, Count: Long(row[6 + i]))).Where(c => c.Count > 0).ToDictionary(c => c.Name, c => c.Count),
             shown == 0 ? [] : Samples(connection, key, values, casts, row[^3], row[^2], row[^1], stop));
     }
@@ -170,7 +171,7 @@ sealed class RowComparison((IReadOnlyList<string> Differing, IReadOnlyList<strin
                 var rows = Tables.Query(connection, $"select * exclude (\"takt sum\") from d where \"takt sum\" {sign} 0 limit {options.Samples}", stop);
                 for (var i = 0; i < rows.Rows; i++) samples.Add(kind == "added" ? new RowChange(kind, null, Whole(rows, i)) : new RowChange(kind, Whole(rows, i), null));
             }
-        return new RowDiff([], false, Long(row[0]), Long(row[1]), 0, Long(row[2]) - Long(row[0]), new Dictionary<string, long>(), samples);
+        return new RowDiff([], false, Long(row[0]), Long(row[1]), 0, Long(row[2]) - Long(row[0]) + equal, new Dictionary<string, long>(), samples);
     }
 
     static Dictionary<string, string?>? Whole(Table? table, int row) => table?.Columns.ToDictionary(column => column.Name, column => column.TextAt(row));
