@@ -25,7 +25,7 @@ sealed class ExampleHelp(HelpAction inner) : SynchronousCommandLineAction
         ["push"] = ["takt data push                       all that is known here", "takt data push trips --remote backup"],
         ["pull"] = ["takt data pull                       after git pull or git clone", "takt data pull images/ --only 'train/**'"],
         ["fetch"] = ["takt data fetch trips                its newest version, for takt data sql and the like", "takt data fetch trips --all"],
-        ["import-dvc"] = ["takt data import-dvc                 every .dvc file of the work tree", "takt data import-dvc raw/data.dvc"],
+        ["import-dvc"] = ["takt data import-dvc                 every .dvc file and dvc.lock of the work tree", "takt data import-dvc raw/data.dvc", "takt data import-dvc --all-commits   with every version in git's history"],
         ["remote"] = ["takt data remote add origin /mnt/share/data", "takt data remote add origin 's3://bucket/team?endpoint=https://s3.example'", "takt data remote add origin http://takt.example:5000"],
         ["models"] = ["takt models show flights@champion", "takt models alias flights@3 champion", "takt models convert flights@champion --to onnx"],
         ["deploy"] = ["takt deploy status flights --watch   steps, traffic and evidence, live", "takt deploy pause flights            hold a rollout; resume, promote or abort it", "takt deploy rollback flights         the revision before comes back"],

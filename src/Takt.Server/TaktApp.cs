@@ -168,6 +168,11 @@ public sealed class TaktApp : IAsyncDisposable
         return new ObjectRemote(write ? new FolderBlobStore(folder, Time) : FolderBlobStore.ForReading(folder), folder);
     }
 
+    /// <summary>Opens objects of DVC's remotes in buckets, for <see cref="Data.Dvc.DvcImport"/>.</summary>
+    public Func<Data.Dvc.DvcRemote, string, string?, CancellationToken, Task<Stream?>> DvcBuckets => _dvcBuckets.Open;
+
+    readonly DvcBuckets _dvcBuckets = new();
+
     static (IBlobStore Blobs, string Scratch) OpenBlobs(TaktFolder folder, string? address, TimeProvider? time)
     {
         if (address is not null && S3Address.IsUrl(address))
@@ -183,6 +188,7 @@ public sealed class TaktApp : IAsyncDisposable
     {
         foreach (var endpoint in Router.Endpoints) Router.Remove(endpoint);
         UpstreamHttp.Dispose();
+        _dvcBuckets.Dispose();
         WebhookSender.Dispose();
         await Predictions.DisposeAsync();
         await Database.DisposeAsync();

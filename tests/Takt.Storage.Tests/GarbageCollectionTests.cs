@@ -95,6 +95,36 @@ public sealed class GarbageCollectionTests : IAsyncDisposable
         Assert.Equal([GcAction.Quarantine, GcAction.Quarantine], await Collect());
     }
 
+    [Theory]
+    [InlineData("TAKTLEAF is how this text begins")]
+    [InlineData("TAKTNODE is how this text begins")]
+    public async Task A_file_that_looks_like_a_trees_node_is_a_file(string content)
+    {
+        ContentId id = default;
+        await using (var writer = await _store.Begin("test"))
+        {
+            id = writer.Add(System.Text.Encoding.UTF8.GetBytes(content));
+            await writer.Commit(session => session.Execute($"insert into dataset_pin(tree, path, pinned) values({id.Digest}, {"x"}, {0L})"));
+        }
+        for (var i = 0; i < 3; i++) Assert.Empty(await Collect(15));
+        Assert.Equal(content.Length, await _store.Length(id.Digest));
+    }
+
+    [Fact]
+    public async Task A_file_that_is_a_copy_of_another_versions_tree_hides_nothing_of_that_tree()
+    {
+        var datasets = new Datasets(_database, _store, _time, _store.Scratch);
+        File.WriteAllText(Path.Combine(_folder, "a.txt"), "needed by the tree alone");
+        var copied = (await datasets.Collect("zz", _folder, ["a.txt"])).Commit;
+        await using (var leaf = await _store.Open(copied.Tree))
+        await using (var to = File.Create(Path.Combine(_folder, "node.bin"))) await leaf.CopyToAsync(to);
+        await datasets.Collect("aa", _folder, ["node.bin"]); // looked at before the other
+        File.Delete(Path.Combine(_folder, "node.bin"));
+        for (var i = 0; i < 4; i++) await Collect(15);
+        Assert.Equal(24, await _store.Length(Digest.Of("needed by the tree alone"u8)));
+        Assert.Equal([], await DatasetCheck.Of(_database, _store, data: true));
+    }
+
     [Fact]
     public async Task Every_table_that_keeps_nothing_is_one_that_is_there()
     {

@@ -92,6 +92,19 @@ public sealed class ArchitectureTests
         Assert.Empty(crowded);
     }
 
+    /// <summary>With the context as its only parameter it is a RequestDelegate: an expression's value goes to nobody, and the compiler says nothing (of a method group it does, ASP0016).</summary>
+    [Fact]
+    public void No_answer_of_a_route_is_dropped()
+    {
+        var routes = new Regex(@"\.Map(?:Get|Post|Put|Delete|Patch|Methods|Fallback)?\((?:(?!;\s*$).)*?async\s+(?:\(\s*(?:HttpContext\s+)?\w+\s*\)|\w+)\s*=>\s*(?!\s*\{)", RegexOptions.Multiline);
+        Assert.Matches(routes, "routes.MapGet(\"/a\", async (HttpContext http) => Results.Text(\"a\"));");
+        Assert.Matches(routes, "routes.MapMethods(\"/a\", [\"GET\"], async http => await Answer(http));");
+        Assert.DoesNotMatch(routes, "routes.MapGet(\"/a\", async (HttpContext http) => { });");
+        Assert.DoesNotMatch(routes, "routes.MapGet(\"/a\", async (HttpContext http, CancellationToken cancel) => Results.Text(\"a\"));");
+        var source = Path.Combine(Root(), "src/Takt.Server");
+        Assert.Empty(Directory.EnumerateFiles(source, "*.cs", SearchOption.AllDirectories).SelectMany(file => routes.Matches(File.ReadAllText(file)).Select(match => $"{Path.GetRelativePath(source, file)}: {match.Value}")));
+    }
+
     static string Names(NetArchTest.Rules.TestResult result) => string.Join('\n', result.FailingTypeNames ?? []);
 
     /// <summary>The checkout: the nearest folder above the test binary that holds the solution.</summary>

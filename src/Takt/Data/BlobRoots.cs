@@ -5,7 +5,7 @@ namespace Takt.Data;
 
 /// <summary>
 /// Which content rows refer to. Every <c>sha256:…</c> in any text column of any table counts, so that a table made tomorrow can't be forgotten; only those
-/// listed here do not, each for its reason.
+/// listed here do not, each for its reason. What a row names is a version, or else a file: no row names a tree but that of its version.
 /// </summary>
 static partial class BlobRoots
 {
@@ -16,6 +16,7 @@ static partial class BlobRoots
         ["blob_quarantine"] = "what is about to go",
         ["store_lease"] = "holds no ids",
         ["small_blob"] = "the bytes themselves: what names them stands elsewhere",
+        ["content_md5"] = "another name of content, if it is there",
         ["file_digest"] = "stats of the work tree's files",
         ["dataset_commit"] = "kept by refs, the reflog and whatever names a version",
         ["dataset_check"] = "tells of versions, needs none",

@@ -16,7 +16,7 @@ public static class DatasetCheck
         var faults = (await StoreCheck.Of(store, data, cancel)).ToList();
         var commits = database.Read(session => DatasetTable.Names(session).SelectMany(name => DatasetTable.All(session, name).Where(commit => commit.Dropped is null && !DatasetTable.IsPartial(session, name, commit.Id))).ToList());
         var trees = new TreeReader(store.Reader);
-        var (roots, seen) = (new HashSet<ContentId>(), new HashSet<ContentId>()); // a small tree's root is its leaf
+        var (roots, leaves, seen) = (new HashSet<ContentId>(), new HashSet<ContentId>(), new HashSet<ContentId>()); // apart: a small tree's root is its leaf, and a file may be a copy of a leaf
         foreach (var commit in commits)
         {
             var of = $"{commit.Dataset}@{commit.Id}";
@@ -25,7 +25,7 @@ public static class DatasetCheck
                 if (await store.Length(commit.Id, cancel) is null) faults.Add($"{of}: the commit itself is missing");
                 if (!roots.Add(ContentId.From(commit.Tree))) continue;
                 foreach (var leaf in await trees.Leaves(ContentId.From(commit.Tree), cancel))
-                    if (seen.Add(leaf.Id))
+                    if (leaves.Add(leaf.Id))
                         foreach (var file in await trees.Leaf(leaf.Id, cancel))
                             if (seen.Add(file.Id) && !await Whole(store, file.Id, cancel)) Add($"{of}: '{file.File.Path}' ({file.Id}) is not whole in the store");
                 if (commit.Profile is { } profile && await store.Length(profile, cancel) is null) Add($"{of}: its profile {profile} is missing");

@@ -44,9 +44,11 @@ public sealed class DatasetTree
     /// <exception cref="TaktException">Invalid: it is absolute, empty, or has an empty part, <c>.</c> or <c>..</c>.</exception>
     public static void CheckPath(string path)
     {
-        if (path.Length == 0 || path[0] == '/' || path.Contains('\0') || path.Split('/').Any(part => part is "" or "." or ".."))
+        if (!IsPath(path))
             throw TaktException.Invalid($"'{path}' is not a path inside a dataset");
     }
+
+    internal static bool IsPath(string path) => path.Length > 0 && path[0] != '/' && !path.Contains('\0') && !path.Split('/').Any(part => part is "" or "." or "..");
 
     internal TreeNodeRef Build(Func<byte[], ContentId> store)
     {

@@ -8,6 +8,10 @@ namespace Takt.Data;
 sealed class LiveMarks(PackStore store)
 {
     readonly Dictionary<Pack, BitArray> _marks = store.Packs().ToDictionary(pack => pack, pack => new BitArray(pack.Index.Count));
+
+    /// <summary>Which records were followed as nodes of a tree: one that was marked as somebody's file only is not yet.</summary>
+    readonly Dictionary<Pack, BitArray> _followed = store.Packs().ToDictionary(pack => pack, pack => new BitArray(pack.Index.Count));
+
     readonly List<string> _missing = [];
 
     public Dictionary<Pack, BitArray> Packs => _marks;
@@ -20,15 +24,11 @@ sealed class LiveMarks(PackStore store)
     /// <summary>What is referred to and can't be read: then nothing may be removed.</summary>
     public IReadOnlyList<string> Missing => _missing;
 
-    /// <summary>Something that a row names: a tree with all below it, or a blob; what the store does not know is somebody else's id.</summary>
+    /// <summary>A file that a row names; what the store does not know is somebody else's id.</summary>
+    /// <remarks>Whatever its bytes are: trees are named by versions alone, and a file may well be a copy of a tree's node.</remarks>
     public async Task Named(Digest id, CancellationToken cancel)
     {
-        var content = ContentId.From(id);
-        if (Find(content) is { } hit)
-        {
-            if (hit.Pack.Index[hit.At] is { Kind: RecordKind.Bytes } entry && TreeNode.IsNode(hit.Pack.Read(entry))) Tree(content, id.ToString());
-            else File(content, id.ToString());
-        }
+        if (Find(ContentId.From(id)) is not null) File(ContentId.From(id), id.ToString());
         else if (await store.Whole.Length(id, cancel) is not null) Loose.Add(id);
     }
 
@@ -42,7 +42,8 @@ sealed class LiveMarks(PackStore store)
                 Miss(id, of);
                 continue;
             }
-            if (!Mark(hit)) continue;
+            Mark(hit);
+            if (!Set(_followed, hit)) continue;
             try
             {
                 var node = hit.Pack.Read(hit.Pack.Index[hit.At]);
@@ -87,9 +88,11 @@ sealed class LiveMarks(PackStore store)
         if (!Lenient && _missing.Count < 1000) _missing.Add($"{of}: {id} is not in the store");
     }
 
-    bool Mark((Pack Pack, int At) hit)
+    bool Mark((Pack Pack, int At) hit) => Set(_marks, hit);
+
+    static bool Set(Dictionary<Pack, BitArray> bits, (Pack Pack, int At) hit)
     {
-        var marks = _marks[hit.Pack];
+        var marks = bits[hit.Pack];
         if (marks[hit.At]) return false;
         return marks[hit.At] = true;
     }

@@ -26,8 +26,6 @@ static class TreeNode
 
     public static bool IsLeaf(ReadOnlySpan<byte> node) => node.StartsWith(LeafMagic);
 
-    public static bool IsNode(ReadOnlySpan<byte> node) => IsLeaf(node) || node.StartsWith(BranchMagic);
-
     public static byte[] Leaf(List<TreeEntry> files)
     {
         var node = new MemoryStream(64 + (files.Count * 64));

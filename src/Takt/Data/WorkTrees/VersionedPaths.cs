@@ -65,11 +65,11 @@ public sealed class VersionedPaths(WorkTree tree, Database database, PackStore s
         new TreeReader(store.Reader).Files(tracked.Content).ToBlockingEnumerable().Select(file => (file.Path, file.Mode, file.Id));
 
     /// <summary>Makes the path what its pointer says.</summary>
-    /// <inheritdoc cref="WorkTree.Checkout"/>
+    /// <inheritdoc cref="WorkTreeCheckout.Run"/>
     public async Task<(long Written, long Removed)> Checkout(TrackedPath tracked, string? only, bool force, CancellationToken cancel = default)
     {
         if (await store.Length(tracked.Content.Digest, cancel) is null) throw TaktException.NotFound(NotHere(tracked));
-        return await tree.Checkout(tracked, store, only, force, cancel);
+        return await new WorkTreeCheckout(tree, store).Run(tracked, only, force, cancel);
     }
 
     /// <summary>The pointers that name what the store does not have, in words.</summary>

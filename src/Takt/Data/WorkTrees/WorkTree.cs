@@ -13,7 +13,6 @@ namespace Takt.Data.WorkTrees;
 public sealed record WorkTree(string Root, string State)
 {
     const string Ending = ".takt";
-    const int MostFaults = 20;
 
     /// <summary>The nearest takt project, git repository or folder with a <c>.takt/</c> at or above <paramref name="start"/>; else that folder itself.</summary>
     public static WorkTree Find(string start)
@@ -167,139 +166,8 @@ public sealed record WorkTree(string Root, string State)
         }
     }
 
-    /// <summary>Makes the folder or file what its pointer says. Files that are so already stay as they are.</summary>
-    /// <param name="only">A path or glob within it; null: all.</param>
-    /// <returns>How many files were written and removed.</returns>
-    /// <exception cref="TaktException">Conflict: files hold something that the store does not have; nothing was touched unless forced. All are named.</exception>
-    internal async Task<(long Written, long Removed)> Checkout(TrackedPath tracked, PackStore store, string? only, bool force, CancellationToken cancel)
-    {
-        var full = Full(tracked.Path);
-        if (!tracked.IsFolder)
-        {
-            if (File.Exists(full))
-            {
-                if (new FileInfo(full).Length == tracked.Bytes && Content(full) == tracked.Content) return (0, 0);
-                if (!force && await store.Length(Content(full).Digest, cancel) is null) throw Lost([tracked.Path]);
-            }
-            Put(store.Reader, new TreeEntry([], TreeFileMode.File, 0, tracked.Content), full);
-            return (1, 0);
-        }
-        var files = new List<TreeEntry>();
-        await foreach (var file in new TreeReader(store.Reader).Files(tracked.Content, cancel)) files.Add(file);
-        var wanted = new List<TreeEntry>();
-        var gone = new List<FoundFile>();
-        var lost = new List<string>();
-        foreach (var left in Directory.Exists(Path.GetDirectoryName(full)) ? Directory.EnumerateFileSystemEntries(Path.GetDirectoryName(full)!, ".takt-*.tmp").ToList() : [])
-            if (InFlight.IsDead(Path.GetFileName(left))) InFlight.Remove(left);
-        var index = StatIndex.Read(IndexFile(tracked.Path));
-        using var known = (index?.Files ?? []).GetEnumerator();
-        var hasKnown = known.MoveNext();
-        var at = 0;
-        var kept = new Dictionary<int, FileStat>();
-        foreach (var found in Directory.Exists(full) ? FolderScan.Files(full, leftover: InFlight.Remove) : [])
-        {
-            while (hasKnown && TreeEntry.Compare(known.Current.Path, found.Path) < 0) hasKnown = known.MoveNext();
-            for (; at < files.Count && TreeEntry.Compare(files[at].Path, found.Path) < 0; at++) wanted.Add(files[at]);
-            var current = hasKnown && known.Current.Path.AsSpan().SequenceEqual(found.Path) && known.Current.Stat == found.Stat ? known.Current.Id : Content(found);
-            var there = at < files.Count && files[at].Path.AsSpan().SequenceEqual(found.Path);
-            if (there && files[at].Id == current && files[at].Mode == new StatEntry(found.Path, found.Stat, current).Mode)
-            {
-                kept[at++] = found.Stat;
-                continue;
-            }
-            if (!Chosen(found.Path)) { if (there) at++; continue; }
-            if (!force && store.TryFind(current) is null && await store.Length(current.Digest, cancel) is null) lost.Add($"{tracked.Path}/{Encoding.UTF8.GetString(found.Path)}");
-            if (there) wanted.Add(files[at++]);
-            else gone.Add(found);
-        }
-        for (; at < files.Count; at++) wanted.Add(files[at]);
-        if (lost.Count > 0) throw Lost(lost);
-        wanted.RemoveAll(file => !Chosen(file.Path));
-        foreach (var file in gone) File.Delete(file.FullPath);
-        var faults = await Write(full, wanted, store.Reader, cancel);
-        if (wanted.Count == 0) Directory.CreateDirectory(full);
-        if (faults.Count > 0)
-            throw new TaktException(TaktError.Invalid, [.. faults.Take(MostFaults), .. faults.Count > MostFaults ? [$"and {faults.Count - MostFaults:N0} more"] : Array.Empty<string>(), $"the other {wanted.Count - faults.Count:N0} files were written"]);
-        if (only is null) Note(tracked, files);
-        return (wanted.Count, gone.Count);
-
-        bool Chosen(byte[] path) => only is null || IsChosen(only, Encoding.UTF8.GetString(path));
-    }
-
     /// <summary>Whether a path within a tracked folder is meant by a path, a folder's path or a glob.</summary>
     internal static bool IsChosen(string only, string path) => path == only || path.StartsWith(only.TrimEnd('/') + "/", StringComparison.Ordinal) || Glob.Matches(only, path);
-
-    /// <summary>
-    /// Writes files on all cores. Folders that are not there yet are filled aside and renamed once: half the system calls, and killed half-way none of it is seen.
-    /// What the store can't give fails for itself alone.
-    /// </summary>
-    /// <returns>The faults.</returns>
-    static async Task<List<string>> Write(string full, List<TreeEntry> wanted, BlobReader blobs, CancellationToken cancel)
-    {
-        const int MostInRun = 256; // files of one folder one core after another: two that write into it at once wait for each other
-        var targets = new Dictionary<string, string>(StringComparer.Ordinal);
-        var aside = new List<(string From, string To)>();
-        var runs = new List<(string Folder, bool Fresh, int Start, int Count)>();
-        string? last = null;
-        for (var i = 0; i < wanted.Count; i++)
-        {
-            var folder = Path.GetDirectoryName(full + "/" + Encoding.UTF8.GetString(wanted[i].Path))!;
-            if (folder == last && runs[^1].Count < MostInRun) runs[^1] = runs[^1] with { Count = runs[^1].Count + 1 };
-            else runs.Add((Target(folder), Target(folder) != folder, i, 1));
-            last = folder;
-        }
-        var faults = new List<string>();
-        WorkProgress.ToDo(wanted.Count, wanted.Sum(file => file.Size));
-        try
-        {
-            await Parallel.ForEachAsync(runs, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = cancel }, (run, _) =>
-            {
-                if (run.Fresh) Directory.CreateDirectory(run.Folder);
-                for (var i = run.Start; i < run.Start + run.Count; i++)
-                {
-                    var path = run.Folder + "/" + Path.GetFileName(Encoding.UTF8.GetString(wanted[i].Path));
-                    try
-                    {
-                        if (run.Fresh) Make(blobs, wanted[i], path);
-                        else Put(blobs, wanted[i], path);
-                        WorkProgress.Done(1, wanted[i].Size);
-                    }
-                    catch (TaktException e) when (e.Error is TaktError.NotFound or TaktError.Invalid)
-                    {
-                        lock (faults) faults.Add($"'{Path.GetFileName(full)}/{Encoding.UTF8.GetString(wanted[i].Path)}': {e.Message}");
-                    }
-                }
-                return ValueTask.CompletedTask;
-            });
-            CrashPoint.Pass("checkout.filled");
-            foreach (var (from, to) in aside)
-                if (Directory.Exists(from)) Directory.Move(from, to);
-            return faults;
-        }
-        catch (IOException e) when (StorageFaults.Of(e, full) is null && aside.Any(folder => Directory.Exists(folder.From) && Directory.Exists(folder.To)))
-        {
-            throw new TaktException(TaktError.Conflict, $"somebody else made '{aside.First(folder => Directory.Exists(folder.From) && Directory.Exists(folder.To)).To}' meanwhile; check out again", e);
-        }
-        finally
-        {
-            foreach (var (from, _) in aside)
-                if (Directory.Exists(from)) Directory.Delete(from, recursive: true);
-        }
-
-        string Target(string folder)
-        {
-            if (targets.TryGetValue(folder, out var target)) return target;
-            var parent = Path.GetDirectoryName(folder)!;
-            if (Directory.Exists(folder)) target = folder;
-            else if (folder != full && Target(parent) is var above && above != parent) target = above + "/" + Path.GetFileName(folder);
-            else
-            {
-                target = $"{parent}/{InFlight.Name()}";
-                aside.Add((target, folder));
-            }
-            return targets[folder] = target;
-        }
-    }
 
     /// <summary>Writes the pointer and sees that git ignores what it stands for.</summary>
     internal void Point(string path, DatasetCommit? commit, TreeNodeRef root)
@@ -331,15 +199,6 @@ public sealed record WorkTree(string Root, string State)
         return relative;
     }
 
-    // files as they were just written: what is on disk is what the store has
-    void Note(TrackedPath tracked, List<TreeEntry> files)
-    {
-        using var index = new StatIndex.Writer(IndexFile(tracked.Path));
-        foreach (var file in files)
-            if (FileStat.OfLink(Full(tracked.Path) + "/" + Encoding.UTF8.GetString(file.Path)) is { } stat) index.Add(new StatEntry(file.Path, stat, file.Id), Now());
-        index.Finish(tracked.Content);
-    }
-
     void Renew(TrackedPath tracked, List<StatEntry> seen)
     {
         var old = StatIndex.Read(IndexFile(tracked.Path))!.Value;
@@ -353,49 +212,24 @@ public sealed record WorkTree(string Root, string State)
         index.Finish(old.Tree);
     }
 
-    static void Put(BlobReader blobs, TreeEntry file, string path)
-    {
-        var tmp = $"{Path.GetDirectoryName(path)}/{InFlight.Name()}";
-        try
-        {
-            Make(blobs, file, tmp);
-            File.Move(tmp, path, overwrite: true);
-        }
-        catch
-        {
-            File.Delete(tmp);
-            throw;
-        }
-    }
-
-    static void Make(BlobReader blobs, TreeEntry file, string path)
-    {
-        if (file.Mode == TreeFileMode.Link) File.CreateSymbolicLink(path, Encoding.UTF8.GetString(blobs.Bytes(file.Id).GetAwaiter().GetResult()));
-        else blobs.Place(file.Id, path, file.Mode == TreeFileMode.Executable, readOnly: false);
-    }
-
-    static ContentId Content(FoundFile file) => file.Stat.Kind switch
+    internal static ContentId Content(FoundFile file) => file.Stat.Kind switch
     {
         FileKind.Link => ContentId.Of(Encoding.UTF8.GetBytes(new FileInfo(file.FullPath).LinkTarget ?? "")),
         FileKind.File => Content(file.FullPath),
         _ => default,
     };
 
-    static ContentId Content(string file)
+    internal static ContentId Content(string file)
     {
         using var content = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 0);
         return ContentId.Read(SHA256.HashData(content));
     }
 
-    static TaktException Lost(List<string> paths) => new(TaktError.Conflict,
-        [.. paths.Take(10).Select(path => $"'{path}' holds something that the store does not have and would be lost"), .. paths.Count > 10 ? [$"and {paths.Count - 10:N0} more"] : Array.Empty<string>(),
-            "'takt data add' keeps it, '--force' throws it away"]);
-
     static string Escaped(string name) => string.Concat(name.Select(c => c is '*' or '?' or '[' or '\\' or '!' or '#' or ' ' ? $"\\{c}" : $"{c}"));
 
-    string Full(string path) => Root + "/" + path;
+    internal string Full(string path) => Root + "/" + path;
 
-    string IndexFile(string path) => Path.Combine(State, "index", XxHash64.HashToUInt64(Encoding.UTF8.GetBytes(path)).ToString("x16"));
+    internal string IndexFile(string path) => Path.Combine(State, "index", XxHash64.HashToUInt64(Encoding.UTF8.GetBytes(path)).ToString("x16"));
 
     internal static long Now() => (TimeProvider.System.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks * 100;
 }

@@ -22,6 +22,9 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
     /// <summary>Endings of model weights: kept whole so that serving can map them.</summary>
     static readonly string[] WeightEndings = [".safetensors", ".gguf", ".ggml", ".onnx", ".pt", ".pth", ".ckpt", ".h5", ".keras", ".tflite"];
 
+    /// <summary>Whether a file of this name is kept whole.</summary>
+    internal static bool IsWeight(string name, long size, StoreConfig config) => size >= config.LooseFrom && WeightEndings.Contains(Path.GetExtension(name), StringComparer.OrdinalIgnoreCase);
+
     readonly Chunker _chunker = writer.Config.Chunker();
     readonly Queue<(Task<SmallFiles>? Small, (string Path, T Tag, ContentId Like)? Large)> _ahead = new();
     readonly List<string> _faults = [];
@@ -167,7 +170,7 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
                 _faults.Add(Gone(path));
                 return null;
             }
-            var id = before.Size >= writer.Config.LooseFrom && WeightEndings.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase) ? TakeWhole(path) : TakeInChunks(path, like);
+            var id = IsWeight(path, before.Size, writer.Config) ? TakeWhole(path) : TakeInChunks(path, like);
             if (FileStat.OfLink(path) == before)
             {
                 WorkProgress.Done(1, 0);
