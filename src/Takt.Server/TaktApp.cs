@@ -55,15 +55,17 @@ public sealed class TaktApp : IAsyncDisposable
         Scorers = new Scorers(database, time);
         Gates = new GateTable(database, time);
         Models = new ModelRegistry(database, blobs, [new LightGbmRuntime(), new OnnxRuntime(), new XgBoostRuntime(), new PythonRuntime(python), new MlNetRuntime()], time, folder.Cache);
-        Predictions = new PredictionLogs(folder, time);
+        Shared = database.Dialect == SqlDialect.PostgreSql;
+        var server = $"{Environment.MachineName}:{folder.State}";
+        Predictions = new PredictionLogs(folder, time, Shared ? new SharedLog(database, blobs, server, time) : null);
         Router = new Router(Predictions.Of, time);
         Deployments = new DeploymentBook(database, time);
-        Rollouts = new Rollouts(Deployments, Models, Router, Predictions, time, $"{Environment.MachineName}:{folder.State}", RemoteModel.Connect);
+        Rollouts = new Rollouts(Deployments, Models, Router, Predictions, time, server, RemoteModel.Connect);
         Purge = new Purge(database, blobs, Datasets, time, folder);
         Workspaces.Removing += Purge.Follow;
-        Lineage = new Lineage(database, Datasets, Models, Predictions, folder);
+        Lineage = new Lineage(database, Datasets, Models, Predictions);
         Monitors = new MonitorWatch(new MonitorTable(database, time), Models, Predictions);
-        Collector = new Collector(Datasets, [new HttpSource(time), new S3Source(), new PostgreSqlSource(), new SqliteSource(), new PredictionSource(Predictions, folder), new FileSource()]);
+        Collector = new Collector(Datasets, [new HttpSource(time), new S3Source(), new PostgreSqlSource(), new SqliteSource(), new PredictionSource(Predictions), new FileSource()]);
         Collect = new CollectStep(Collector, Datasets, time);
         Steps =
         [
@@ -81,6 +83,8 @@ public sealed class TaktApp : IAsyncDisposable
     /// <summary>All bytes: packs of the files of datasets, whole files of all else.</summary>
     public PackStore Blobs { get; }
     public TimeProvider Time { get; }
+    /// <summary>Whether other servers may work on the same rows.</summary>
+    public bool Shared { get; }
     /// <inheritdoc cref="TaktOptions.Testing"/>
     public bool Testing { get; }
     /// <inheritdoc cref="TaktOptions.S3Keys"/>

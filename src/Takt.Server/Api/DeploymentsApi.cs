@@ -107,7 +107,7 @@ public static class DeploymentsApi
         var log = app.Predictions.Of(endpoint);
         await log.Flush();
         var rows = new JsonArray();
-        if (NewestPredictions.Of(log, Math.Clamp(limit, 1, MostPredictions)) is { } table)
+        if (await NewestPredictions.Of(log, Math.Clamp(limit, 1, MostPredictions)) is { } table)
             for (var row = 0; row < table.Rows; row++)
             {
                 var json = new JsonObject();
@@ -121,7 +121,7 @@ public static class DeploymentsApi
                     };
                 rows.Add(json);
             }
-        return Json(new JsonObject { ["predictions"] = rows, ["dropped"] = log.Dropped });
+        return Json(new JsonObject { ["predictions"] = rows, ["dropped"] = log.Dropped, ["lost"] = log.Lost });
     }
 
     static IResult Json(JsonObject json) => Results.Text(json.ToJsonString(), "application/json");

@@ -26,7 +26,7 @@ static class DeploymentPages
     }
 
     /// <param name="liveOnly">Only what changes while a rollout is under way: the page asks for it every few seconds.</param>
-    public static (string, Html) One(TaktApp app, string endpoint, bool liveOnly)
+    public static async Task<(string, Html)> One(TaktApp app, string endpoint, bool liveOnly)
     {
         var now = app.Time.GetUtcNow();
         var d = app.Deployments.Get(endpoint);
@@ -53,16 +53,37 @@ static class DeploymentPages
                 Parts.Count(r.Number), Parts.Count(r.Revision), Parts.State(r.State.ToString()), Parts.Brief(r.Evidence), Parts.Time(r.CreatedAt, now),
             }), "No rollout.", "takt run", "Rollouts"))}
             {Parts.Section("What happened", Html.Of($"{Happened(events.Take(NewestEvents), now)}{(events.Count > NewestEvents ? Html.Of($"<details><summary>Earlier</summary>{Happened(events.Skip(NewestEvents), now)}</details>") : Html.None)}"))}
-            {Parts.Section("Recent predictions", Predictions(app, endpoint, d.Live?.Spec.Upstream is not null), app.Predictions.Of(endpoint).Dropped is > 0 and var dropped ? $"{dropped:N0} were not logged: the queue was full" : null)}
+            {Parts.Section("Servers", Replicas(app, d, now))}
+            {Parts.Section("Recent predictions", await Predictions(app, endpoint, d.Live?.Spec.Upstream is not null), Missing(app.Predictions.Of(endpoint)))}
             """));
     }
 
     static Html Happened(IEnumerable<RolloutEvent> events, DateTimeOffset now) => Parts.Table(["When", "Rollout", "What", "Detail"],
         events.Select(e => new[] { Parts.Time(e.Time, now), Parts.Count(e.Rollout), Html.Of($"<span class=\"once\">{e.Kind.Replace('-', ' ')}</span>"), Parts.Brief(e.Detail) }), "Nothing.", "takt run", "What happened");
 
-    static Html Predictions(TaktApp app, string endpoint, bool llm)
+    /// <summary>Who serves it, where several may.</summary>
+    static Html Replicas(TaktApp app, Deployment d, DateTimeOffset now) => app.Fleet is null ? Html.None : Parts.Table(["Server", "Seen", "In charge", "Challenger"], app.Fleet.View().Select(r => new[]
     {
-        var rows = NewestPredictions.Of(app.Predictions.Of(endpoint), Recent);
+        Parts.Text(r.Name), r.Live ? Parts.Time(r.SeenAt, now) : Html.Of($"{Parts.Time(r.SeenAt, now)} <span class=\"dim\">gone</span>"), State(r, d.Live), State(r, d.Challenger),
+    }), "No server that serves models is up.", "takt serve --roles serving", "Servers", dropEmpty: true);
+
+    static Html State(Replica replica, Revision? revision) => revision is null ? Html.None
+        : replica.Revisions.FirstOrDefault(r => r.Endpoint == revision.Endpoint && r.Revision == revision.Number) is not { } known ? Parts.Text("loading") : known.Fault is null ? Parts.Text("ready") : Parts.Brief(known.Fault);
+
+    static string? Missing(PredictionLog log)
+    {
+        string?[] words =
+        [
+            log.Dropped > 0 ? $"{log.Dropped:N0} were not logged: the queue was full" : null,
+            log.Lost > 0 ? $"{log.Lost:N0} were lost when this server was killed" : null,
+            log.SharingFault is { } fault ? $"what this server answers is not with the others now: {fault}" : null,
+        ];
+        return words.Any(w => w is not null) ? string.Join("; ", words.OfType<string>()) : null;
+    }
+
+    static async Task<Html> Predictions(TaktApp app, string endpoint, bool llm)
+    {
+        var rows = await NewestPredictions.Of(app.Predictions.Of(endpoint), Recent);
         var columns = rows?.Columns.Where(c => c.Name is not ("received" or "revision" or "error")).ToList() ?? [];
         return Parts.Table(columns.Select(c => c.Name).ToList(), Enumerable.Range(0, rows?.Rows ?? 0).Select(row => columns.ConvertAll(c => c.Name == "id" ? Parts.Id(c.TextAt(row)) : c.Type == ColumnType.Number ? Parts.Number(c.IsMissing(row) ? null : c.Numbers[row]) : Parts.Text(c.TextAt(row)))),
             "None is in the log's files yet; they are written there as they gather.", llm ? "POST /v1/chat/completions" : $"POST /v2/models/{endpoint}/infer", "Recent predictions", numbers: Enumerable.Range(0, columns.Count).Where(i => columns[i].Type is ColumnType.Number or ColumnType.Integer).ToList(), dropEmpty: true);

@@ -10,7 +10,7 @@ namespace Takt.Deployments;
 /// the rows that the stages of the line keep anyway, so that what a tracking client logged is in it as well. It stays in one workspace; what belongs to the project
 /// (datasets, stages, endpoints, predictions) is in <c>default</c>.
 /// </summary>
-public sealed partial class Lineage(Database database, Datasets datasets, ModelRegistry models, PredictionLogs predictions, TaktFolder folder)
+public sealed partial class Lineage(Database database, Datasets datasets, ModelRegistry models, PredictionLogs predictions)
 {
     static readonly string[] Kinds = ["source", "data", "code", "stage", "run", "logged-model", "model", "revision", "endpoint", "prediction"];
 
@@ -69,15 +69,14 @@ public sealed partial class Lineage(Database database, Datasets datasets, ModelR
         if (!PredictionId().IsMatch(id)) throw TaktException.Invalid($"'{id}' is no prediction's id: p- and 32 hex digits, and :ROW behind it for one row of several");
         var row = id.Contains(':', StringComparison.Ordinal) ? id : id + ":0";
         var faults = new List<string>();
-        var logs = Directory.Exists(folder.Predictions) ? Directory.GetDirectories(folder.Predictions) : [];
-        foreach (var endpoint in logs.Select(f => Path.GetFileName(f)).Order(StringComparer.Ordinal))
+        foreach (var endpoint in predictions.Endpoints())
         {
             cancel.ThrowIfCancellationRequested();
             try
             {
                 var log = predictions.Of(endpoint);
                 await log.Flush();
-                if (PredictionFacts.Find(log, endpoint, row) is { } node) return node;
+                if (await PredictionFacts.Find(log, endpoint, row, cancel) is { } node) return node;
             }
             catch (TaktException e) when (e.Error == TaktError.Conflict)
             {
@@ -85,7 +84,7 @@ public sealed partial class Lineage(Database database, Datasets datasets, ModelR
             }
         }
         if (faults.Count > 0) throw new TaktException(TaktError.Conflict, faults);
-        throw TaktException.NotFound($"no prediction '{row}' in the logs of this folder's endpoints");
+        throw TaktException.NotFound($"no prediction '{row}' in the logs of the endpoints; what another server answered in the last seconds is not there yet");
     }
 
     [GeneratedRegex(@"^p-[0-9a-f]{32}(:\d{1,9})?$")]

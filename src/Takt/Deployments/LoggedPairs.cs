@@ -5,7 +5,7 @@ using Takt.Evaluation;
 namespace Takt.Deployments;
 
 /// <summary>
-/// Pairs of what only the prediction log knows: outputs, and losses against labels that come later. Reads this server's log now and then; each prediction counts once, labels when
+/// Pairs of what only the prediction log knows: outputs, and losses against labels that come later. Reads the log now and then; each prediction counts once, labels when
 /// they are there.
 /// </summary>
 /// <remarks>A new process reads it all again and replaces the row that the one before has left. One caller at a time.</remarks>
@@ -27,7 +27,7 @@ sealed class LoggedPairs(Rollout rollout, PredictionLog log)
     public async Task Read(AnalysisSpec analysis, int challenger, int champion, double share)
     {
         await log.Flush();
-        using var connection = log.Open();
+        using var connection = await log.Open(new LogRange(ReceivedFrom: rollout.JudgedFrom ?? rollout.CreatedAt));
         if (connection is null) return;
         var columns = Tables.Schema(connection, "predictions").ToDictionary(c => c.Name, c => c.Type, StringComparer.Ordinal);
         var output = columns.FirstOrDefault(c => c.Key.StartsWith("out_", StringComparison.Ordinal) && c.Value is ColumnType.Number or ColumnType.Integer or ColumnType.Boolean).Key;

@@ -9,9 +9,9 @@ public static class NewestPredictions
 {
     /// <param name="limit">Rows, at least 1.</param>
     /// <returns>The newest first, columns as in docs/formats.md and <c>label</c>; null before the first prediction is in a segment.</returns>
-    public static Table? Of(PredictionLog log, int limit)
+    public static async Task<Table?> Of(PredictionLog log, int limit)
     {
-        using var connection = log.Open();
+        using var connection = await log.Open(new LogRange(Newest: limit));
         return connection is null ? null : Of(connection, limit);
     }
 

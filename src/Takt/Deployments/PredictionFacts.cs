@@ -1,3 +1,4 @@
+using System.Globalization;
 using Takt.Data;
 
 namespace Takt.Deployments;
@@ -5,11 +6,16 @@ namespace Takt.Deployments;
 /// <summary>One row of a prediction log, as the end of a lineage.</summary>
 static class PredictionFacts
 {
-    public static LineageNode? Find(PredictionLog log, string endpoint, string row)
+    /// <summary>A clock may have been set, a request may have taken long; all that it costs is more files.</summary>
+    static readonly TimeSpan Margin = TimeSpan.FromHours(1);
+
+    public static async Task<LineageNode?> Find(PredictionLog log, string endpoint, string row, CancellationToken cancel)
     {
-        using var connection = log.Open();
+        // the id tells when the request came (UUID of version 7); its row is written when it was answered
+        var came = DateTimeOffset.FromUnixTimeMilliseconds(long.Parse(row.AsSpan(2, 12), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture));
+        using var connection = await log.Open(new LogRange(ReceivedFrom: came - Margin, ReceivedTo: came + Margin), cancel);
         if (connection is null) return null;
-        var table = Tables.Query(connection, $"select p.*, (select label from labels where id = {DuckDb.Text(row)}) as label from predictions p where id = {DuckDb.Text(row)} limit 1");
+        var table = Tables.Query(connection, $"select p.*, (select label from labels where id = {DuckDb.Text(row)}) as label from predictions p where id = {DuckDb.Text(row)} limit 1", cancel);
         if (table.Rows == 0) return null;
         var facts = new Dictionary<string, string>(StringComparer.Ordinal) { ["endpoint"] = endpoint };
         DateTimeOffset? received = null;

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics;
 using System.Numerics;
 using DuckDB.NET.Data;
 using Takt.Data;
@@ -24,6 +25,9 @@ public sealed class PredictionLog : IAsyncDisposable
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
     static readonly TimeSpan SyncEvery = TimeSpan.FromMilliseconds(50);
 
+    /// <summary>A journal that is so old becomes segments: where others wait for them, sooner.</summary>
+    static readonly TimeSpan AloneFor = TimeSpan.FromMinutes(5), SharedAfter = TimeSpan.FromSeconds(5);
+
     readonly string _folder;
     readonly TimeProvider _time;
     readonly FolderLock _lock;
@@ -32,6 +36,8 @@ public sealed class PredictionLog : IAsyncDisposable
     readonly ManualResetEventSlim _work = new(), _hurry = new();
     readonly List<LogSource> _sources = [];
     readonly Thread _writer;
+    readonly TimeSpan _sealAfter;
+    readonly LogCounts _counts;
 
     // guarded by _gate
     byte[] _buffer = [];
@@ -44,9 +50,12 @@ public sealed class PredictionLog : IAsyncDisposable
     long _dropped, _logged;
     string? _fault;
 
+    /// <param name="folder">Of this server, called as the endpoint.</param>
+    /// <param name="shared">Where the logs of all servers come together; null: this is the only one.</param>
     /// <exception cref="TaktException">Conflict: another opener writes it.</exception>
-    public PredictionLog(string folder, TimeProvider time)
+    public PredictionLog(string folder, TimeProvider time, SharedLog? shared = null)
     {
+        _sealAfter = shared is null ? AloneFor : SharedAfter;
         _folder = folder;
         _time = time;
         Directory.CreateDirectory(folder);
@@ -55,16 +64,27 @@ public sealed class PredictionLog : IAsyncDisposable
             ?? throw TaktException.Conflict($"the prediction log in {folder} is written by {holder}; ask its server instead");
         try
         {
-            _segments = new Segments(folder);
+            _counts = new LogCounts(Path.Combine(folder, "log.counts"));
+            _segments = new Segments(folder, shared);
             _writer = new Thread(WriteAll) { IsBackground = true, Name = $"log of {Path.GetFileName(folder)}" };
             _writer.Start();
         }
         catch
         {
+            _counts?.Dispose();
             _lock.Dispose();
             throw;
         }
     }
+
+    /// <summary>Predictions that were answered and were not on the disk yet when the process was killed, since the folder is there. After a power loss the number may be too small.</summary>
+    public long Lost => _counts.Lost;
+
+    /// <summary>Files that only this server can read so far, and their bytes; none where nothing is shared.</summary>
+    public (int Files, long Bytes) Unshared => _segments.Unshared;
+
+    /// <summary>Why other servers can't read what this one wrote; null when they can.</summary>
+    public string? SharingFault => _segments.SharingFault;
 
     /// <summary>Predictions that were not logged because the disk was too slow for too long, or refused.</summary>
     public long Dropped => Volatile.Read(ref _dropped);
@@ -159,11 +179,13 @@ public sealed class PredictionLog : IAsyncDisposable
 
     /// <summary>
     /// A connection with views: <c>predictions</c> and <c>shadows</c> (docs/formats.md), <c>labels(id, label, time)</c> with the newest label of each id, and <c>told(id, label, time, place)</c> with all,
-    /// of which the one at the greatest place counts.
-    /// Segments only: <see cref="Flush"/> first to see all.
+    /// of which the one at the greatest place counts; of all servers that share their logs.
+    /// Segments only: <see cref="Flush"/> first to see all of this server; what the others have not published yet is missing, some seconds' worth.
     /// </summary>
+    /// <param name="range">What is wanted of other servers' segments; null: all.</param>
     /// <returns>Null before the first prediction is in a segment.</returns>
-    public DuckDBConnection? Open() => _segments.Open();
+    /// <exception cref="TaktException">Unavailable: the database or the store that the servers share can't be reached.</exception>
+    public Task<DuckDBConnection?> Open(LogRange? range = null, CancellationToken cancel = default) => _segments.Open(range ?? LogRange.All, cancel);
 
     async ValueTask<bool> Wait(byte[] framed, int rows, CancellationToken cancel)
     {
@@ -190,6 +212,7 @@ public sealed class PredictionLog : IAsyncDisposable
             Put(framed);
             _rows += rows;
             _logged += rows;
+            _counts.Take(rows);
             if (synced is null) return true;
             _synced.Add(synced);
             _hurry.Set();
@@ -220,10 +243,15 @@ public sealed class PredictionLog : IAsyncDisposable
     void WriteAll()
     {
         Journal? journal = null;
-        var (rows, serial, newest) = (0L, 0, DateTimeOffset.MinValue);
+        var (rows, serial, newest, begunAt) = (0L, 0, DateTimeOffset.MinValue, 0L);
         while (true)
         {
-            _work.Wait();
+            if (journal is null) _work.Wait();
+            else if (!_work.Wait(Remaining()))
+            {
+                Seal(null); // nothing more has come
+                continue;
+            }
             if (!_hurry.IsSet) _hurry.Wait(SyncEvery); // gathers; the disk's pace, not the world's: simulated time must not hold it
             byte[] buffer;
             int filled, sources;
@@ -263,14 +291,19 @@ public sealed class PredictionLog : IAsyncDisposable
                 foreach (var done in synced) done.TrySetException(fault);
                 if (journal is not null) Seal(null); // what follows a torn record would not be read
             }
+            _counts.Settle(taken);
             if (buffer.Length > 0) ArrayPool<byte>.Shared.Return(buffer);
-            if (journal is not null && (flush || ended || rows >= JournalRows || journal.Bytes >= JournalBytes)) Seal(flushed);
+            if (journal is not null && (flush || Remaining() == TimeSpan.Zero || ended || rows >= JournalRows || journal.Bytes >= JournalBytes)) Seal(flushed);
             else if (flushed.Count > 0) _segments.Add(null, flushed);
             if (ended) return;
         }
 
+        // real time: a simulated clock that stands still must not hold it
+        TimeSpan Remaining() => _sealAfter - Stopwatch.GetElapsedTime(begunAt) is { Ticks: > 0 } left ? left : TimeSpan.Zero;
+
         Journal Begin(int sources)
         {
+            begunAt = Stopwatch.GetTimestamp();
             // names sort in the order of writing, whatever the clock does: of two labels of one time the later counts
             newest = _time.GetUtcNow() is var now && now > newest ? now : newest;
             var begun = new Journal(Path.Combine(_folder, $"{newest:yyyyMMdd'T'HHmmssfff}-{serial++ % 1_000_000:D6}{Guid.NewGuid():N}"[..33] + ".journal"));
@@ -302,6 +335,7 @@ public sealed class PredictionLog : IAsyncDisposable
         }
         await Task.Run(_writer.Join);
         await _segments.DisposeAsync();
+        _counts.Dispose();
         _lock.Dispose();
     }
 }

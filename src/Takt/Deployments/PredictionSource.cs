@@ -10,7 +10,7 @@ namespace Takt.Deployments;
 /// Labels arrive late: all of the late window is read again, and a prediction that has its label now takes the place of the one that had none. Segments
 /// are read without the log's lock, beside a server that writes it; where this process is the writer, what waits is written first.
 /// </remarks>
-public sealed class PredictionSource(PredictionLogs logs, TaktFolder folder) : ISource
+public sealed class PredictionSource(PredictionLogs logs) : ISource
 {
     public IReadOnlyList<string> Prefixes { get; } = ["predictions:"];
 
@@ -22,53 +22,27 @@ public sealed class PredictionSource(PredictionLogs logs, TaktFolder folder) : I
     {
         var endpoint = request.Address["predictions:".Length..];
         DatasetReference.CheckName(endpoint);
-        var there = Path.Combine(folder.Predictions, endpoint);
-        if (!Directory.Exists(there)) throw TaktException.NotFound($"{request.Address}: the endpoint has no prediction log here; a deployment writes it when it is asked");
-        using var connection = await Open(endpoint, there, request.Target);
+        if (!logs.Endpoints().Contains(endpoint)) throw TaktException.NotFound($"{request.Address}: the endpoint has no prediction log here; a deployment writes it when it is asked");
+        using var connection = await Open(endpoint, request, cancel);
         if (connection is null) return new SourceBatch(new Dictionary<string, string>(), request.Cursor);
         return DuckDb.Guard(request.Address, () => Read(connection, request, cancel));
     }
 
-    async Task<DuckDBConnection?> Open(string endpoint, string there, string target)
+    async Task<DuckDBConnection?> Open(string endpoint, SourceRequest request, CancellationToken cancel)
     {
+        // before what the rules below let through; late labels are of predictions that are read again
+        var range = request.IsBackfill ? LogRange.All with { From = request.Range.From is { } from ? At(from) : null }
+            : request.Cursor is { } known ? LogRange.All with { From = At(known) - request.Late } : LogRange.All;
         try
         {
             var log = logs.Of(endpoint);
             await log.Flush();
-            return log.Open();
+            return await log.Open(range, cancel);
         }
         catch (TaktException e) when (e.Error == TaktError.Conflict)
         {
-            return Beside(there, Path.Combine(target, "segments")); // a server writes it: its finished segments
+            return await logs.OpenBeside(endpoint, Path.Combine(request.Target, "segments"), range, cancel); // a server writes it: its finished segments
         }
-    }
-
-    /// <summary>Another process merges segments and takes the old ones away: each is linked first, so that it stays while it is read.</summary>
-    static DuckDBConnection? Beside(string there, string target)
-    {
-        Directory.CreateDirectory(target);
-        foreach (var file in Directory.GetFiles(there, "*.parquet"))
-        {
-            try
-            {
-                Files.LinkOrCopy(file, Path.Combine(target, Path.GetFileName(file)));
-            }
-            catch (IOException) when (!File.Exists(file))
-            {
-                // merged since it was listed: its rows are in another one, now or at the next collect
-            }
-        }
-        var (predictions, labels) = (Directory.GetFiles(target, "predictions-*.parquet"), Directory.GetFiles(target, "labels-*.parquet"));
-        if (predictions.Length == 0) return null;
-        var connection = DuckDb.Open();
-        // while a merge is under way a row can be seen twice
-        DuckDb.Execute(connection, $"create view predictions as select * from read_parquet([{List(predictions)}], union_by_name = true) qualify row_number() over (partition by id) = 1");
-        DuckDb.Execute(connection, labels.Length == 0
-            ? "create view labels as select ''::varchar as id, 0::double as label, now()::timestamp as time where false"
-            : $"create view labels as select id, label, time from read_parquet([{List(labels)}], filename = true, file_row_number = true) qualify row_number() over (partition by id order by time desc, filename desc, file_row_number desc) = 1");
-        return connection;
-
-        static string List(string[] files) => string.Join(", ", files.Order(StringComparer.Ordinal).Select(DuckDb.Text));
     }
 
     static SourceBatch Read(DuckDBConnection connection, SourceRequest request, CancellationToken cancel)
@@ -96,7 +70,8 @@ public sealed class PredictionSource(PredictionLogs logs, TaktFolder folder) : I
         return new SourceBatch(rows == 0 ? new Dictionary<string, string>() : new Dictionary<string, string> { ["rows.parquet"] = file }, newest ?? request.Cursor);
     }
 
-    static string Time(string text) => DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)
-        ? $"timestamp {DuckDb.Text(time.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.ffffff", CultureInfo.InvariantCulture))}"
+    static string Time(string text) => $"timestamp {DuckDb.Text(At(text).UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.ffffff", CultureInfo.InvariantCulture))}";
+
+    static DateTimeOffset At(string text) => DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time
         : throw TaktException.Invalid($"'{text}' is no time; write 2001-01-31 or 2001-01-31T12:00:00Z");
 }

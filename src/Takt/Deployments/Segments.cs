@@ -16,23 +16,33 @@ sealed class Segments : IAsyncDisposable
     public const int MergeAt = 16;
     const long Small = 8 << 20;
     const long MostMerged = 64 << 20;
+    static readonly TimeSpan Soon = TimeSpan.FromSeconds(0.5), Later = TimeSpan.FromSeconds(30);
 
     readonly string _folder;
     readonly Channel<(string? Journal, List<TaskCompletionSource> Waiting)> _sealed = Channel.CreateUnbounded<(string?, List<TaskCompletionSource>)>(new() { SingleReader = true });
     readonly SortedSet<string> _open = new(StringComparer.Ordinal); // journals that are to be segments: those that a disk refused are tried again
     readonly Lock _files = new();
-    readonly Task _worker;
-    string? _fault;
+    readonly Task _worker, _sharing = Task.CompletedTask;
+    readonly SharedLog? _shared;
+    readonly string _endpoint;
+    readonly SemaphoreSlim _toShare = new(0);
+    readonly CancellationTokenSource _closing = new();
+    readonly HashSet<string> _known = new(StringComparer.Ordinal); // published; guarded by _files
+    string? _fault, _sharingFault;
     int _readers;
 
-    public Segments(string folder)
+    /// <param name="shared">Where the segments of all servers are; null: this folder is all that there is.</param>
+    public Segments(string folder, SharedLog? shared = null)
     {
         _folder = folder;
+        _endpoint = Path.GetFileName(folder);
+        _shared = shared;
         FinishMerges();
         foreach (var tmp in Directory.GetFiles(folder, "*.tmp")) File.Delete(tmp);
         _open.UnionWith(Directory.GetFiles(folder, "*.journal")); // of a process that is gone; a segment that was being written is made again
         if (_open.Count > 0) Add(null, []);
         _worker = Task.Factory.StartNew(Work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap();
+        if (shared is not null) _sharing = Task.Run(Share);
     }
 
     /// <summary>Why a journal could not be made a segment; null when all are.</summary>
@@ -41,31 +51,53 @@ sealed class Segments : IAsyncDisposable
     /// <param name="journal">Sealed; null: none, only tell <paramref name="waiting"/> when those before are done.</param>
     public void Add(string? journal, List<TaskCompletionSource> waiting) => _sealed.Writer.TryWrite((journal, waiting));
 
-    public DuckDBConnection? Open()
+    /// <summary>Files that other servers can't read yet, and how large they are together; none where nothing is shared.</summary>
+    public (int Files, long Bytes) Unshared
     {
-        lock (_files)
+        get
         {
-            var predictions = Directory.GetFiles(_folder, "predictions-*.parquet");
-            if (predictions.Length == 0) return null;
-            var connection = DuckDb.Open();
-            DuckDb.Execute(connection, $"create view predictions as select * from read_parquet([{List(predictions)}], union_by_name = true)");
-            var shadows = Directory.GetFiles(_folder, "shadows-*.parquet");
-            DuckDb.Execute(connection, shadows.Length == 0
-                ? "create view shadows as select ''::varchar as id, now()::timestamp as time, now()::timestamp as received, 0::bigint as revision, ''::varchar as model_version, 0::bigint as latency_us, ''::varchar as error, 0::double as difference where false"
-                : $"create view shadows as select * from read_parquet([{List(shadows)}], union_by_name = true)");
-            var labels = Directory.GetFiles(_folder, "labels-*.parquet");
-            DuckDb.Execute(connection, labels.Length == 0
-                ? "create view told as select ''::varchar as id, 0::double as label, now()::timestamp as time, (now()::timestamp, '', 0::bigint) as place where false"
-                : $"create view told as select id, label, time, (time, filename, file_row_number) as place from read_parquet([{List(labels)}], filename = true, file_row_number = true)");
-            DuckDb.Execute(connection, "create view labels as select id, arg_max(label, place) as label, max(time) as time from told group by id");
-            _readers++;
-            connection.Disposed += (_, _) =>
-            {
-                lock (_files) _readers--;
-            };
-            return connection;
+            if (_shared is null) return default;
+            lock (_files) return Local().Where(file => !_known.Contains(Path.GetFileNameWithoutExtension(file))).Aggregate((0, 0L), (sum, file) => (sum.Item1 + 1, sum.Item2 + new FileInfo(file).Length));
         }
     }
+
+    /// <summary>Why segments could not be given to the other servers; null when all are.</summary>
+    public string? SharingFault => Volatile.Read(ref _sharingFault);
+
+    public async Task<DuckDBConnection?> Open(LogRange range, CancellationToken cancel)
+    {
+        List<(string Name, string File)> files;
+        lock (_files)
+        {
+            files = [.. Local().Select(file => (Path.GetFileNameWithoutExtension(file), file))];
+            _readers++; // nobody takes a file away from now on
+        }
+        DuckDBConnection? connection = null;
+        try
+        {
+            if (_shared is not null)
+            {
+                // here first, then the rows: what is published in between is in both, and known by its name
+                var (segments, known) = _shared.Find(_endpoint, files.ConvertAll(f => f.Name));
+                files.RemoveAll(f => known.Contains(f.Name));
+                files.AddRange(await _shared.Fetch(range.Of(segments), cancel));
+            }
+            connection = SegmentViews.Open(files);
+            if (connection is not null) connection.Disposed += (_, _) => Left();
+            return connection;
+        }
+        finally
+        {
+            if (connection is null) Left();
+        }
+
+        void Left()
+        {
+            lock (_files) _readers--;
+        }
+    }
+
+    IEnumerable<string> Local() => Directory.GetFiles(_folder, "*.parquet");
 
     async Task Work()
     {
@@ -94,6 +126,8 @@ sealed class Segments : IAsyncDisposable
             foreach (var done in waiting)
                 if (fault is null) done.TrySetResult();
                 else done.TrySetException(fault);
+            _toShare.Release();
+            if (_shared is not null) continue; // what the others read is merged there
             try
             {
                 Merge("predictions-");
@@ -104,6 +138,59 @@ sealed class Segments : IAsyncDisposable
             {
                 Volatile.Write(ref _fault, $"segments in {_folder} can't be merged: {e.Message}"); // all rows are there all the same
             }
+        }
+    }
+
+    /// <summary>Gives finished files to the other servers; those that can't be given now wait here, and are tried again.</summary>
+    async Task Share()
+    {
+        var patience = Soon;
+        while (true)
+        {
+            var closing = _closing.IsCancellationRequested;
+            Exception? failed = null;
+            foreach (var file in Local().Order(StringComparer.Ordinal))
+                try
+                {
+                    if (!IsKnown(file)) await _shared!.Publish(_endpoint, file);
+                    lock (_files)
+                    {
+                        _known.Add(Path.GetFileNameWithoutExtension(file));
+                        if (_readers > 0) continue; // somebody reads it: next time
+                        File.Delete(file);
+                        _known.Remove(Path.GetFileNameWithoutExtension(file));
+                    }
+                }
+                catch (Exception e) when (e is not OutOfMemoryException)
+                {
+                    failed = e;
+                    if (e is TaktException { Error: TaktError.Unavailable }) break; // the others would not come through either
+                }
+            try
+            {
+                if (failed is null && !closing) await _shared!.Merge(_endpoint, Path.Combine(_folder, "merging"));
+            }
+            catch (Exception e) when (e is not OutOfMemoryException)
+            {
+                failed = e;
+            }
+            Volatile.Write(ref _sharingFault, failed?.Message);
+            if (closing) return; // what is left is published after the next start
+            patience = failed is null ? Soon : TimeSpan.FromSeconds(Math.Min(patience.TotalSeconds * 2, 30));
+            try
+            {
+                await _toShare.WaitAsync(failed is null ? Later : patience, _closing.Token);
+                while (_toShare.Wait(0)) { }
+            }
+            catch (OperationCanceledException)
+            {
+                // once more, then no more
+            }
+        }
+
+        bool IsKnown(string file)
+        {
+            lock (_files) return _known.Contains(Path.GetFileNameWithoutExtension(file));
         }
     }
 
@@ -178,5 +265,9 @@ sealed class Segments : IAsyncDisposable
     {
         _sealed.Writer.TryComplete();
         await _worker;
+        await _closing.CancelAsync();
+        await _sharing;
+        _closing.Dispose();
+        _toShare.Dispose();
     }
 }

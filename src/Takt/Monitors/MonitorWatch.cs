@@ -34,9 +34,9 @@ public sealed class MonitorWatch(MonitorTable table, ModelRegistry registry, Pre
     {
         var log = logs.Of(spec.Endpoint);
         await log.Flush();
-        using var connection = log.Open();
-        if (connection is null) return 0;
         var known = table.Windows(spec.Name, LabelWindows).ToDictionary(w => w.Start);
+        using var connection = await log.Open(new LogRange(From: known.Count > 0 ? known.Keys.Min() : null));
+        if (connection is null) return 0;
         var judged = 0;
         foreach (var (start, rows, labelled) in Windows(connection, spec))
         {

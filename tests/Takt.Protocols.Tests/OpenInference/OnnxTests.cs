@@ -240,7 +240,7 @@ public sealed class OnnxTests(OnnxServed onnx) : IClassFixture<OnnxServed>
         var id = (string)answer["parameters"]!["prediction_id"]!;
         var log = _served.Server.App.Predictions.Of(endpoint);
         await log.Flush();
-        using var connection = log.Open()!;
+        using var connection = (await log.Open())!;
         return Tables.Query(connection, $"select * from predictions where starts_with(id, '{id}:') order by id");
     }
 

@@ -26,7 +26,7 @@ public abstract class LineageContract : IAsyncLifetime
         _database = await Open();
         var folder = TaktFolder.At(Folder);
         _predictions = new PredictionLogs(folder, _time);
-        _lineage = new Lineage(_database, Data, new ModelRegistry(_database, _blobs, [], _time, Path.Combine(Folder, "cache")), _predictions, folder);
+        _lineage = new Lineage(_database, Data, new ModelRegistry(_database, _blobs, [], _time, Path.Combine(Folder, "cache")), _predictions);
     }
 
     public async ValueTask DisposeAsync()

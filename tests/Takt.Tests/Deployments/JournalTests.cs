@@ -47,7 +47,7 @@ public sealed class JournalTests : IDisposable
         Directory.Delete(inTheWay);
         await log.Flush();
         Assert.Null(log.Fault);
-        using var connection = log.Open();
+        using var connection = await log.Open();
         Assert.Equal(2, Tables.Query(connection!, "select count(*) as n from predictions")["n"].Integers[0]);
     }
 
@@ -61,7 +61,7 @@ public sealed class JournalTests : IDisposable
             await log.Append([new Label("p-0:0", i, DateTimeOffset.UnixEpoch)]);
             await log.Flush();
         }
-        using (var reading = log.Open())
+        using (var reading = await log.Open())
         {
             await log.Append(Batch("p-last"));
             await log.Append([new Label("p-0:0", 99, DateTimeOffset.UnixEpoch)]);
@@ -75,7 +75,7 @@ public sealed class JournalTests : IDisposable
         Assert.Single(Directory.GetFiles(_folder, "predictions-*.parquet"));
         Assert.Single(Directory.GetFiles(_folder, "labels-*.parquet"));
         Assert.Empty(Directory.GetFiles(_folder, "*.merge"));
-        using var connection = log.Open();
+        using var connection = await log.Open();
         var rows = Tables.Query(connection!, "select count(*) as n, count(distinct id) as d from predictions");
         Assert.Equal((Segments.MergeAt * 2, Segments.MergeAt * 2), (rows["n"].Integers[0], rows["d"].Integers[0]));
         Assert.Equal(99, Tables.Query(connection!, "select label from labels")["label"].NumberAt(0));
@@ -149,7 +149,7 @@ public sealed class JournalTests : IDisposable
         await log.Append([new Label("p-1:0", 0, DateTimeOffset.UnixEpoch), new Label("nobody:0", 1, DateTimeOffset.UnixEpoch)]);
         await log.Append([new Label("p-1:0", 1, DateTimeOffset.UnixEpoch.AddDays(1))]);
         await log.Flush();
-        using var connection = log.Open();
+        using var connection = await log.Open();
         var rows = Tables.Query(connection!, "select p.id, p.in_x, l.label from predictions p left join labels l using (id) order by id");
         Assert.Equal(2, rows.Rows);
         Assert.Equal(1, rows["label"].NumberAt(0));
@@ -170,7 +170,7 @@ public sealed class JournalTests : IDisposable
 
         double Label()
         {
-            using var connection = log.Open();
+            using var connection = await log.Open();
             return Tables.Query(connection!, "select label from labels")["label"].NumberAt(0);
         }
     }
@@ -196,7 +196,7 @@ public sealed class JournalTests : IDisposable
         File.AppendAllText(Path.Combine(_folder, "20010101T000000000-x.journal"), "torn");
         await using var log = new PredictionLog(_folder, new FakeTimeProvider());
         await log.Flush();
-        using var connection = log.Open();
+        using var connection = await log.Open();
         Assert.Equal(2, Tables.Query(connection!, "select count(*) as n from predictions")["n"].Integers[0]);
         Assert.Empty(Directory.GetFiles(_folder, "*.journal"));
     }

@@ -29,7 +29,7 @@ public sealed class ShadowTests : RolloutLine
         while (true)
         {
             await log.Flush();
-            using var connection = log.Open();
+            using var connection = await log.Open();
             var rows = Tables.Query(connection!, "select s.id, s.model_version, s.difference, s.out_probability - p.out_probability as d, s.error from shadows s join predictions p using (id) where s.model_version = 'm@2' order by s.id");
             if (rows.Rows < 100) continue; // the last is on its way
             Assert.Equal(answers.Select(a => a + ":0").Order(StringComparer.Ordinal), rows["id"].Texts.Take(rows.Rows).Order(StringComparer.Ordinal));

@@ -1,0 +1,7 @@
+namespace Takt.Deployments;
+
+/// <summary>A server that serves models, as the others see it.</summary>
+/// <param name="SeenAt">By its own clock.</param>
+/// <param name="Live">Whether it has been heard of lately.</param>
+/// <param name="Revisions">What it has loaded, or could not load.</param>
+public sealed record Replica(string Name, DateTimeOffset StartedAt, DateTimeOffset SeenAt, bool Live, IReadOnlyList<ReplicaRevision> Revisions);
