@@ -19,14 +19,15 @@ sealed partial class RolloutWorker(TaktApp app, ILogger<RolloutWorker> log) : Ba
             try
             {
                 busy = await app.Rollouts.Tick(stop);
+                told = "";
             }
             catch (Exception e) when (!stop.IsCancellationRequested) // also a time-out deep within, which is a cancellation as well: it must not end the server
             {
-                // four times a second while a database is away would drown all else
-                if (told != e.Message || app.Time.GetElapsedTime(at) >= TellAgain)
+                // four times a second while a database is away would drown all else, and an outage is told by who watches for it
+                if (app.Outages.Of(Outages.Database) is null && (told != e.Message || app.Time.GetElapsedTime(at) >= TellAgain))
                 {
                     (told, at) = (e.Message, app.Time.GetTimestamp());
-                    Failed(log, e);
+                    Failed(log, e.Message, e is TaktException ? null : e);
                 }
             }
             catch
@@ -44,6 +45,6 @@ sealed partial class RolloutWorker(TaktApp app, ILogger<RolloutWorker> log) : Ba
         }
     }
 
-    [LoggerMessage(EventId = 1, Level = LogLevel.Error, Message = "A rollout could not be moved; it is tried again")]
-    private static partial void Failed(ILogger log, Exception e);
+    [LoggerMessage(EventId = 1, Level = LogLevel.Error, Message = "A rollout could not be moved: {Reason}; it is tried again")]
+    private static partial void Failed(ILogger log, string reason, Exception? e);
 }

@@ -57,10 +57,12 @@ public sealed class TaktApp : IAsyncDisposable
         Models = new ModelRegistry(database, blobs, [new LightGbmRuntime(), new OnnxRuntime(), new XgBoostRuntime(), new PythonRuntime(python), new MlNetRuntime()], time, folder.Cache);
         Shared = database.Dialect == SqlDialect.PostgreSql;
         var server = $"{Environment.MachineName}:{folder.State}";
+        Outages = new Outages(time);
+        Fleet = Shared ? new Fleet(database, server, time) : null;
         Predictions = new PredictionLogs(folder, time, Shared ? new SharedLog(database, blobs, server, time) : null);
         Router = new Router(Predictions.Of, time);
         Deployments = new DeploymentBook(database, time);
-        Rollouts = new Rollouts(Deployments, Models, Router, Predictions, time, server, RemoteModel.Connect);
+        Rollouts = new Rollouts(Deployments, Models, Router, Predictions, time, server, RemoteModel.Connect, Fleet);
         Purge = new Purge(database, blobs, Datasets, time, folder);
         Workspaces.Removing += Purge.Follow;
         Lineage = new Lineage(database, Datasets, Models, Predictions);
@@ -121,6 +123,10 @@ public sealed class TaktApp : IAsyncDisposable
     public PipelineRunner Pipelines { get; }
     public DeploymentBook Deployments { get; }
     public Rollouts Rollouts { get; }
+    /// <summary>The servers that serve models; null: no others can be on these rows.</summary>
+    public Fleet? Fleet { get; }
+    /// <summary>How what this server depends on was when it was last asked.</summary>
+    internal Outages Outages { get; }
     public Router Router { get; }
     public PredictionLogs Predictions { get; }
     internal Protocols.Prometheus.HttpDurations Durations { get; } = new();

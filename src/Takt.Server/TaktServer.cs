@@ -66,7 +66,11 @@ public sealed class TaktServer : IAsyncDisposable
                 });
                 if (options.GrpcPort is not null) builder.Services.AddOpenInferenceGrpc();
                 builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Grace);
-                if (options.Roles.HasFlag(ServerRoles.Serving)) builder.Services.AddHostedService<RolloutWorker>();
+                if (options.Roles.HasFlag(ServerRoles.Serving))
+                {
+                    builder.Services.AddHostedService<FleetWorker>(); // others see it before it rolls anything
+                    builder.Services.AddHostedService<RolloutWorker>();
+                }
                 if (!options.Roles.HasFlag(ServerRoles.Control)) return;
                 builder.Services.AddHostedService<LoopWorker>();
                 builder.Services.AddHostedService<PurgeWorker>();

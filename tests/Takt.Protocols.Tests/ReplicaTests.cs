@@ -65,6 +65,43 @@ public sealed partial class ReplicaTests(PostgreSqlServer postgreSql) : IAsyncLi
         while (await Status(replicas[1], "/v2/models/m/ready") != 404) await Task.Delay(50);
     }
 
+    [Fact]
+    public async Task What_replicas_answered_and_were_told_of_comes_together_at_control()
+    {
+        var (database, blobs) = (await postgreSql.NewSchema(), Directory.CreateDirectory(Path.Combine(_folder, "blobs")).FullName);
+        await using var control = await TaktServer.Start(TaktFolder.At(Directory.CreateDirectory(Path.Combine(_folder, "control")).FullName), "127.0.0.1", 0,
+            new TaktOptions { Database = new("database", database, "test"), Blobs = new("blobs", blobs, "test"), Roles = ServerRoles.Control });
+        var replicas = await Task.WhenAll(Replica("a", database, blobs), Replica("b", database, blobs));
+        await Register(control.App, 1);
+        await control.App.Deployments.Deploy(new DeploymentSpec("m", [1], TimeSpan.Zero, 0, [], "champion", true, null, Strategy: "all-at-once"), "m@1");
+        foreach (var replica in replicas) await Until(replica, "1");
+        var ids = new List<string>();
+        foreach (var replica in replicas)
+        {
+            using var answer = await _http.PostAsync(new Uri(replica, "/v2/models/m/infer"), new StringContent(One));
+            ids.Add(JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["parameters"]!["prediction_id"]!.GetValue<string>());
+        }
+        async Task Label(Uri server, string id, int label) =>
+            (await _http.PostAsync(new Uri(server, "/api/v1/deployments/m/labels"), new StringContent($$"""{"labels":[{"id":"{{id}}","label":{{label}}}]}"""))).EnsureSuccessStatusCode();
+        await Label(replicas[1], ids[0], 1); // to one that did not answer it
+        await Label(control.Address, ids[1], 0); // to one that answers nothing
+        async Task<Dictionary<string, double?>> Labels(Uri server) => JsonNode.Parse(await _http.GetStringAsync(new Uri(server, "/api/v1/deployments/m/predictions?limit=1000")))!["predictions"]!.AsArray()
+            .ToDictionary(p => p!["id"]!.GetValue<string>(), p => p!["label"]?.GetValue<double>());
+        foreach (var server in (Uri[])[control.Address, .. replicas])
+        {
+            Dictionary<string, double?> known;
+            do known = await Labels(server); // seconds pass before the others can read a segment
+            while (known.GetValueOrDefault(ids[0] + ":0") != 1 || known.GetValueOrDefault(ids[1] + ":0") != 0);
+        }
+        // the way back to the model, from the server that did not answer it, and data out of what the replicas answered
+        var lineage = JsonNode.Parse(await _http.GetStringAsync(new Uri(control.Address, $"/api/v1/lineage?of={ids[0]}:0")))!;
+        Assert.Contains("m@1", lineage.ToJsonString());
+        var collected = await control.App.Collector.Collect(new CollectRequest("answers", ["predictions:m"], _folder));
+        Assert.Equal(2, collected.Commit.Rows);
+        var health = JsonNode.Parse(await _http.GetStringAsync(new Uri(replicas[0], "/v2/health")))!;
+        Assert.Equal((true, false, 2, true), (health["ready"]!.GetValue<bool>(), health["degraded"]!.GetValue<bool>(), health["live_servers"]!.GetValue<int>(), health["database"]!["up"]!.GetValue<bool>()));
+    }
+
     async Task<Uri> Replica(string name, string database, string blobs)
     {
         var root = new DirectoryInfo(AppContext.BaseDirectory);

@@ -22,7 +22,7 @@ static class Admission
         {
             var wait = rate.Take(Key(http, limits));
             if (wait > TimeSpan.Zero)
-                throw new TaktException(TaktError.TooMany, FormattableString.Invariant($"'{endpoint.ToString()}' takes {rate.PerSecond} requests a second of one {Who(limits)}, {rate.Burst} at once; try again in {Seconds(wait)} s")) { RetryAfter = wait };
+                throw new TaktException(TaktError.TooMany, FormattableString.Invariant($"'{endpoint.ToString()}' takes {rate.PerSecond} requests a second of one {Who(limits)}, {rate.Burst} at once{(limits.Shared ? ", all servers together" : "")}; try again in {Seconds(wait)} s")) { RetryAfter = wait };
         }
         return limits.Timeout is { } timeout ? deadline.Or(Deadline.In(timeout)) : deadline;
     }

@@ -9,8 +9,10 @@ namespace Takt.Deployments;
 /// <param name="Rows">Rows of a request, at most.</param>
 /// <param name="Waiting">Requests that wait for their turn on one server, at most.</param>
 /// <param name="AtOnce">Requests that compute at once on one server; 0: two a core, four at least.</param>
+/// <param name="Shared">The rate is that of all servers together: each takes its part, by how many live. Else it is that of each.</param>
 public sealed record LimitSpec(
-    double? PerSecond = null, int Burst = 1, string By = LimitSpec.OfClient, TimeSpan? Timeout = null, long Body = LimitSpec.MostBody, int Rows = LimitSpec.MostRows, int Waiting = Slot.Queue, int AtOnce = 0)
+    double? PerSecond = null, int Burst = 1, string By = LimitSpec.OfClient, TimeSpan? Timeout = null, long Body = LimitSpec.MostBody, int Rows = LimitSpec.MostRows, int Waiting = Slot.Queue, int AtOnce = 0,
+    bool Shared = false)
 {
     public const string OfClient = "client", OfAll = "all";
     public const long MostBody = 64 << 20;

@@ -17,7 +17,7 @@ public static partial class Limits
         var burst = with.Integer("burst", rate is { } r ? Math.Max(1, (long)Math.Ceiling(Math.Min(r, 1e6))) : 1);
         if (burst is < 1 or > 1_000_000) with.Fault("burst", "burst must be 1 to 1000000: requests of one key at once");
         if (rate is null)
-            foreach (var key in (string[])["burst", "by"])
+            foreach (var key in (string[])["burst", "by", "shared"])
                 if (with.Has(key)) with.Fault(key, $"{key}: is of rate:, which is not there");
         var by = with.TextOrNull("by") ?? LimitSpec.OfClient;
         if (by is not (LimitSpec.OfClient or LimitSpec.OfAll) && StickyKey.Parse(by) is not { IsHeader: true }) with.Fault("by", $"'{by}' must be client, all, or header NAME");
@@ -32,6 +32,7 @@ public static partial class Limits
             PerSecond = rate,
             Burst = (int)Math.Clamp(burst, 1, 1_000_000),
             By = by,
+            Shared = rate is not null && with.Flag("shared", false),
             Timeout = timeout,
             Body = body,
             Rows = Within(with, "rows", 1, LimitSpec.MostRows, LimitSpec.MostRows),

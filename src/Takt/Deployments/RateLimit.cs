@@ -5,7 +5,7 @@ namespace Takt.Deployments;
 /// <summary>So many requests a second of each key, and so many at once.</summary>
 /// <remarks>
 /// The generic cell rate algorithm (ITU-T I.371, annex A): one number a key, the time at which its bucket will be full again. Lock-free; a rejected request costs its key nothing. At most 100,000 keys are
-/// known: full buckets are forgotten, and when all are in use new keys share one. Each server counts by itself.
+/// known: full buckets are forgotten, and when all are in use new keys share one. Each server counts by itself: with <see cref="Parts"/> a part of what all may take together, which is exact where a balancer spreads each key evenly.
 /// </remarks>
 public sealed class RateLimit(double perSecond, int burst, TimeProvider? time = null)
 {
@@ -14,12 +14,19 @@ public sealed class RateLimit(double perSecond, int burst, TimeProvider? time = 
     readonly TimeProvider _time = time ?? TimeProvider.System;
     readonly ConcurrentDictionary<string, Bucket> _buckets = new(StringComparer.Ordinal);
     readonly Bucket _others = new();
-    int _keys;
+    int _keys, _parts = 1;
     long _swept = long.MinValue / 2, _refused;
 
     public double PerSecond => perSecond;
 
     public int Burst => burst;
+
+    /// <summary>So many servers share the rate, 1 at least; the burst too, of which each has one.</summary>
+    public int Parts
+    {
+        get => Volatile.Read(ref _parts);
+        set => Volatile.Write(ref _parts, Math.Max(1, value));
+    }
 
     /// <summary>Requests that were told to come later.</summary>
     public long Refused => Volatile.Read(ref _refused);
@@ -28,16 +35,17 @@ public sealed class RateLimit(double perSecond, int burst, TimeProvider? time = 
     public TimeSpan Take(string key)
     {
         var frequency = (double)_time.TimestampFrequency;
-        var (each, now) = (Math.Max(1, (long)(frequency / perSecond)), _time.GetTimestamp());
+        var parts = Parts;
+        var (each, most, now) = (Math.Max(1, (long)(frequency / perSecond * parts)), Math.Max(1, burst / parts), _time.GetTimestamp());
         var bucket = Find(key, now);
         while (true)
         {
             var full = Volatile.Read(ref bucket.FullAt);
             var next = Math.Max(full, now) + each;
-            if (next - now > each * burst)
+            if (next - now > each * most)
             {
                 Interlocked.Increment(ref _refused);
-                return TimeSpan.FromSeconds((next - now - (each * burst)) / frequency);
+                return TimeSpan.FromSeconds((next - now - (each * most)) / frequency);
             }
             if (Interlocked.CompareExchange(ref bucket.FullAt, next, full) == full) return TimeSpan.Zero;
         }

@@ -11,6 +11,9 @@ sealed class RevisionLoader(ModelRegistry registry, Func<RemoteEndpoint, Cancell
     /// <summary>Loading goes on beside; the others are not held up for longer.</summary>
     static readonly TimeSpan LoadPatience = TimeSpan.FromSeconds(2);
 
+    /// <summary>Until a model is asked for again that could not be fetched.</summary>
+    static readonly TimeSpan BetweenTries = TimeSpan.FromSeconds(1);
+
     readonly Dictionary<(string Endpoint, int Revision, string Model), Task<(Slot? Slot, string Why)>> _loading = [];
     readonly HashSet<(string, int, string)> _wanted = [];
 
@@ -50,6 +53,20 @@ sealed class RevisionLoader(ModelRegistry registry, Func<RemoteEndpoint, Cancell
     async Task<(Slot? Slot, string Why)> Load(Revision revision)
     {
         if (revision.Model is null && revision.Spec.Remote is null) return (new Slot(revision, null), "");
+        if (revision.Model is { } wanted)
+            try
+            {
+                if (registry.Resolve(wanted) is { Package: not null } there) await registry.PackageFolder(there);
+            }
+            catch (TaktException e) when (e.Error == TaktError.Unavailable)
+            {
+                await Task.Delay(BetweenTries);
+                return (null, ""); // the store or the database is out: that says nothing about the model
+            }
+            catch (Exception e) when (e is not OutOfMemoryException)
+            {
+                // told below
+            }
         try
         {
             var model = revision.Model is { } version ? await registry.Load(registry.Resolve(version), settings: revision.Spec.Runtime)

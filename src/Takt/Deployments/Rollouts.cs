@@ -12,12 +12,13 @@ namespace Takt.Deployments;
 /// </summary>
 /// <remarks>
 /// Each of several servers on one database loads, routes and counts as the rows say; one of them, by a lease, judges and moves. A server that has not loaded the new revision
-/// yet leaves all traffic with the old one. Not safe for concurrent ticks; one worker calls it.
+/// yet leaves all traffic with the old one, and none gets any before all that live have loaded it. Not safe for concurrent ticks; one worker calls it.
 /// </remarks>
 /// <param name="connect">Reaches a model elsewhere; null: there is none.</param>
 /// <param name="server">This server among those on the database; the same after a restart, so that it need not wait for its own lease.</param>
+/// <param name="fleet">The other servers; null: there are none.</param>
 public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router router, PredictionLogs logs, TimeProvider time, string server,
-    Func<RemoteEndpoint, CancellationToken, Task<ILoadedModel>>? connect = null)
+    Func<RemoteEndpoint, CancellationToken, Task<ILoadedModel>>? connect = null, Fleet? fleet = null)
 {
     /// <summary>Before this many answers of the new revision a rule is not asked: one early error is not a rate.</summary>
     public const long FewestRequests = 20;
@@ -32,6 +33,7 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
     static readonly TimeSpan LeaseEvery = TimeSpan.FromSeconds(2);
     static readonly TimeSpan SaveEvery = TimeSpan.FromSeconds(1);
     static readonly TimeSpan LogEvery = TimeSpan.FromSeconds(10);
+    static readonly TimeSpan TellWaitingAfter = TimeSpan.FromSeconds(10);
 
     /// <summary>A rollout's evidence over time is kept in about so many points.</summary>
     const int Looks = 200;
@@ -39,6 +41,7 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
     readonly Dictionary<string, Comparison> _compared = new(StringComparer.Ordinal);
     readonly Dictionary<string, LoggedPairs> _logged = new(StringComparer.Ordinal);
     readonly Dictionary<string, DateTimeOffset> _leased = new(StringComparer.Ordinal), _looked = new(StringComparer.Ordinal);
+    readonly Dictionary<string, int> _waited = new(StringComparer.Ordinal);
     readonly RevisionLoader _loader = new(registry, connect);
     readonly ConcurrentDictionary<string, (int Revision, DateTimeOffset When, string Why)> _broken = new(StringComparer.Ordinal);
 
@@ -88,6 +91,11 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
             return false;
         }
         var champion = await Champion(deployment, cancel);
+        if (fleet is not null && deployment.Live is { } wanted)
+        {
+            if (champion is not null) await fleet.Tell(endpoint, wanted.Number);
+            else if (WhyNotServed(endpoint) is { } fault) await fleet.Tell(endpoint, wanted.Number, fault);
+        }
         if (deployment is not { Rollout: { Active: true } rollout, Challenger: { } revision })
         {
             if (champion is not null) await Go(deployment, champion, null, cancel);
@@ -102,10 +110,12 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
         if (challenger is null)
         {
             if (why.Length == 0) return true;
+            if (fleet is not null) await fleet.Tell(endpoint, revision.Number, why);
             if (drives)
                 await book.Move(rollout, rollout with { State = RolloutState.RolledBack, Evidence = $"revision {revision.Number} ({revision.Name}) did not load: {why}" }, "rolled-back");
             return false;
         }
+        if (fleet is not null) await fleet.Tell(endpoint, revision.Number);
         if (champion is null)
         {
             // nothing to compare with and nothing to lose: the first revision goes live at once
@@ -195,6 +205,23 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
     async Task<bool> Begin(Deployment deployment, Rollout rollout, Revision revision, Slot champion, Slot challenger, CancellationToken cancel)
     {
         var now = Now;
+        if (fleet?.Behind(rollout.Endpoint, revision.Number) is { } behind)
+        {
+            if (behind.Failed is [var (where, why), ..])
+            {
+                await book.Move(rollout, rollout with { State = RolloutState.RolledBack, Evidence = $"revision {revision.Number} ({revision.Name}) did not load on {where}: {why}" }, "rolled-back");
+                return false;
+            }
+            if (behind.Loading.Count > 0)
+            {
+                if (_waited.GetValueOrDefault(rollout.Endpoint) != rollout.Number && now - rollout.CreatedAt > TellWaitingAfter)
+                {
+                    _waited[rollout.Endpoint] = rollout.Number;
+                    await book.Note(rollout, "waiting-for", $"{string.Join(", ", behind.Loading)}: revision {revision.Number} is not loaded there yet");
+                }
+                return true;
+            }
+        }
         var after = rollout with { State = RolloutState.Rolling, Step = 0, StepStartedAt = now, JudgedFrom = now };
         if (revision.Spec.Analysis?.Latency is not null && champion.Stats.Now() is { Requests: >= ForQuantile } known) after = after with { OverMs = known.EdgeAt(0.95) };
         if (await book.Move(rollout, after, "step", $"{Share(revision, 0)} to revision {revision.Number} ({revision.Name})")) await Enter(deployment with { Rollout = after }, after, champion, challenger, cancel);
@@ -290,8 +317,8 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
         return false;
     }
 
-    /// <summary>This server's row of what its log tells; a process that takes its place writes it anew.</summary>
-    string LogRow => "log of " + server;
+    /// <summary>The row of what the log of all servers tells; whoever drives next reads it all again and writes it anew.</summary>
+    const string LogRow = "log";
 
     async Task<LoggedPairs?> ReadLog(Deployment deployment, Rollout rollout, Revision revision, Slot champion)
     {

@@ -16,6 +16,7 @@ public sealed class Router
     readonly AnswerLog _log;
     readonly TimeProvider _time;
     long _turn;
+    int _servers = 1;
 
     public Router(Func<string, PredictionLog> logs, TimeProvider time)
     {
@@ -27,6 +28,19 @@ public sealed class Router
     /// <summary>An endpoint goes another way, or is there no more; on the thread that changed it.</summary>
     public event Action<string>? Changed;
 
+    /// <summary>So many servers answer beside each other, this one among them: they divide the rates that are shared.</summary>
+    public int Servers
+    {
+        get => Volatile.Read(ref _servers);
+        set
+        {
+            if (value == Servers) return;
+            Volatile.Write(ref _servers, value);
+            foreach (var route in _routes.Values)
+                if (route is { Rate: { } rate, Limits.Shared: true }) rate.Parts = value;
+        }
+    }
+
     public IReadOnlyCollection<string> Endpoints => (IReadOnlyCollection<string>)_routes.Keys;
 
     public Route? Find(string endpoint) => _routes.GetValueOrDefault(endpoint);
@@ -37,7 +51,7 @@ public sealed class Router
         _routes.TryGetValue(endpoint, out var old);
         if (route.Challenger is not null) route.Challenger.Shadows = null;
         if (route.Limits is { PerSecond: { } rate } limits)
-            route.Rate = old?.Rate is { } before && before.PerSecond == rate && before.Burst == limits.Burst && old.Limits?.By == limits.By ? before : new RateLimit(rate, limits.Burst, _time);
+            route.Rate = old?.Rate is { } before && before.PerSecond == rate && before.Burst == limits.Burst && old.Limits is { } was && was.By == limits.By && was.Shared == limits.Shared ? before : new RateLimit(rate, limits.Burst, _time) { Parts = limits.Shared ? Servers : 1 };
         route.Champion.Shadows = route.Shadows.Count == 0 ? null : [.. route.Shadows];
         _routes[endpoint] = route;
         if (old is not null) LetGo(old, route);

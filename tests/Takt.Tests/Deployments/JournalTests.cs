@@ -163,16 +163,33 @@ public sealed class JournalTests : IDisposable
         await log.Append(Batch("p-1"));
         foreach (var value in (double[])[0, 1]) await log.Append([new Label("p-1:0", value, DateTimeOffset.UnixEpoch)]);
         await log.Flush();
-        Assert.Equal(1, Label());
+        Assert.Equal(1, await Label());
         await log.Append([new Label("p-1:0", 5, DateTimeOffset.UnixEpoch)]);
         await log.Flush();
-        Assert.Equal(5, Label());
+        Assert.Equal(5, await Label());
 
-        double Label()
+        async Task<double> Label()
         {
             using var connection = await log.Open();
             return Tables.Query(connection!, "select label from labels")["label"].NumberAt(0);
         }
+    }
+
+    [Fact]
+    public void A_log_knows_after_a_kill_how_many_predictions_were_not_on_the_disk_yet()
+    {
+        var path = Path.Combine(_folder, "counts");
+        using var killed = new LogCounts(path);
+        killed.Take(500);
+        killed.Settle(420);
+        killed.Take(7);
+        using var next = new LogCounts(path); // the first one was not closed
+        Assert.Equal((0, 87), (killed.Lost, next.Lost));
+        next.Take(3);
+        next.Settle(3);
+        next.Dispose();
+        using var third = new LogCounts(path);
+        Assert.Equal(87, third.Lost);
     }
 
     [Fact]

@@ -26,6 +26,27 @@ public sealed class RateLimitTests
         Assert.NotEqual(TimeSpan.Zero, limit.Take("a"));
     }
 
+    [Fact]
+    public void Servers_that_share_a_rate_take_together_what_one_would()
+    {
+        var limits = Enumerable.Range(0, 4).Select(_ => new RateLimit(40, 8, _time) { Parts = 4 }).ToList();
+        var taken = 0;
+        for (var i = 0; i < 1000; i++)
+        {
+            foreach (var limit in limits)
+                if (limit.Take("a") == TimeSpan.Zero) taken++;
+            _time.Advance(TimeSpan.FromMilliseconds(10));
+        }
+        Assert.InRange(taken, 395, 410); // 10 s at 40, and a burst of 8
+        limits[0].Parts = 1; // the others are gone
+        for (var i = 0; i < 1000; i++)
+        {
+            if (limits[0].Take("a") == TimeSpan.Zero) taken++;
+            _time.Advance(TimeSpan.FromMilliseconds(10));
+        }
+        Assert.InRange(taken, 793, 820);
+    }
+
     [Theory]
     [InlineData(0.5, 2)]
     [InlineData(7, 2)]

@@ -25,6 +25,7 @@ public static class OpenInferenceApi
         v2.MapPost("/repository/index", (Delegate)((HttpContext http) => Index(http, app)));
         v2.MapPost("/repository/models/{model}/load", (HttpContext http, string model) => ModelLoads.Load(http, app, model));
         v2.MapPost("/repository/models/{model}/unload", (HttpContext http, string model) => ModelLoads.Unload(http, app, model));
+        v2.MapGet("/health", (HttpContext http) => ServingHealth.Tell(http, app));
         v2.MapGet("/health/live", () => Json(new JsonObject { ["live"] = true }));
         v2.MapGet("/health/ready", (HttpContext http) => Ready(http, app));
         foreach (var path in (string[])["/models/{model}", "/models/{model}/versions/{version}"])
@@ -45,9 +46,11 @@ public static class OpenInferenceApi
     /// <summary>Ready once every revision in charge is loaded, and until the server is told to stop: then a balancer sends nobody any more.</summary>
     static IResult Ready(HttpContext http, TaktApp app)
     {
-        var ready = app.Rollouts.Ready && !http.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.IsCancellationRequested;
+        var ready = IsReady(http, app);
         return Results.Text(new JsonObject { ["ready"] = ready }.ToJsonString(), "application/json", statusCode: ready ? 200 : 503);
     }
+
+    internal static bool IsReady(HttpContext http, TaktApp app) => app.Rollouts.Ready && !http.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.IsCancellationRequested;
 
     public static Slot Enter(Slot slot) => slot.TryEnter() ? slot : throw new TaktException(TaktError.Unavailable, $"version {slot.Revision.Number} of '{slot.Revision.Endpoint}' has just been replaced; ask again");
 

@@ -20,6 +20,7 @@ public static class MetricsApi
         Inference(text, slots);
         Traffic(text, slots);
         Logs(text, app, slots);
+        Health(text, app);
         Rows(text, app);
         ProcessMetrics.Write(text);
         return text.ToUtf8();
@@ -74,9 +75,12 @@ public static class MetricsApi
             text.Sample(1 - route.Share, Labels(route.Champion, "champion"));
             if (route.Challenger is { } challenger) text.Sample(route.Share, Labels(challenger, "challenger"));
         }
-        text.Family("takt_rate_limited_total", "counter", "Requests that were refused with 429 since the limits were set.");
+        text.Family("takt_rate_limited_total", "counter", "Requests that this server refused with 429 since the limits were set.");
         foreach (var route in routes)
-            if (route.Rate is { } rate) text.Sample(rate.Refused, ("endpoint", route.Champion.Revision.Endpoint));
+            if (route.Rate is { } rate) text.Sample(rate.Refused, ("endpoint", route.Champion.Revision.Endpoint), ("scope", Scope(route)));
+        text.Family("takt_rate_limit_requests_per_second", "gauge", "Requests a second of one key that this server takes: of a shared limit its part.");
+        foreach (var route in routes)
+            if (route.Rate is { } rate) text.Sample(rate.PerSecond / rate.Parts, ("endpoint", route.Champion.Revision.Endpoint), ("scope", Scope(route)));
         void Shadows(string name, string help, Func<Shadow, double> value)
         {
             text.Family(name, "counter", help);
@@ -100,8 +104,20 @@ public static class MetricsApi
         Each("takt_prediction_log_dropped_total", "counter", "Predictions that were not logged because the disk was too slow for too long, or refused.", l => l.Dropped);
         Each("takt_prediction_log_queued_bytes", "gauge", "Bytes of predictions that wait for the disk.", l => l.WaitingBytes);
         Each("takt_prediction_log_faulty", "gauge", "1 while the disk refuses the log.", l => l.Fault is null ? 0 : 1);
+        Each("takt_prediction_log_lost_total", "counter", "Predictions that were answered and not on the disk yet when a process before this one was killed.", l => l.Lost);
+        Each("takt_prediction_log_unshared_segments", "gauge", "Finished files that only this server can read so far.", l => l.Unshared.Files);
+        Each("takt_prediction_log_unshared_bytes", "gauge", "Bytes of finished files that only this server can read so far.", l => l.Unshared.Bytes);
+        Each("takt_prediction_log_sharing_faulty", "gauge", "1 while what this server wrote can't be given to the others.", l => l.SharingFault is null ? 0 : 1);
         text.Family("takt_prediction_log_unlogged_total", "counter", "Requests that could not be logged because their log could not be opened.");
         text.Sample(app.Router.Unlogged);
+    }
+
+    static void Health(MetricsText text, TaktApp app)
+    {
+        text.Family("takt_dependency_up", "gauge", "1 while what this server depends on answers, as of the last time that it was asked: every 2 s the database, every 10 s the store.");
+        foreach (var part in (string[])[Outages.Database, Outages.Store]) text.Sample(app.Outages.Of(part) is null ? 1 : 0, ("dependency", part));
+        text.Family("takt_replicas_live", "gauge", "Servers that serve models on this database and live, as this one sees it.");
+        text.Sample(app.Fleet?.Live ?? 1);
     }
 
     /// <summary>What rows tell; when they can't be read, that they can't.</summary>
@@ -143,6 +159,8 @@ public static class MetricsApi
         text.Family("takt_monitor_window_end_timestamp_seconds", "gauge", "End of the monitor's newest window, in event time.");
         foreach (var window in windows) text.Sample(window.End.ToUnixTimeMilliseconds() / 1000.0, ("monitor", window.Monitor));
     }
+
+    static string Scope(Route route) => route.Limits?.Shared == true ? "shared" : "server";
 
     static string Name(RolloutState state) => state == RolloutState.RolledBack ? "rolled-back" : state.ToString().ToLowerInvariant();
 

@@ -68,6 +68,13 @@ public sealed class PackStore : IBlobStore, IDisposable
         return new StoreWriter(this, lease);
     }
 
+    /// <summary>Asks whether the place of the bytes answers, and nothing else.</summary>
+    /// <exception cref="TaktException">Unavailable, Denied: it does not.</exception>
+    public async Task Probe(CancellationToken cancel = default)
+    {
+        await foreach (var _ in Objects.Objects("probe/", cancel)) break;
+    }
+
     public Task<Blob> Put(Stream content, CancellationToken cancel = default) => Revived(Whole.Put(content, cancel));
 
     /// <summary>Stores all that <paramref name="content"/> still holds and writes the rows that name it; small content with them in one commit. On return both survive power loss.</summary>
