@@ -33,7 +33,6 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
     static readonly TimeSpan LeaseEvery = TimeSpan.FromSeconds(2);
     static readonly TimeSpan SaveEvery = TimeSpan.FromSeconds(1);
     static readonly TimeSpan LogEvery = TimeSpan.FromSeconds(10);
-    static readonly TimeSpan TellWaitingAfter = TimeSpan.FromSeconds(10);
 
     /// <summary>A rollout's evidence over time is kept in about so many points.</summary>
     const int Looks = 200;
@@ -41,7 +40,7 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
     readonly Dictionary<string, Comparison> _compared = new(StringComparer.Ordinal);
     readonly Dictionary<string, LoggedPairs> _logged = new(StringComparer.Ordinal);
     readonly Dictionary<string, DateTimeOffset> _leased = new(StringComparer.Ordinal), _looked = new(StringComparer.Ordinal);
-    readonly Dictionary<string, int> _waited = new(StringComparer.Ordinal);
+    readonly ReplicaGate _gate = new(fleet, book, time);
     readonly RevisionLoader _loader = new(registry, connect);
     readonly ConcurrentDictionary<string, (int Revision, DateTimeOffset When, string Why)> _broken = new(StringComparer.Ordinal);
 
@@ -91,11 +90,7 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
             return false;
         }
         var champion = await Champion(deployment, cancel);
-        if (fleet is not null && deployment.Live is { } wanted)
-        {
-            if (champion is not null) await fleet.Tell(endpoint, wanted.Number);
-            else if (WhyNotServed(endpoint) is { } fault) await fleet.Tell(endpoint, wanted.Number, fault);
-        }
+        if (deployment.Live is { } wanted && (champion is not null || WhyNotServed(endpoint) is not null)) await _gate.Tell(endpoint, wanted.Number, champion is null ? WhyNotServed(endpoint) : null);
         if (deployment is not { Rollout: { Active: true } rollout, Challenger: { } revision })
         {
             if (champion is not null) await Go(deployment, champion, null, cancel);
@@ -110,12 +105,12 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
         if (challenger is null)
         {
             if (why.Length == 0) return true;
-            if (fleet is not null) await fleet.Tell(endpoint, revision.Number, why);
+            await _gate.Tell(endpoint, revision.Number, why);
             if (drives)
                 await book.Move(rollout, rollout with { State = RolloutState.RolledBack, Evidence = $"revision {revision.Number} ({revision.Name}) did not load: {why}" }, "rolled-back");
             return false;
         }
-        if (fleet is not null) await fleet.Tell(endpoint, revision.Number);
+        await _gate.Tell(endpoint, revision.Number);
         if (champion is null)
         {
             // nothing to compare with and nothing to lose: the first revision goes live at once
@@ -205,23 +200,7 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
     async Task<bool> Begin(Deployment deployment, Rollout rollout, Revision revision, Slot champion, Slot challenger, CancellationToken cancel)
     {
         var now = Now;
-        if (fleet?.Behind(rollout.Endpoint, revision.Number) is { } behind)
-        {
-            if (behind.Failed is [var (where, why), ..])
-            {
-                await book.Move(rollout, rollout with { State = RolloutState.RolledBack, Evidence = $"revision {revision.Number} ({revision.Name}) did not load on {where}: {why}" }, "rolled-back");
-                return false;
-            }
-            if (behind.Loading.Count > 0)
-            {
-                if (_waited.GetValueOrDefault(rollout.Endpoint) != rollout.Number && now - rollout.CreatedAt > TellWaitingAfter)
-                {
-                    _waited[rollout.Endpoint] = rollout.Number;
-                    await book.Note(rollout, "waiting-for", $"{string.Join(", ", behind.Loading)}: revision {revision.Number} is not loaded there yet");
-                }
-                return true;
-            }
-        }
+        if (await _gate.Holds(rollout, revision) is { } busy) return busy;
         var after = rollout with { State = RolloutState.Rolling, Step = 0, StepStartedAt = now, JudgedFrom = now };
         if (revision.Spec.Analysis?.Latency is not null && champion.Stats.Now() is { Requests: >= ForQuantile } known) after = after with { OverMs = known.EdgeAt(0.95) };
         if (await book.Move(rollout, after, "step", $"{Share(revision, 0)} to revision {revision.Number} ({revision.Name})")) await Enter(deployment with { Rollout = after }, after, champion, challenger, cancel);
