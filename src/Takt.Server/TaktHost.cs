@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Takt.Server.Api;
 using Takt.Server.Dashboard;
+using Takt.Server.Protocols;
 using Takt.Server.Protocols.GitLfs;
 using Takt.Server.Protocols.OpenAI;
 using Takt.Server.Protocols.Mlflow;
@@ -35,6 +36,8 @@ public static class TaktHost
         configure(builder);
         var web = builder.Build();
         Protocols.Prometheus.HttpDurations.Use(web, app);
+        GrpcDrain.Use(web);
+        web.RefuseSmuggling();
         web.UseTaktErrors();
         web.RefuseWaysOut();
         if (roles.HasFlag(ServerRoles.Serving)) web.UseInference(app);

@@ -20,6 +20,9 @@ public sealed class TaktServer : IAsyncDisposable
     /// <summary>Open requests may take this long when the server is told to stop; Kubernetes gives 30 s before it kills.</summary>
     static readonly TimeSpan Grace = TimeSpan.FromSeconds(25);
 
+    /// <summary>A client that takes longer to say what it wants is cut off; the body's slowest pace is Kestrel's: 240 bytes a second after 5 s.</summary>
+    static readonly TimeSpan SlowestHeaders = TimeSpan.FromSeconds(10);
+
     readonly WebApplication _web;
     readonly FolderLock _lock;
 
@@ -60,6 +63,7 @@ public sealed class TaktServer : IAsyncDisposable
                 {
                     kestrel.AddServerHeader = false;
                     kestrel.Limits.MaxRequestBodySize = null; // each façade has its own limit
+                    kestrel.Limits.RequestHeadersTimeout = SlowestHeaders;
                     kestrel.Listen(Parse(host), port);
                     if (options.GrpcPort is { } grpc) kestrel.ListenGrpc(Parse(host), grpc);
                     if (Socket(folder) is { } socket) kestrel.ListenUnixSocket(socket);

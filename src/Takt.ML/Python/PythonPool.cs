@@ -32,6 +32,7 @@ sealed class PythonPool : IDisposable
     readonly PythonLimits _limits;
     readonly PythonWorker?[] _workers;
     readonly string?[] _down; // why a worker can't be started
+    readonly string?[] _failing; // why one that ended twice in a row is not there yet
     readonly Timer _timer;
     bool _stopping;
     volatile bool _merges = true;
@@ -42,18 +43,24 @@ sealed class PythonPool : IDisposable
         (_start, _limits, _fields, _outputs) = (start, limits, fields, outputs);
         _workers = new PythonWorker?[limits.Workers];
         _down = new string?[limits.Workers];
+        _failing = new string?[limits.Workers];
         _timer = new Timer(_ => Watch(), null, Watching, Watching);
     }
 
     /// <summary>Workers that were replaced since the start.</summary>
     public long Restarts => Volatile.Read(ref _restarts);
 
-    /// <summary>Why no worker can be started; null: one could.</summary>
+    /// <summary>Why no worker can be started, or why all of them ended as often as they were asked; null: one could answer, or will soon.</summary>
     public string? Unready
     {
         get
         {
-            lock (_gate) return _down.All(d => d is not null) ? _down[0] : null;
+            lock (_gate)
+            {
+                for (var i = 0; i < _down.Length; i++)
+                    if ((_down[i] ?? _failing[i]) is null) return null;
+                return _down[0] ?? _failing[0];
+            }
         }
     }
 
@@ -145,7 +152,7 @@ sealed class PythonPool : IDisposable
                 try
                 {
                     worker = Start(number);
-                    lock (_gate) _down[number] = null;
+                    lock (_gate) _down[number] = _failing[number] = null;
                 }
                 catch (TaktException e)
                 {
@@ -169,6 +176,8 @@ sealed class PythonPool : IDisposable
             catch (WorkerEnded e)
             {
                 failures++;
+                if (failures > 1)
+                    lock (_gate) _failing[number] = $"the Python worker ended {failures} times in a row: {e.Message}";
                 Ended(calls, e);
             }
             Interlocked.Increment(ref _restarts);

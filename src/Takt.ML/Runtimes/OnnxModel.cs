@@ -16,12 +16,17 @@ sealed class OnnxModel : ILoadedModel
     readonly OnnxSession _session;
     readonly FeatureMatrix? _matrix;
     readonly (string Output, int Width)[] _outputs = [];
+    readonly TensorBatches? _batches;
 
-    public OnnxModel(OnnxSession session, PackageInfo info)
+    /// <param name="settings">With rows of a batch: requests that wait are merged; there is no short way then.</param>
+    public OnnxModel(OnnxSession session, PackageInfo info, RuntimeSettings settings)
     {
         _session = session;
         Signature = new Signature([], []);
-        if (Features(session, info) is not { } features) return;
+        var known = Features(session, info);
+        _batches = settings.BatchRows > 1 ? new TensorBatches(session, settings.BatchRows.Value, settings.BatchDelay ?? TimeSpan.Zero, session.Dispose) : null;
+        Tensors = _batches is null ? session : new Batched(session, _batches);
+        if (known is not { } features) return;
         IReadOnlyList<Tensor> probe;
         try
         {
@@ -37,24 +42,38 @@ sealed class OnnxModel : ILoadedModel
         if (session.Inputs is [{ Shape: [_, _] }]) _matrix = new FeatureMatrix(features);
         Signature = new Signature(features.Select(f => new Field(f.Name, f.Type)).ToList(),
             outputs.SelectMany((t, i) => _outputs[i].Width == 1 ? [new Field(t.Name, TypeOf(t.Type))] : Enumerable.Range(0, _outputs[i].Width).Select(c => new Field($"{t.Name}.{c}", TypeOf(t.Type)))).ToList());
-        if (_matrix is not null && Signature.Outputs is [{ Type: not FieldType.String } only] && Columns.IsNumber(session.Inputs[0].Type)) Rows = new Scorer(this, features, only);
+        if (_batches is null && _matrix is not null && Signature.Outputs is [{ Type: not FieldType.String } only] && Columns.IsNumber(session.Inputs[0].Type)) Rows = new Scorer(this, features, only);
     }
 
     public Signature Signature { get; }
 
     public string Platform => "onnxruntime_onnx";
 
-    public TensorModel Tensors => _session;
+    public TensorModel Tensors { get; }
+
+    public int Inside => _batches?.Inside ?? 0;
 
     public RowScorer? Rows { get; }
 
     public Table Predict(Table inputs)
     {
         if (Signature.Inputs.Count == 0) throw TaktException.Invalid("the model takes tensors, not rows");
-        return Answers(_session.Run(_matrix is null ? Singles(inputs) : [Matrix(inputs)], [.. _outputs.Select(o => o.Output)]), inputs.Rows);
+        return Answers(_session.Run(Asked(inputs), Wanted), inputs.Rows);
     }
 
-    public void Dispose() => _session.Dispose();
+    public ValueTask<Table> Answer(Table inputs, CancellationToken cancel) => _batches is null || Signature.Inputs.Count == 0 ? new(Predict(inputs)) : Together(inputs, cancel);
+
+    async ValueTask<Table> Together(Table inputs, CancellationToken cancel) => Answers(await _batches!.Ask(Asked(inputs), Wanted, cancel), inputs.Rows);
+
+    IReadOnlyList<Tensor> Asked(Table inputs) => _matrix is null ? Singles(inputs) : [Matrix(inputs)];
+
+    string[] Wanted => [.. _outputs.Select(o => o.Output)];
+
+    public void Dispose()
+    {
+        if (_batches is null) _session.Dispose();
+        else _batches.Dispose(); // its last thread gives back the session
+    }
 
     /// <summary>The columns that it takes; null: it is not tabular.</summary>
     static List<Feature>? Features(OnnxSession session, PackageInfo info)
@@ -122,6 +141,14 @@ sealed class OnnxModel : ILoadedModel
         TensorType.Uint32 or TensorType.Int64 => FieldType.Long,
         _ => FieldType.Integer,
     };
+
+    /// <summary>The same tensors, where requests are merged.</summary>
+    sealed class Batched(OnnxSession session, TensorBatches batches) : TensorModel(session.Inputs, session.Outputs)
+    {
+        public override IReadOnlyList<Tensor> Run(IReadOnlyList<Tensor> inputs, IReadOnlyCollection<string> outputs) => session.Run(inputs, outputs);
+
+        public override ValueTask<IReadOnlyList<Tensor>> Answer(IReadOnlyList<Tensor> inputs, IReadOnlyCollection<string> outputs, CancellationToken cancel) => batches.Ask(inputs, outputs, cancel);
+    }
 
     /// <summary>The short way: rows of numbers in, one number each out.</summary>
     sealed class Scorer(OnnxModel model, IReadOnlyList<Feature> features, Field output) : RowScorer(features, output)

@@ -12,7 +12,9 @@ public sealed class OnnxRuntime : IModelRuntime
 
     public string Flavor => "onnx";
 
-    public ILoadedModel Load(string folder)
+    public ILoadedModel Load(string folder) => Load(folder, RuntimeSettings.Default);
+
+    public ILoadedModel Load(string folder, RuntimeSettings settings)
     {
         var package = ModelPackage.Open(folder);
         var path = package.PathOf(package.ModelFile ?? ModelFile);
@@ -20,7 +22,7 @@ public sealed class OnnxRuntime : IModelRuntime
         var session = OnnxSession.Open(path);
         try
         {
-            return new OnnxModel(session, package.Info);
+            return new OnnxModel(session, package.Info, settings);
         }
         catch
         {

@@ -41,6 +41,10 @@ public static class ApiErrors
         {
             await Write(http, e.StatusCode, nameof(TaktError.Invalid), e.Message, [e.Message]);
         }
+        catch (IOException e) when (!http.Response.HasStarted && e.InnerException is OverflowException) // what Kestrel makes of a chunk whose size is beyond every number
+        {
+            await Write(http, 400, nameof(TaktError.Invalid), e.Message, [e.Message]);
+        }
         catch (Exception e) when (!http.Response.HasStarted && e is not OperationCanceledException && !http.RequestAborted.IsCancellationRequested) // nobody is there to hear of it
         {
             var log = http.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger("Takt.Server");

@@ -16,7 +16,9 @@ static class Admission
         if (http.Request.Headers.TryGetValue(TimeoutHeader, out var header))
             deadline = Limits.TryTime(header.ToString(), out var time) ? Deadline.In(time)
                 : throw TaktException.Invalid($"{TimeoutHeader} is '{Shown(header.ToString())}', not a time such as 250ms, 2s or a number of seconds, an hour at most");
-        if (app.Router.Find(endpoint) is not { Limits: { } limits } route) return deadline;
+        if (app.Router.Find(endpoint) is not { } route) return deadline;
+        if (route.Challenger is null) route.Champion.Turn.Require(route.Champion.Revision.Endpoint); // before its body is read, and before it costs its key anything
+        if (route.Limits is not { } limits) return deadline;
         if (http.Request.ContentLength > limits.Body) throw TooLarge(limits.Body, http.Request.ContentLength);
         if (route.Rate is { } rate)
         {

@@ -82,8 +82,8 @@ public sealed partial class DeployStep(DeploymentBook book, ModelRegistry regist
         if (with.TextOrNull("smoke") is not null && upstream is not null) with.Fault("smoke", "an LLM deployment has no rows to be asked; leave smoke: out");
         var shadows = Shadows(with, upstream is not null);
         var limits = Limits.Read(with.Section("limits"), upstream is not null);
-        var spec = new DeploymentSpec(endpoint, [1], TimeSpan.Zero, 0, [], alias, with.Choice("rollback", "automatic", "manual") == "automatic", upstream, sample, redact, sticky, shadows, Strategy: AllAtOnce, Runtime: Python(with), Remote: remote, Limits: limits);
-        if (spec.Runtime is not null && model is null) with.Fault("python", $"{(upstream is not null ? "an LLM" : "a remote")} deployment has no model of its own; leave python: out");
+        var spec = new DeploymentSpec(endpoint, [1], TimeSpan.Zero, 0, [], alias, with.Choice("rollback", "automatic", "manual") == "automatic", upstream, sample, redact, sticky, shadows, Strategy: AllAtOnce, Runtime: Batch(with, Python(with)), Remote: remote, Limits: limits);
+        if (spec.Runtime is not null && model is null) with.Fault(with.Has("python") ? "python" : "batch", $"{(upstream is not null ? "an LLM" : "a remote")} deployment has no model of its own; leave python: and batch: out");
         return (model, Strategy(with, spec));
     }
 
@@ -113,6 +113,18 @@ public sealed partial class DeployStep(DeploymentBook book, ModelRegistry regist
             else memory = bytes;
         }
         return new RuntimeSettings(python.TextOrNull("interpreter"), Number("workers", 64), Number("batch", 1_000_000), Time("delay", TimeSpan.FromSeconds(10)), Time("timeout", TimeSpan.FromHours(1)), memory);
+    }
+
+    /// <summary><c>batch: { rows: 32, delay: 1ms }</c>: of a model of tensors; a Python model says it under <c>python:</c>.</summary>
+    static RuntimeSettings? Batch(StepArguments with, RuntimeSettings? settings)
+    {
+        if (!with.Has("batch") || with.Section("batch") is not { } batch) return settings;
+        if (settings is not null) batch.Fault("rows", "a Python deployment says batch: and delay: under python:; leave batch: out");
+        var rows = batch.Integer("rows", 32);
+        if (rows is < 2 or > 65_536) batch.Fault("rows", $"rows is {rows}; 2 to 65536 are allowed: rows of one merged run");
+        var delay = batch.Has("delay") ? batch.Duration("delay", TimeSpan.Zero) : TimeSpan.Zero;
+        if (delay > TimeSpan.FromSeconds(10)) batch.Fault("delay", "delay is over 10 s: how long a request may wait for others to be merged with");
+        return new RuntimeSettings(BatchRows: (int)Math.Clamp(rows, 2, 65_536), BatchDelay: delay);
     }
 
     static List<ShadowSpec>? Shadows(StepArguments with, bool llm)

@@ -135,7 +135,9 @@ public sealed class Router
         IReadOnlyList<Tensor>? given;
         try
         {
-            (inputs, outputs, given) = rows is not null && slot.Model.Inside > 0 ? (rows, await slot.Model.Answer(rows, cancel), null) : slot.Turn.MeanMs < Workbench.From ? Asked() : await Workbench.Run(Asked);
+            (inputs, outputs, given) = slot.Model.Inside > 0
+                ? rows is not null ? (rows, await slot.Model.Answer(rows, cancel), null) : await TensorLog.Answer(slot, tensors!, wanted, cancel)
+                : slot.Turn.MeanMs < Workbench.From ? Asked() : await Workbench.Run(Asked);
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
@@ -153,7 +155,8 @@ public sealed class Router
     }
 
     /// <summary>
-    /// Answers a request by the shares. A challenger that can't do what the champion can has failed, not the caller: it is counted against it, and the champion answers.
+    /// Answers a request by the shares. A challenger that can't do what the champion can, refuses it, crashes or is not there, has failed, not the caller: it is counted against it, and the champion
+    /// answers.
     /// </summary>
     /// <param name="rows">Reads the request for the slot's signature; called again for the champion where the challenger can't.</param>
     /// <inheritdoc cref="Infer(string, Table, DateTimeOffset?, CancellationToken)"/>
@@ -171,7 +174,7 @@ public sealed class Router
             {
                 return await ask(slot);
             }
-            catch (Exception e) when (!IsOfTheMoment(e) && EnterChampionInsteadOf(slot) is { } champion)
+            catch (Exception e) when (!IsOfTheCaller(e) && EnterChampionInsteadOf(slot) is { } champion)
             {
                 var challenger = slot;
                 slot = champion;
@@ -236,8 +239,8 @@ public sealed class Router
         return rows(slot);
     }
 
-    /// <summary>Tells nothing of the revision: the caller went away, its time was over, or too many came.</summary>
-    public static bool IsOfTheMoment(Exception e) => e is OperationCanceledException or TaktException { Error: TaktError.Unavailable or TaktError.TimedOut or TaktError.TooLarge };
+    /// <summary>No other revision would do better: the caller went away, its time is over, or it asks for too much at once.</summary>
+    public static bool IsOfTheCaller(Exception e) => e is OperationCanceledException or TaktException { Error: TaktError.TimedOut or TaktError.TooLarge };
 
     static async ValueTask Wait(Slot slot, CancellationToken cancel, Deadline deadline)
     {
@@ -275,17 +278,11 @@ public sealed class Router
         {
             if (!_byName.TryGetValue(endpoint, out var route)) throw TaktException.NotFound($"no model is served as '{endpoint}'");
             var slot = route.Challenger is { } challenger && TakesChallenger(route.Share, key, challenger) ? challenger : route.Champion;
+            if (slot != route.Champion && (slot.Turn.IsFull || slot.Model?.Unready is not null)) slot = route.Champion; // the clients of a challenger that is slow, or is not there, need not suffer from it
             if (!slot.TryEnter()) continue;
-            try
-            {
-                slot.Turn.Require(slot.Revision.Endpoint);
-                return slot;
-            }
-            catch
-            {
-                slot.Leave();
-                throw;
-            }
+            if (!slot.Turn.IsFull) return slot;
+            slot.Leave();
+            throw slot.Turn.TurnAway(slot.Revision.Endpoint);
         }
     }
 

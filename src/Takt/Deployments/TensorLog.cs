@@ -21,11 +21,25 @@ static class TensorLog
     /// <exception cref="TaktException">Invalid: it takes other tensors, or none.</exception>
     public static (Table Inputs, Table Outputs, IReadOnlyList<Tensor>? Tensors) Ask(Slot slot, IReadOnlyList<Tensor> inputs, IReadOnlyCollection<string> outputs)
     {
-        var model = slot.Model?.Tensors ?? throw TaktException.Invalid($"'{slot.Revision.Endpoint}' takes rows, not tensors of any shape");
+        var model = Of(slot);
         model.Require(inputs, outputs);
-        var given = model.Run(inputs, outputs);
+        return Kept(slot, model, inputs, model.Run(inputs, outputs));
+    }
+
+    /// <inheritdoc cref="Ask"/>
+    public static async ValueTask<(Table Inputs, Table Outputs, IReadOnlyList<Tensor>? Tensors)> Answer(Slot slot, IReadOnlyList<Tensor> inputs, IReadOnlyCollection<string> outputs, CancellationToken cancel)
+    {
+        var model = Of(slot);
+        model.Require(inputs, outputs);
+        return Kept(slot, model, inputs, await model.Answer(inputs, outputs, cancel));
+    }
+
+    static TensorModel Of(Slot slot) => slot.Model?.Tensors ?? throw TaktException.Invalid($"'{slot.Revision.Endpoint}' takes rows, not tensors of any shape");
+
+    static (Table Inputs, Table Outputs, IReadOnlyList<Tensor>? Tensors) Kept(Slot slot, TensorModel model, IReadOnlyList<Tensor> inputs, IReadOnlyList<Tensor> given)
+    {
         var rows = Rows(inputs, given);
-        return (Of(slot, inputs, model.Inputs, rows, FeatureNames(slot.Model, inputs)), Of(slot, given, model.Outputs, rows, null), given);
+        return (Of(slot, inputs, model.Inputs, rows, FeatureNames(slot.Model!, inputs)), Of(slot, given, model.Outputs, rows, null), given);
     }
 
     /// <summary>A matrix of a tabular model's features is logged under their names.</summary>

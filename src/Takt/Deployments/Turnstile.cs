@@ -52,8 +52,18 @@ public sealed class Turnstile(int inside, int waiting, TimeProvider? time = null
     /// <inheritdoc cref="Enter"/>
     public void Require(string what)
     {
-        var now = Volatile.Read(ref _waiting);
-        if (now > 0 && !MayWait(now + 1)) throw TurnAway(what, now);
+        if (IsFull) throw TurnAway(what);
+    }
+
+    /// <summary>Whoever comes now is turned away.</summary>
+    public bool IsFull => Waiting is > 0 and var now && !MayWait(now + 1);
+
+    /// <summary>As <see cref="Require"/>, without the costs of an exception: in an overload most requests end here.</summary>
+    public bool TurnsAway()
+    {
+        var full = IsFull;
+        if (full) CountAway();
+        return full;
     }
 
     /// <param name="what">Whose queue it is, for the message.</param>
@@ -64,7 +74,7 @@ public sealed class Turnstile(int inside, int waiting, TimeProvider? time = null
         if (!MayWait(place))
         {
             Interlocked.Decrement(ref _waiting);
-            throw TurnAway(what, place - 1);
+            throw TurnAway(what);
         }
         try
         {
@@ -96,11 +106,17 @@ public sealed class Turnstile(int inside, int waiting, TimeProvider? time = null
         return wait <= Burst && now - Volatile.Read(ref _free) <= Burst && now - Volatile.Read(ref _overloaded) > Calm;
     }
 
-    TaktException TurnAway(string what, int waiting)
+    /// <summary>Counts it.</summary>
+    internal TaktException TurnAway(string what)
+    {
+        CountAway();
+        return new TaktException(TaktError.Unavailable, $"'{what}' has more requests than it can answer: {Waiting} wait already; try again in a second");
+    }
+
+    void CountAway()
     {
         Interlocked.Increment(ref _turnedAway);
         Volatile.Write(ref _overloaded, Milliseconds(time));
-        return new TaktException(TaktError.Unavailable, $"'{what}' has more requests than it can answer: {waiting} wait already; try again in a second");
     }
 
     /// <param name="took">How long it was inside.</param>

@@ -15,6 +15,10 @@ public abstract class TensorModel(IReadOnlyList<TensorField> inputs, IReadOnlyLi
     /// <exception cref="TaktException">Invalid: the model can't take these values or lengths together.</exception>
     public abstract IReadOnlyList<Tensor> Run(IReadOnlyList<Tensor> inputs, IReadOnlyCollection<string> outputs);
 
+    /// <summary>As <see cref="Run"/>, where nobody's thread waits for it: for a model that takes several requests at once (<see cref="ILoadedModel.Inside"/>).</summary>
+    /// <param name="cancel">Whoever asked has gone: what has not begun need not. The bytes of <paramref name="inputs"/> are in use until this has ended.</param>
+    public virtual ValueTask<IReadOnlyList<Tensor>> Answer(IReadOnlyList<Tensor> inputs, IReadOnlyCollection<string> outputs, CancellationToken cancel) => new(Run(inputs, outputs));
+
     /// <exception cref="TaktException">Invalid, with every fault: a name, type, number of dimensions or fixed length that is not the model's.</exception>
     public void Require(IReadOnlyList<Tensor> inputs, IReadOnlyCollection<string> outputs)
     {

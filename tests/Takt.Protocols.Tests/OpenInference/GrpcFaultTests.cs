@@ -5,6 +5,7 @@ using Grpc.Core;
 using Grpc.Net.Client;
 using Grpc.Net.Compression;
 using Inference;
+using Takt.Deployments;
 using static Takt.Protocols.Tests.OpenInference.GrpcRequests;
 using Input = Inference.ModelInferRequest.Types.InferInputTensor;
 
@@ -132,6 +133,41 @@ public sealed class GrpcFaultTests(GrpcFixture fixture) : IClassFixture<GrpcFixt
         var client = new GRPCInferenceService.GRPCInferenceServiceClient(packing);
         await Refused(StatusCode.ResourceExhausted, "unpacks to over", client.ModelInferAsync(request, gzip)); // some 300 KB on the wire
         Assert.Equal("2", (await client.ModelInferAsync(Raw("2"), gzip)).Id);
+    }
+
+    [Theory]
+    [InlineData("00 0000FFFF 0A01")] // ends within its message
+    [InlineData("00 FFFFFFFF 0A01")]
+    [InlineData("00 000000")]
+    [InlineData("01 00000002 0A01")] // packed, by nobody knows what
+    [InlineData("07 00000002 0A01")]
+    [InlineData("")]
+    [InlineData("00 00000002 0A01 00 00000002 0A01")] // two messages where there is one
+    public async Task A_frame_that_is_none_is_refused_and_the_next_call_is_answered(string frame)
+    {
+        var (status, _) = await SendFrame(_model, "ModelInfer", Convert.FromHexString(frame.Replace(" ", "", StringComparison.Ordinal)));
+        Assert.InRange(int.Parse(status), 1, 16);
+        await _client.ModelInferAsync(Raw("1"));
+    }
+
+    [Fact]
+    public async Task A_refused_call_is_counted_by_its_own_status_and_not_as_a_success_of_HTTP()
+    {
+        await using var own = await ServedModel.Start(grpc: true);
+        using var channel = GrpcFixture.Connect(own);
+        var client = new GRPCInferenceService.GRPCInferenceServiceClient(channel);
+        var (router, old) = (own.Server.App.Router, own.Server.App.Router.Find("m")!.Champion);
+        router.Set("m", new Route(new Slot(old.Revision with { Spec = old.Revision.Spec with { Limits = new LimitSpec(0.001, Burst: 1) } }, await own.Server.App.Models.Load(own.Server.App.Models.Resolve("m@1"))), null, 0));
+        await client.ModelInferAsync(Raw("1"));
+        await Refused(StatusCode.ResourceExhausted, "try again in", client.ModelInferAsync(Raw("1")));
+        await Refused(StatusCode.NotFound, "nope", client.ModelMetadataAsync(new ModelMetadataRequest { Name = "nope" }));
+        string metrics;
+        do metrics = await own.Http.GetStringAsync("/metrics"); // a call is counted after its client has heard
+        while (!metrics.Contains("_count{http_request_method=\"POST\",http_route=\"/inference.GRPCInferenceService/ModelMetadata\"", StringComparison.Ordinal));
+        string Counted(string method, string status) => $"_count{{http_request_method=\"POST\",http_route=\"/inference.GRPCInferenceService/{method}\",http_response_status_code=\"200\",rpc_grpc_status_code=\"{status}\"";
+        Assert.Contains(Counted("ModelInfer", "0") + ",takt_endpoint=\"m\"", metrics);
+        Assert.Contains(Counted("ModelInfer", "8") + "} 1\n", metrics);
+        Assert.Contains(Counted("ModelMetadata", "5") + "} 1\n", metrics);
     }
 
     [Fact]

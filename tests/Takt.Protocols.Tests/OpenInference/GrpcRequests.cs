@@ -93,15 +93,29 @@ static class GrpcRequests
     public static async Task<(string Status, string Message)> SendRaw(ServedModel model, string method, byte[] message)
     {
         using var answer = await Post(model, method, message);
+        return await StatusOf(answer);
+    }
+
+    static async Task<(string Status, string Message)> StatusOf(HttpResponseMessage answer)
+    {
         await answer.Content.ReadAsByteArrayAsync();
         string Of(string name) => (answer.TrailingHeaders.TryGetValues(name, out var values) || answer.Headers.TryGetValues(name, out values)) ? values.Single() : "";
         return (Of("grpc-status"), Of("grpc-message"));
     }
 
-    static async Task<HttpResponseMessage> Post(ServedModel model, string method, byte[] message)
+    /// <summary>These bytes as a call's whole body.</summary>
+    public static async Task<(string Status, string Message)> SendFrame(ServedModel model, string method, byte[] frame)
+    {
+        using var answer = await Post(model, method, new ByteArrayContent(frame) { Headers = { ContentType = new("application/grpc") } });
+        return await StatusOf(answer);
+    }
+
+    static Task<HttpResponseMessage> Post(ServedModel model, string method, byte[] message) => Post(model, method, Frame(message));
+
+    static async Task<HttpResponseMessage> Post(ServedModel model, string method, ByteArrayContent frame)
     {
         using var http = new HttpClient { BaseAddress = model.Server.GrpcAddress };
-        using var request = new HttpRequestMessage(HttpMethod.Post, $"/inference.GRPCInferenceService/{method}") { Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact, Content = Frame(message) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"/inference.GRPCInferenceService/{method}") { Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact, Content = frame };
         request.Headers.Add("te", "trailers");
         return await http.SendAsync(request);
     }

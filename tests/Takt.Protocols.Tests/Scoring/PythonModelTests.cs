@@ -14,6 +14,7 @@ public sealed class PythonModelTests : IAsyncLifetime
             if columns["s"][0] == "hang":
                 open(columns["s"][1], "w").close()
                 time.sleep(60)
+            if columns["s"][0] == "crash": os._exit(9)
             if columns["s"][0] == "refuse": raise ValueError("not this one")
             return {"y": [a * 2 for a in columns["x"]], "who": ["%s:%d" % (s, os.getpid()) for s in columns["s"]]}
         """;
@@ -72,7 +73,7 @@ public sealed class PythonModelTests : IAsyncLifetime
         foreach (var fault in (string[])["unknown input 'z'", "datatype BYTES; the model takes FP64", "input 's' (BYTES) is missing"]) Assert.Contains(fault, JsonNode.Parse(body)!["error"]!.GetValue<string>());
         (status, body) = await _served.Post("/endpoints/p/invocations", """{"inputs":{"x":[1],"s":["refuse"]}}""");
         Assert.Equal((400, "BAD_REQUEST"), (status, JsonNode.Parse(body)!["error_code"]!.GetValue<string>()));
-        Assert.Contains("ValueError: not this one (predict.py, line 6)", JsonNode.Parse(body)!["message"]!.GetValue<string>());
+        Assert.Contains("ValueError: not this one (predict.py, line 7)", JsonNode.Parse(body)!["message"]!.GetValue<string>());
     }
 
     [Fact]
@@ -89,5 +90,26 @@ public sealed class PythonModelTests : IAsyncLifetime
         Assert.Contains("the Python worker ended", await answer.Content.ReadAsStringAsync());
         var (status, body) = await _served.Post("/v2/models/p/infer", V2("a"));
         Assert.True(status == 200, body);
+    }
+
+    [Fact]
+    public async Task A_challenger_that_crashes_is_stood_in_for_by_the_champion_and_no_client_notices()
+    {
+        var folder = Directory.CreateDirectory(Path.Combine(_folder, "second")).FullName;
+        await File.WriteAllTextAsync(Path.Combine(folder, "predict.py"), Script.Replace("== \"crash\"", "!= \"\"", StringComparison.Ordinal)); // all but the row that it is warmed with
+        File.Copy(Path.Combine(_folder, "MLmodel"), Path.Combine(folder, "MLmodel"));
+        var app = _served.Server.App;
+        await app.Models.Register(new RegisterModel("p", folder, null, null, [], new Dictionary<string, string>(), new Dictionary<string, double>()));
+        await app.Deployments.Deploy(new DeploymentSpec("p", [0.5, 1], TimeSpan.FromHours(1), 100_000, [], null, false, null, Runtime: new RuntimeSettings(Workers: 1)), "p@2");
+        while (app.Router.Find("p") is not { Challenger: not null, Share: > 0 }) await Task.Delay(20);
+        var challenger = app.Router.Find("p")!.Challenger!;
+        for (var i = 0; i < 24; i++)
+        {
+            var (status, body) = await _served.Post("/v2/models/p/infer", V2("a"));
+            Assert.True(status == 200, body);
+            Assert.Equal("1", JsonNode.Parse(body)!["model_version"]!.GetValue<string>());
+        }
+        Assert.True(challenger.Stats.Errors > 0); // it is counted against it
+        Assert.Equal(0, app.Router.Find("p")!.Champion.Stats.Errors);
     }
 }

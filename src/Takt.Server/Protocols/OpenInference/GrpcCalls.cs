@@ -181,7 +181,7 @@ sealed class GrpcCalls(TaktApp app, IHostApplicationLifetime lifetime, ILogger<G
             {
                 prediction = await app.Router.Score(slot, batch, cancel, deadline);
             }
-            catch (Exception e) when (!Router.IsOfTheMoment(e) && app.Router.Find(slot.Revision.Endpoint)?.Champion != slot)
+            catch (Exception e) when (!Router.IsOfTheCaller(e) && app.Router.Find(slot.Revision.Endpoint)?.Champion != slot)
             {
                 return null; // counted against the challenger; the long way asks again
             }

@@ -37,6 +37,8 @@ static class GrpcEndpoint
         services.AddSingleton<Wanted>();
         services.AddSingleton<GrpcCalls>();
         services.AddSingleton<GrpcHealth>();
+        services.AddSingleton<GrpcDrain>();
+        services.AddHostedService(provider => provider.GetRequiredService<GrpcDrain>());
         services.AddSingleton<IServiceMethodProvider<GrpcCalls>, GrpcMethods>();
         Google.Protobuf.Reflection.ServiceDescriptor[] all = [GRPCInferenceService.Descriptor, Health.Descriptor, ServerReflection.Descriptor, Grpc.Reflection.V1.ServerReflection.Descriptor];
         services.AddSingleton(new ReflectionServiceImpl(all));

@@ -27,6 +27,7 @@ static class GrpcErrors
                 return new RpcException(new Status(Code(own.Error), Short(string.Join("; ", own.Faults))), trailers);
             case OperationCanceledException when context.Deadline <= TimeProvider.System.GetUtcNow().UtcDateTime:
                 return new RpcException(new Status(StatusCode.DeadlineExceeded, "the deadline is over"));
+            case OperationCanceledException or ObjectDisposedException when context.CancellationToken.IsCancellationRequested:
             case OperationCanceledException:
                 return new RpcException(new Status(StatusCode.Cancelled, "the call was cancelled"));
             default:

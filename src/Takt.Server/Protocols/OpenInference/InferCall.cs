@@ -54,6 +54,10 @@ static class InferCall
         {
             Count(http, app, path, await answer, start, http.Response.StatusCode);
         }
+        catch (Exception e) when (e is not OperationCanceledException && HttpDurations.IsGone(http))
+        {
+            app.Durations.Count(new("POST", Route, HttpDurations.ClientGone, "", 0), Stopwatch.GetElapsedTime(start)); // nobody is there to hear of it
+        }
         catch (Exception e)
         {
             Count(http, app, path, null, start, e is OperationCanceledException ? HttpDurations.ClientGone : 500);
@@ -93,6 +97,11 @@ static class InferCall
             {
                 return await Long(http, app, path[Prefix.Length..end], null);
             }
+            if (app.Router.Find(path.AsSpan(Prefix.Length, end - Prefix.Length)) is { Challenger: null, Champion: var only } && only.Turn.TurnsAway())
+            {
+                Full(http.Response, only);
+                return null;
+            }
             var deadline = http.Admit(app, path.AsSpan(Prefix.Length, end - Prefix.Length));
             var pipe = http.Request.BodyReader;
             var read = await pipe.ReadAsync(http.RequestAborted);
@@ -131,6 +140,11 @@ static class InferCall
             await Refuse(http, e);
             return null;
         }
+        catch (BadHttpRequestException e) // a body that ends too early, is too slow, or in chunks that are none
+        {
+            await Refuse(http, TaktException.Invalid(e.Message), e.StatusCode);
+            return null;
+        }
     }
 
     /// <returns>Null: nothing is written, take the long way.</returns>
@@ -149,7 +163,7 @@ static class InferCall
             {
                 prediction = await app.Router.Score(slot, batch, http.RequestAborted, deadline);
             }
-            catch (Exception e) when (!Router.IsOfTheMoment(e) && app.Router.Find(slot.Revision.Endpoint)?.Champion != slot)
+            catch (Exception e) when (!Router.IsOfTheCaller(e) && app.Router.Find(slot.Revision.Endpoint)?.Champion != slot)
             {
                 return null; // counted against the challenger; the long way asks again
             }
@@ -161,6 +175,14 @@ static class InferCall
             batch.GiveBack();
             slot.Leave();
         }
+    }
+
+    /// <summary>What most requests hear in an overload: so that those that are let in are not held up by the others, it costs next to nothing and nobody reads their bodies.</summary>
+    static void Full(HttpResponse response, Slot slot)
+    {
+        response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+        response.Headers.RetryAfter = "1";
+        Write(response, System.Text.Encoding.UTF8.GetBytes($"{{\"error\":\"'{slot.Revision.Endpoint}' has more requests than it can answer; try again in a second\"}}"));
     }
 
     static void Write(HttpResponse response, ReadOnlySpan<byte> json)
@@ -281,20 +303,21 @@ static class InferCall
             }
             return (buffer, length);
         }
-        catch
+        catch (Exception e)
         {
             ArrayPool<byte>.Shared.Return(buffer);
+            if (e is IOException and not BadHttpRequestException) throw new BadHttpRequestException(e.Message, e); // chunks of no size
             throw;
         }
     }
 
     /// <summary>Triton's statuses and its one-line error object.</summary>
-    public static Task Refuse(HttpContext http, TaktException e)
+    public static Task Refuse(HttpContext http, TaktException e, int? status = null)
     {
         if (http.Response.HasStarted) return Task.CompletedTask;
         http.Response.Clear();
         http.Response.RetryAfter(e);
-        http.Response.StatusCode = Status(e.Error);
+        http.Response.StatusCode = status ?? Status(e.Error);
         http.Response.ContentType = "application/json";
         return http.Response.WriteAsync(new JsonObject { ["error"] = string.Join("; ", e.Faults) }.ToJsonString());
     }

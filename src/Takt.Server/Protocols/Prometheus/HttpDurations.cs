@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Takt.Deployments;
 using Takt.Server.Protocols.OpenInference;
@@ -24,7 +25,8 @@ sealed class HttpDurations
 
     /// <param name="Route">As routing names it, not what was asked; empty: nothing is there.</param>
     /// <param name="Revision">0: no model answered.</param>
-    public readonly record struct Key(string Method, string Route, int Status, string Endpoint, int Revision);
+    /// <param name="Grpc">The call's status by gRPC, whose HTTP status is 200 whatever becomes of it; null: it was no such call.</param>
+    public readonly record struct Key(string Method, string Route, int Status, string Endpoint, int Revision, string? Grpc = null);
 
     public IEnumerable<KeyValuePair<Key, DurationHistogram>> Series => _series;
 
@@ -64,6 +66,10 @@ sealed class HttpDurations
             await answer;
             durations.Count(Of(http, http.RequestAborted.IsCancellationRequested && !http.Response.HasStarted ? ClientGone : http.Response.StatusCode), Stopwatch.GetElapsedTime(start));
         }
+        catch (Exception e) when (e is not OperationCanceledException && IsGone(http))
+        {
+            durations.Count(new(http.Request.Method, "", ClientGone, "", 0), Stopwatch.GetElapsedTime(start)); // nobody is there to hear of it
+        }
         catch (Exception e)
         {
             durations.Count(Of(http, e is OperationCanceledException ? ClientGone : 500), Stopwatch.GetElapsedTime(start));
@@ -75,7 +81,28 @@ sealed class HttpDurations
     {
         var by = http.Features.Get<Answerer>()?.Revision;
         var method = http.Request.Method;
-        return new(Methods.Contains(method) ? method : "_OTHER", (http.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText ?? "", status, by?.Endpoint ?? "", by?.Number ?? 0);
+        return new(Methods.Contains(method) ? method : "_OTHER", (http.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText ?? "", status, by?.Endpoint ?? "", by?.Number ?? 0, GrpcStatus(http));
+    }
+
+    static string? GrpcStatus(HttpContext http)
+    {
+        const string Status = "grpc-status";
+        if (http.Request.Protocol != HttpProtocol.Http2 || http.Request.ContentType?.StartsWith("application/grpc", StringComparison.Ordinal) != true) return null;
+        // among the headers where there is no message
+        return http.Response.Headers.TryGetValue(Status, out var alone) || (http.Features.Get<IHttpResponseTrailersFeature>() is { } trailers && trailers.Trailers.TryGetValue(Status, out alone)) ? alone.ToString() : "";
+    }
+
+    /// <summary>The connection is gone, or has been broken off by a server that stops: what goes wrong then is nobody's fault.</summary>
+    public static bool IsGone(HttpContext http)
+    {
+        try
+        {
+            return http.RequestAborted.IsCancellationRequested;
+        }
+        catch (ObjectDisposedException)
+        {
+            return true;
+        }
     }
 
     internal sealed record Answerer(Revision Revision);

@@ -37,9 +37,10 @@ public static class MetricsApi
         var loaded = routes.SelectMany(r => new[] { r.Champion, r.Challenger }).OfType<Slot>().Select(s => (s.Revision.Endpoint, s.Revision.Number)).ToHashSet();
         app.Durations.Forget(key => key.Revision > 0 && !loaded.Contains((key.Endpoint, key.Revision)));
         text.Family("http_server_request_duration_seconds", "histogram", "Duration of HTTP server requests (OpenTelemetry's http.server.request.duration), by route and, where a model answered, by endpoint and revision.");
-        foreach (var (key, histogram) in app.Durations.Series.OrderBy(s => s.Key.Route, StringComparer.Ordinal).ThenBy(s => s.Key.Method, StringComparer.Ordinal).ThenBy(s => s.Key.Status).ThenBy(s => s.Key.Endpoint, StringComparer.Ordinal).ThenBy(s => s.Key.Revision))
+        foreach (var (key, histogram) in app.Durations.Series.OrderBy(s => s.Key.Route, StringComparer.Ordinal).ThenBy(s => s.Key.Method, StringComparer.Ordinal).ThenBy(s => s.Key.Status).ThenBy(s => s.Key.Endpoint, StringComparer.Ordinal).ThenBy(s => s.Key.Revision).ThenBy(s => s.Key.Grpc, StringComparer.Ordinal))
         {
             (string, string)[] labels = [("http_request_method", key.Method), ("http_route", key.Route), ("http_response_status_code", key.Status.ToString())];
+            if (key.Grpc is { } status) labels = [.. labels, ("rpc_grpc_status_code", status)];
             text.Histogram(histogram, key.Endpoint.Length == 0 ? labels : [.. labels, ("takt_endpoint", key.Endpoint), ("takt_revision", key.Revision > 0 ? key.Revision.ToString() : "")]);
         }
     }

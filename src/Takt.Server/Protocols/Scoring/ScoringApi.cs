@@ -89,6 +89,10 @@ public static class ScoringApi
             };
             return Json(status, new JsonObject { ["error_code"] = code, ["message"] = string.Join("; ", e.Faults) });
         }
+        catch (BadHttpRequestException e)
+        {
+            return Json(e.StatusCode, new JsonObject { ["error_code"] = "BAD_REQUEST", ["message"] = e.Message });
+        }
     }
 
     static async Task<IResult> Predict(HttpContext http, TaktApp app, string model, string? version)
@@ -114,6 +118,10 @@ public static class ScoringApi
         {
             http.Response.RetryAfter(e);
             return Error(OpenInference.InferCall.Status(e.Error), string.Join("; ", e.Faults));
+        }
+        catch (BadHttpRequestException e)
+        {
+            return Error(e.StatusCode, e.Message);
         }
     }
 
@@ -216,6 +224,10 @@ public static class ScoringApi
         catch (BadHttpRequestException e) when (e.StatusCode == 413)
         {
             throw new TaktException(TaktError.TooLarge, $"the request has over {most} bytes", e);
+        }
+        catch (IOException e) when (e is not BadHttpRequestException)
+        {
+            throw new BadHttpRequestException(e.Message, e); // chunks of no size
         }
     }
 
