@@ -106,8 +106,9 @@ public sealed class BadInputTests(BadInputTests.Fixture fixture) : IClassFixture
         foreach (var path in Good.Keys)
         {
             var answer = await Exchange($"POST {path} HTTP/1.1\nHost: h\nContent-Type: application/json\nContent-Length: 10", Good[path], ends: false);
-            Assert.Equal(2, Answers(answer)); // cut-off JSON, and what follows
-            Assert.Equal(2, answer.Split("HTTP/1.1 400 ").Length - 1);
+            Assert.InRange(Answers(answer), 1, 2); // to JSON that is cut off, and to what follows
+            Assert.StartsWith("HTTP/1.1 400 ", answer);
+            Assert.Equal(Answers(answer), answer.Split("HTTP/1.1 4").Length - 1); // the second where it has waited in vain for the end of a line
             await StillAnswers(path);
         }
     }

@@ -14,6 +14,7 @@ public sealed class PredictionLogs(TaktFolder folder, TimeProvider time, SharedL
     readonly ConcurrentDictionary<string, PredictionLog> _logs = new(StringComparer.Ordinal);
     readonly ConcurrentDictionary<string, (long When, TaktException Why)> _failed = new(StringComparer.Ordinal);
     readonly Lock _opening = new();
+    bool _ended; // guarded by _opening
 
     /// <exception cref="TaktException">Conflict: another process writes it. Unavailable: the disk refuses. A call a second later tries anew.</exception>
     public PredictionLog Of(string endpoint)
@@ -23,6 +24,7 @@ public sealed class PredictionLogs(TaktFolder folder, TimeProvider time, SharedL
         lock (_opening)
         {
             if (_logs.TryGetValue(endpoint, out open)) return open;
+            if (_ended) throw new TaktException(TaktError.Unavailable, $"the server stops: the prediction log of '{endpoint}' is opened no more");
             try
             {
                 open = _logs[endpoint] = new PredictionLog(Path.Combine(folder.Predictions, endpoint), time, shared);
@@ -82,6 +84,7 @@ public sealed class PredictionLogs(TaktFolder folder, TimeProvider time, SharedL
 
     public async ValueTask DisposeAsync()
     {
+        lock (_opening) _ended = true; // a request that outlives its server must not make files behind it
         foreach (var log in _logs.Values) await log.DisposeAsync();
     }
 }

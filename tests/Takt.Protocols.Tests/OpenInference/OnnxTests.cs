@@ -2,6 +2,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
 using Takt.Data;
+using Takt.Deployments;
 using Takt.Models;
 
 namespace Takt.Protocols.Tests.OpenInference;
@@ -141,6 +142,27 @@ public sealed class OnnxTests(OnnxServed onnx) : IClassFixture<OnnxServed>
         (status, body) = await _served.Post("/v2/models/line/infer", """{"inputs":[{"name":"a","shape":[1],"datatype":"BYTES","data":["x"]},{"name":"c","shape":[1],"datatype":"FP64","data":[0]}]}""");
         Assert.Equal(400, status);
         Assert.Contains("unknown input 'c'", (string)JsonNode.Parse(body)!["error"]!);
+    }
+
+    [Fact]
+    public async Task A_deployment_that_merges_requests_answers_each_as_one_that_does_not()
+    {
+        await _served.Server.App.Deployments.Deploy(new DeploymentSpec("merged", [1], TimeSpan.Zero, 0, [], null, true, null, Runtime: new RuntimeSettings(BatchRows: 8, BatchDelay: TimeSpan.FromMilliseconds(2))), "line@1");
+        await _served.Ready("merged");
+        Assert.Null(_served.Server.App.Router.Find("merged")!.Champion.Model!.Rows);
+        await Task.WhenAll(Enumerable.Range(0, 60).Select(async i =>
+        {
+            var (status, body) = (i % 3) switch
+            {
+                0 => await _served.Post("/v2/models/merged/infer", $$"""{"inputs":[{"name":"X","shape":[1,2],"datatype":"FP32","data":[{{i}},1]}]}"""),
+                1 => await _served.Post("/v2/models/merged/infer", $$"""{"inputs":[{"name":"a","shape":[1],"datatype":"FP64","data":[{{i}}]},{"name":"b","shape":[1],"datatype":"FP64","data":[1]}]}"""),
+                _ => await _served.Post("/endpoints/merged/invocations", $$"""{"instances":[[{{i}},1],[0,0]]}"""),
+            };
+            Assert.True(status == 200, body);
+            Assert.Contains(i % 3 == 2 ? $"[{(2 * i) + 4},1]" : $"\"data\":[{(2 * i) + 4}]", body);
+        }));
+        var (refused, why) = await _served.Post("/v2/models/merged/infer", """{"inputs":[{"name":"X","shape":[1,3],"datatype":"FP32","data":[1,2,3]}]}""");
+        Assert.True(refused == 400 && why.Contains("has shape [1,3]", StringComparison.Ordinal), why);
     }
 
     [Fact]

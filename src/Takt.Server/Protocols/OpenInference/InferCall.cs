@@ -287,7 +287,8 @@ static class InferCall
     static async Task<(byte[] Buffer, int Length)> ReadBody(HttpRequest request, long most)
     {
         if (request.ContentLength > most) throw Admission.TooLarge(most, request.ContentLength);
-        var buffer = ArrayPool<byte>.Shared.Rent((int)(request.ContentLength ?? 16 * 1024) + 1);
+        const int Believed = 1 << 20; // of what a client only says that it will send
+        var buffer = ArrayPool<byte>.Shared.Rent((int)Math.Min(request.ContentLength ?? 16 * 1024, Believed) + 1);
         var length = 0;
         try
         {
