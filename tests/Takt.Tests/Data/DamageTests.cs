@@ -1,4 +1,5 @@
 #pragma warning disable CA1416 // modes of files: the tests run on Linux
+using Microsoft.Data.Sqlite;
 using Takt.Data;
 using Takt.Data.WorkTrees;
 using Takt.Storage;
@@ -52,10 +53,21 @@ public sealed class DamageTests : IDisposable
     }
 
     [Fact]
-    public async Task A_journal_cut_short_anywhere_leaves_the_version_before_or_after_whole_and_the_pointer_tells_which_is_lost()
+    public async Task A_journal_cut_short_at_any_byte_leaves_the_version_before_or_after_whole_and_the_pointer_tells_which_is_lost()
     {
-        var (state, files) = (Path.Combine(_folder, ".takt"), new Dictionary<string, byte[]>());
+        var (state, cancel) = (Path.Combine(_folder, ".takt"), TestContext.Current.CancellationToken);
+        var (rows, wal) = (Path.Combine(state, "takt.db"), Path.Combine(state, "takt.db-wal"));
         Digest first, second;
+        byte[] database, journal;
+        Directory.CreateDirectory(state);
+        using (var small = new SqliteConnection($"Data Source={rows};Pooling=false"))
+        {
+            // the smallest pages: a journal of few bytes, so that each can be the last
+            small.Open();
+            using var pages = small.CreateCommand();
+            pages.CommandText = "pragma page_size=512; vacuum";
+            pages.ExecuteNonQuery();
+        }
         await using (var project = new Project(_folder))
         {
             project.Write("data/a.txt", "one"u8.ToArray());
@@ -65,27 +77,37 @@ public sealed class DamageTests : IDisposable
         {
             project.Write("data/a.txt", "two"u8.ToArray());
             second = (await project.Add()).Id;
-            foreach (var name in (string[])["takt.db", "takt.db-wal"]) files[name] = await File.ReadAllBytesAsync(Path.Combine(state, name), TestContext.Current.CancellationToken);
+            (database, journal) = (await File.ReadAllBytesAsync(rows, cancel), await File.ReadAllBytesAsync(wal, cancel));
         }
-        var journal = files["takt.db-wal"];
-        const int Head = 32, Frame = 24 + 4096;
+        const int Head = 32, Frame = 24 + 512;
         Assert.Equal(0, (journal.Length - Head) % Frame);
-        // every byte of the head and of the last frame's head, and every 509th: what lies within a page makes no difference
-        var cuts = Enumerable.Range(0, Head + 24).Concat(Enumerable.Range(journal.Length - Frame - 2, 28)).Concat(Enumerable.Range(0, journal.Length / 509).Select(i => i * 509)).Append(journal.Length).Distinct().Order();
-        var (before, after) = (0, 0);
-        foreach (var length in cuts)
+        // what each cut leaves, page by page; and then every such state in depth, at the first and the last byte that leaves it
+        var states = new List<(string Rows, int From, int To)>();
+        var shallow = Path.Combine(_folder, "cut.db");
+        await File.WriteAllBytesAsync(shallow, database, cancel);
+        await File.WriteAllBytesAsync(shallow + "-wal", journal, cancel);
+        for (var length = journal.Length; length >= 0; length--)
         {
-            await File.WriteAllBytesAsync(Path.Combine(state, "takt.db"), files["takt.db"], TestContext.Current.CancellationToken);
-            await File.WriteAllBytesAsync(Path.Combine(state, "takt.db-wal"), journal[..length], TestContext.Current.CancellationToken);
+            using (var cut = File.OpenHandle(shallow + "-wal", FileMode.OpenOrCreate, FileAccess.Write)) RandomAccess.SetLength(cut, length);
+            var left = Left(shallow);
+            if (states.Count > 0 && states[^1].Rows == left) states[^1] = states[^1] with { From = length };
+            else states.Add((left, length, length));
+        }
+        Assert.Equal(states.Count, states.Select(s => s.Rows).Distinct().Count()); // never back to what was before
+        var (before, after) = (0, 0);
+        foreach (var length in states.SelectMany(s => (int[])[s.From, s.To]).Distinct())
+        {
+            await File.WriteAllBytesAsync(rows, database, cancel);
+            await File.WriteAllBytesAsync(wal, journal[..length], cancel);
             File.Delete(Path.Combine(state, "takt.db-shm"));
             await using var project = new Project(_folder);
-            Assert.Empty(await DatasetCheck.Of(project.Database, project.Store, data: true, TestContext.Current.CancellationToken));
+            Assert.Empty(await DatasetCheck.Of(project.Database, project.Store, data: true, cancel));
             var log = project.Datasets.Log("data").Select(version => version.Id).ToList();
             if (log.Count == 2)
             {
                 after++;
                 Assert.Equal([second, first], log);
-                Assert.Empty(await project.Paths.Lost(TestContext.Current.CancellationToken));
+                Assert.Empty(await project.Paths.Lost(cancel));
             }
             else
             {
@@ -95,6 +117,21 @@ public sealed class DamageTests : IDisposable
             }
         }
         Assert.True(before > 0 && after > 0);
+
+        // every page as SQLite sees it; a connection that only reads leaves the journal as it is
+        static string Left(string path)
+        {
+            Assert.Equal(SQLitePCL.raw.SQLITE_OK, SQLitePCL.raw.sqlite3_open_v2(path, out var connection, SQLitePCL.raw.SQLITE_OPEN_READONLY, null));
+            using (connection)
+            {
+                var pages = SQLitePCL.raw.sqlite3_serialize(connection, "main", out var length, 0);
+                Assert.NotEqual(IntPtr.Zero, pages);
+                var bytes = new byte[length];
+                System.Runtime.InteropServices.Marshal.Copy(pages, bytes, 0, bytes.Length);
+                SQLitePCL.raw.sqlite3_free(pages);
+                return Digest.Of(bytes).Hex;
+            }
+        }
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 
 namespace Takt.Storage.Packs;
@@ -7,6 +8,8 @@ namespace Takt.Storage.Packs;
 /// <param name="find">Throws nothing; null when no pack holds the id.</param>
 public sealed class BlobReader
 {
+    const int ChunksAhead = 16;
+
     readonly Func<ContentId, PackHit?> _find;
     readonly IBlobStore _whole;
 
@@ -64,24 +67,34 @@ public sealed class BlobReader
                 ArrayPool<byte>.Shared.Return(buffer);
                 return;
             }
+            // one core hashes what the other has read and writes
             using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-            long at = 0;
-            var hashing = Task.CompletedTask;
-            byte[]? hashed = null;
-            foreach (var (chunk, length) in Chunks(ChunkList.Parse(hit.Read(), id)))
+            using var written = new BlockingCollection<ArraySegment<byte>>(ChunksAhead);
+            var hashing = Task.Factory.StartNew(() =>
             {
-                // the hash of one chunk runs beside the read and write of the next
-                var buffer = ArrayPool<byte>.Shared.Rent((int)length);
-                Read(chunk, buffer.AsSpan(0, (int)length));
-                hashing.GetAwaiter().GetResult();
-                if (hashed is not null) ArrayPool<byte>.Shared.Return(hashed);
-                hashed = buffer;
-                hashing = Task.Run(() => hash.AppendData(buffer, 0, (int)length));
-                RandomAccess.Write(handle, buffer.AsSpan(0, (int)length), at);
-                at += length;
+                foreach (var chunk in written.GetConsumingEnumerable())
+                {
+                    hash.AppendData(chunk);
+                    ArrayPool<byte>.Shared.Return(chunk.Array!);
+                }
+            }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            try
+            {
+                long at = 0;
+                foreach (var (chunk, length) in Chunks(ChunkList.Parse(hit.Read(), id)))
+                {
+                    var buffer = ArrayPool<byte>.Shared.Rent((int)length);
+                    Read(chunk, buffer.AsSpan(0, (int)length));
+                    RandomAccess.Write(handle, buffer.AsSpan(0, (int)length), at);
+                    at += length;
+                    written.Add(new ArraySegment<byte>(buffer, 0, (int)length));
+                }
             }
-            hashing.GetAwaiter().GetResult();
-            if (hashed is not null) ArrayPool<byte>.Shared.Return(hashed);
+            finally
+            {
+                written.CompleteAdding();
+                hashing.GetAwaiter().GetResult();
+            }
             if (ContentId.Read(hash.GetHashAndReset()) != id) throw Wrong(id);
         }
         catch (Exception e)

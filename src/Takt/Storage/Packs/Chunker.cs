@@ -37,23 +37,71 @@ public sealed class Chunker
         if (bytes.Length <= Min) return bytes.Length;
         var end = Math.Min(bytes.Length, Max);
         var normal = Math.Min(Average, end);
-        ulong hash = 0;
-        var (hard, easy) = (_hard, _easy);
         fixed (byte* at = bytes)
         fixed (ulong* gear = _gear)
         {
+            ulong hash = 0;
             var i = Min;
-            for (; i < normal; i++)
-            {
-                hash = (hash << 1) + gear[at[i]];
-                if ((hash & hard) == 0) return i + 1;
-            }
-            for (; i < end; i++)
-            {
-                hash = (hash << 1) + gear[at[i]];
-                if ((hash & easy) == 0) return i + 1;
-            }
+            if (Scan(at, gear, ref i, normal, ref hash, _hard) || Scan(at, gear, ref i, end, ref hash, _easy)) return i;
         }
         return end;
+    }
+
+    const int Lane = 2048, Remembered = 64;
+
+    // each byte's hash waits for that of the byte before; four stretches at once fill the waiting, for no hash knows more than the last 64 bytes
+    unsafe bool Scan(byte* at, ulong* gear, ref int i, int end, ref ulong hash, ulong mask)
+    {
+        while (i < end)
+        {
+            if (i < Min + Remembered || end - i < 4 * Lane)
+            {
+                var to = i < Min + Remembered ? Math.Min(Min + Remembered, end) : end;
+                for (; i < to; i++)
+                {
+                    hash = (hash << 1) + gear[at[i]];
+                    if ((hash & mask) != 0) continue;
+                    i++;
+                    return true;
+                }
+                continue;
+            }
+            var start = at + i;
+            ulong a = hash, b = Warm(start + Lane, gear), c = Warm(start + (2 * Lane), gear), d = Warm(start + (3 * Lane), gear);
+            var j = 0;
+            for (; j < Lane; j++)
+            {
+                a = (a << 1) + gear[start[j]];
+                b = (b << 1) + gear[start[j + Lane]];
+                c = (c << 1) + gear[start[j + (2 * Lane)]];
+                d = (d << 1) + gear[start[j + (3 * Lane)]];
+                if ((a & mask) == 0 || (b & mask) == 0 || (c & mask) == 0 || (d & mask) == 0) break;
+            }
+            if (j == Lane)
+            {
+                (i, hash) = (i + (4 * Lane), d);
+                continue;
+            }
+            // the first cut in the order of the bytes: what lies before the one found is looked at to its end
+            for (var lane = 0; ; lane++)
+            {
+                var state = lane switch { 0 => a, 1 => b, 2 => c, _ => d };
+                for (var k = j; k < Lane; k++)
+                {
+                    if (k > j) state = (state << 1) + gear[start[(lane * Lane) + k]];
+                    if ((state & mask) != 0) continue;
+                    i += (lane * Lane) + k + 1;
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
+    static unsafe ulong Warm(byte* to, ulong* gear)
+    {
+        ulong hash = 0;
+        for (var at = to - Remembered; at < to; at++) hash = (hash << 1) + gear[*at];
+        return hash;
     }
 }

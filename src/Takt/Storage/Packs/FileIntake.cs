@@ -250,7 +250,7 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
                     var rest = batch.Buffer.AsSpan(cut, Math.Min(length - cut, _chunker.Max));
                     var (chunk, id) = (0, default(ContentId));
                     // not the last one: the end of the file cut it
-                    if (strange < MostStrange && expected < earlier.Count - 1 && earlier[expected].Length <= rest.Length && ContentId.Of(rest[..(int)earlier[expected].Length]) == earlier[expected].Id)
+                    if (strange < MostStrange && expected < earlier.Count - 1 && earlier[expected].Length <= rest.Length && writer.IsChunk(earlier[expected].Id, rest[..(int)earlier[expected].Length]))
                     {
                         (chunk, id) = ((int)earlier[expected].Length, earlier[expected].Id);
                         expected++;
