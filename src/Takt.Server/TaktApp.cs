@@ -61,6 +61,7 @@ public sealed class TaktApp : IAsyncDisposable
         Fleet = Shared ? new Fleet(database, server, time) : null;
         Predictions = new PredictionLogs(folder, time, Shared ? new SharedLog(database, blobs, server, time) : null);
         Router = new Router(Predictions.Of, time);
+        ServingTraces = new ServingTraces(this);
         Deployments = new DeploymentBook(database, time);
         Rollouts = new Rollouts(Deployments, Models, Router, Predictions, time, server, RemoteModel.Connect, Fleet);
         Purge = new Purge(database, blobs, Datasets, time, folder);
@@ -129,6 +130,7 @@ public sealed class TaktApp : IAsyncDisposable
     internal Outages Outages { get; }
     public Router Router { get; }
     public PredictionLogs Predictions { get; }
+    public ServingTraces ServingTraces { get; }
     internal Protocols.Prometheus.HttpDurations Durations { get; } = new();
     public Lineage Lineage { get; }
     public Purge Purge { get; }
@@ -139,7 +141,7 @@ public sealed class TaktApp : IAsyncDisposable
     public ClosedLoop Loop { get; }
 
     /// <summary>To the upstreams of LLM deployments. No timeout of its own: each upstream has one.</summary>
-    public HttpClient UpstreamHttp { get; } = new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5), AutomaticDecompression = System.Net.DecompressionMethods.All })
+    public HttpClient UpstreamHttp { get; } = new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5), AutomaticDecompression = System.Net.DecompressionMethods.All, ActivityHeadersPropagator = null })
     {
         Timeout = Timeout.InfiniteTimeSpan,
     };
@@ -200,6 +202,7 @@ public sealed class TaktApp : IAsyncDisposable
         UpstreamHttp.Dispose();
         _dvcBuckets.Dispose();
         WebhookSender.Dispose();
+        await ServingTraces.DisposeAsync();
         await Predictions.DisposeAsync();
         await Database.DisposeAsync();
         (Blobs as IDisposable)?.Dispose();

@@ -25,9 +25,11 @@ public sealed class TaktServer : IAsyncDisposable
 
     readonly WebApplication _web;
     readonly FolderLock _lock;
+    readonly IDisposable? _export;
 
-    TaktServer(TaktApp app, WebApplication web, FolderLock @lock, Uri address, Uri? grpcAddress)
+    TaktServer(TaktApp app, WebApplication web, FolderLock @lock, Uri address, Uri? grpcAddress, IDisposable? export)
     {
+        _export = export;
         App = app;
         _web = web;
         _lock = @lock;
@@ -85,7 +87,7 @@ public sealed class TaktServer : IAsyncDisposable
             if (Socket(folder) is { } path && !OperatingSystem.IsWindows()) File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
             var addresses = web.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses // in the order of Listen
                 .Where(a => a.StartsWith("http://", StringComparison.Ordinal) && !a.Contains("unix:", StringComparison.Ordinal)).Select(a => new Uri(a)).ToList();
-            return new TaktServer(app, web, turn, addresses[0], options.GrpcPort is null ? null : addresses[1]);
+            return new TaktServer(app, web, turn, addresses[0], options.GrpcPort is null ? null : addresses[1], Protocols.OpenTelemetry.OtlpExport.Start(Environment.GetEnvironmentVariable));
         }
         catch (Exception e)
         {
@@ -127,6 +129,7 @@ public sealed class TaktServer : IAsyncDisposable
     {
         await Stop(TimeSpan.FromSeconds(10));
         await _web.DisposeAsync();
+        _export?.Dispose();
         await App.DisposeAsync();
         if (Socket(App.Folder) is { } socket) File.Delete(socket);
         _lock.Dispose();

@@ -15,6 +15,15 @@ sealed class PythonCall(Column[] columns, int rows)
     /// <summary>Milliseconds of <see cref="Environment.TickCount64"/>.</summary>
     public long Since { get; } = Environment.TickCount64;
 
+    /// <summary>When a worker was given it and had answered, as <see cref="System.Diagnostics.Stopwatch.GetTimestamp"/>; 0: not yet.</summary>
+    public long Began { get; set; }
+
+    /// <inheritdoc cref="Began"/>
+    public long Ended { get; set; }
+
+    /// <summary>Rows that the worker was given at once, those of others among them.</summary>
+    public int Together { get; set; }
+
     /// <summary>It was given to a worker that was gone already.</summary>
     public bool TriedAgain { get; set; }
 

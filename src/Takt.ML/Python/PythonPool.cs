@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using Takt.Data;
+using Takt.Deployments;
 using Takt.ML.Runtimes;
 using Takt.Models;
 
@@ -117,7 +119,13 @@ sealed class PythonPool : IDisposable
             Monitor.Pulse(_gate);
         }
         await using var gone = cancel.CanBeCanceled ? cancel.UnsafeRegister(state => ((PythonCall)state!).Cancel(cancel), call) : default;
-        return await call.Answer;
+        var answer = await call.Answer;
+        if (call.Ended > 0 && ServingTrace.Measured("python", call.Began, call.Ended) is { } step)
+        {
+            step.SetTag("takt.batch.rows", call.Together);
+            step.Dispose();
+        }
+        return answer;
     }
 
     public void Dispose()
@@ -279,7 +287,10 @@ sealed class PythonPool : IDisposable
         try
         {
             var rows = Rows(calls);
+            var began = Stopwatch.GetTimestamp();
             var columns = FrameReader.Table(worker.Ask(PythonWorker.Predict, _fields, calls).Span, out var answered);
+            var ended = Stopwatch.GetTimestamp();
+            foreach (var call in calls) (call.Began, call.Ended, call.Together) = (began, ended, rows);
             if (answered != rows) throw TaktException.Invalid($"the model answered {answered} rows for {rows}");
             var table = _outputs.Fit(columns, rows);
             if (calls.Count == 1)

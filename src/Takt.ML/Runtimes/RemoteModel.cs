@@ -1,10 +1,12 @@
 using System.Buffers;
+using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Takt.Data;
+using Takt.Deployments;
 using Takt.Models;
 
 namespace Takt.ML.Runtimes;
@@ -41,6 +43,7 @@ public sealed class RemoteModel : ILoadedModel
             MaxConnectionsPerServer = endpoint.Connections,
             AllowAutoRedirect = false,
             UseCookies = false,
+            ActivityHeadersPropagator = null, // see ServingTrace.Send
             AutomaticDecompression = DecompressionMethods.All,
         })
         { Timeout = System.Threading.Timeout.InfiniteTimeSpan, MaxResponseContentBufferSize = LongestAnswer };
@@ -155,14 +158,19 @@ public sealed class RemoteModel : ILoadedModel
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         limit.CancelAfter(_endpoint.Timeout);
+        using var step = ServingTrace.Step(method.Method, ActivityKind.Client);
+        step?.SetTag("http.request.method", method.Method).SetTag("url.full", url.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped)).SetTag("server.address", url.Host).SetTag("server.port", url.Port);
         for (var tried = 1; ; tried++)
             try
             {
                 using var request = new HttpRequestMessage(method, url);
                 foreach (var (name, value) in _endpoint.Headers ?? new Dictionary<string, string>()) request.Headers.TryAddWithoutValidation(name, Secrets.Fill(value));
                 if (method == HttpMethod.Post) request.Content = new ReadOnlyMemoryContent(body) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
+                ServingTrace.Send(request);
                 using var response = await _http.SendAsync(request, limit.Token);
                 var bytes = await response.Content.ReadAsByteArrayAsync(limit.Token);
+                step?.SetTag("http.response.status_code", (int)response.StatusCode);
+                if (!response.IsSuccessStatusCode) step?.SetStatus(ActivityStatusCode.Error);
                 if (!response.IsSuccessStatusCode) throw Refused(response.StatusCode, bytes);
                 Volatile.Write(ref _unready, null);
                 return method == HttpMethod.Get && !LooksLikeJson(bytes) ? JsonDocument.Parse("{}") : JsonDocument.Parse(bytes);

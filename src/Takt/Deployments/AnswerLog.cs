@@ -18,7 +18,8 @@ sealed class AnswerLog(Func<string, PredictionLog> logs, TimeProvider time)
         slot.Stats.Count(latency, failed, failed ? 0 : inputs?.Rows ?? 1);
         var now = time.GetUtcNow();
         if ((!failed && !slot.TakesSample()) || Of(slot) is not { } log) return; // an error is always logged
-        await log.Append(new PredictionBatch(id, eventTime ?? now, now, slot.Revision.Number, slot.Name, latency, Redacted(slot, inputs), Redacted(slot, outputs), error));
+        using var step = ServingTrace.Step("log");
+        await log.Append(new PredictionBatch(id, eventTime ?? now, now, slot.Revision.Number, slot.Name, latency, Redacted(slot, inputs), Redacted(slot, outputs), error) { Trace = ServingTrace.Id });
     }
 
     /// <summary>What a shadow answered, beside what the champion did; never waits long and never throws.</summary>

@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using System.Diagnostics;
 using Takt.Data;
 
 namespace Takt.Deployments;
@@ -13,8 +15,25 @@ static class BatchCodec
     /// <summary>As <see cref="BatchRecord"/>: a shadow's answer, under the id of the prediction that it was copied from; its inputs are the column <c>difference</c>.</summary>
     public const byte ShadowRecord = 5;
 
+    /// <summary>In front of a whole <see cref="BatchRecord"/> or <see cref="RowsRecord"/>, in one record with it: the 16 bytes of its trace's id.</summary>
+    public const byte TracedRecord = 6;
+
+    /// <summary>Bytes of a <see cref="TracedRecord"/> before the record that it is about.</summary>
+    public const int TraceBytes = 17;
+
+    /// <summary>What is written next belongs to this trace.</summary>
+    public static void WriteTrace(RecordWriter writer, ActivityTraceId trace)
+    {
+        Span<byte> id = stackalloc byte[TraceBytes - 1];
+        trace.CopyTo(id);
+        writer.Byte(TracedRecord);
+        writer.Long(BinaryPrimitives.ReadInt64LittleEndian(id));
+        writer.Long(BinaryPrimitives.ReadInt64LittleEndian(id[8..]));
+    }
+
     public static void Write(RecordWriter writer, PredictionBatch batch, byte kind = BatchRecord)
     {
+        if (batch.Trace is { } trace) WriteTrace(writer, trace);
         writer.Byte(kind);
         writer.Text(batch.Id);
         writer.Long(batch.Time.ToUnixTimeMilliseconds());

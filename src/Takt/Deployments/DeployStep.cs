@@ -84,8 +84,10 @@ public sealed partial class DeployStep(DeploymentBook book, ModelRegistry regist
         var limits = Limits.Read(with.Section("limits"), upstream is not null);
         var spec = new DeploymentSpec(endpoint, [1], TimeSpan.Zero, 0, [], alias, with.Choice("rollback", "automatic", "manual") == "automatic", upstream, sample, redact, sticky, shadows, Strategy: AllAtOnce, Runtime: Batch(with, Python(with)), Remote: remote, Limits: limits);
         if (spec.Runtime is not null && model is null) with.Fault(with.Has("python") ? "python" : "batch", $"{(upstream is not null ? "an LLM" : "a remote")} deployment has no model of its own; leave python: and batch: out");
-        return (model, Strategy(with, spec));
+        return (model, Strategy(with, spec with { Traces = Traces(with.Section("traces")) }));
     }
+
+    static TraceSpec? Traces(StepArguments? with) => with is null ? null : new TraceSpec(Part(with, "sample", 1), with.TextOrNull("experiment"));
 
     /// <summary><c>python: /usr/bin/python3</c>, or a mapping.</summary>
     static RuntimeSettings? Python(StepArguments with)

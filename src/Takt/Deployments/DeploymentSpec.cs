@@ -18,6 +18,7 @@ namespace Takt.Deployments;
 /// <param name="Analysis">Null: nothing but <paramref name="AbortIf"/> is asked.</param>
 /// <param name="Strategy">As takt.yaml calls it; how the rollout is told of.</param>
 /// <param name="Limits">Null: what every endpoint takes.</param>
+/// <param name="Traces">Null: no request is kept as a trace.</param>
 /// <param name="Smoke">Requests, a JSON object of a row each, that the revision must answer before it gets any traffic.</param>
 /// <param name="Remote">Who answers instead of a model of this server's; null: nobody else.</param>
 /// <param name="Runtime">How its model is run; null: as the runtime likes.</param>
@@ -40,7 +41,8 @@ public sealed record DeploymentSpec(
     IReadOnlyList<string>? Smoke = null,
     RuntimeSettings? Runtime = null,
     RemoteEndpoint? Remote = null,
-    LimitSpec? Limits = null)
+    LimitSpec? Limits = null,
+    TraceSpec? Traces = null)
 {
     /// <summary>What answers elsewhere, as people are told; null: it is a model of this server's.</summary>
     [JsonIgnore]

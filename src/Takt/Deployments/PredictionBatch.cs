@@ -11,5 +11,8 @@ namespace Takt.Deployments;
 public sealed record PredictionBatch(
     string Id, DateTimeOffset Time, DateTimeOffset Received, int Revision, string Model, TimeSpan Latency, Table? Inputs, Table? Outputs, string Error)
 {
+    /// <summary>The trace that the request belongs to; null: it is not known.</summary>
+    public System.Diagnostics.ActivityTraceId? Trace { get; init; }
+
     public int Rows => Inputs?.Rows ?? 1;
 }

@@ -131,8 +131,10 @@ public sealed class Router
         if (!slot.Turn.TryEnter()) await Wait(slot, cancel, deadline);
         var start = Stopwatch.GetTimestamp();
         var id = PredictionId.New(_time.GetUtcNow()).ToString();
+        ServingTrace.Is(id);
         Table inputs, outputs;
         IReadOnlyList<Tensor>? given;
+        var step = ServingTrace.Step("compute");
         try
         {
             (inputs, outputs, given) = slot.Model.Inside > 0
@@ -142,12 +144,15 @@ public sealed class Router
         catch (Exception e) when (e is not OperationCanceledException)
         {
             // the rows fit the signature: whatever went wrong, the revision did it
+            step.Failed(e);
+            step?.Dispose();
             await Done(slot, id, eventTime, start, null, null, e.Message, failed: true);
             throw;
         }
         finally
         {
             slot.Turn.Leave(Stopwatch.GetElapsedTime(start));
+            step?.Dispose();
         }
         if (slot.Shadows is { } shadows) ShadowCopy.Offer(shadows, _time.GetUtcNow(), id, eventTime, start, inputs, outputs, tensors);
         await Done(slot, id, eventTime, start, inputs, outputs, "", failed: false);
@@ -245,6 +250,7 @@ public sealed class Router
     static async ValueTask Wait(Slot slot, CancellationToken cancel, Deadline deadline)
     {
         var since = Stopwatch.GetTimestamp();
+        using var queued = ServingTrace.Step("queue");
         await slot.Turn.Enter(slot.Revision.Endpoint, cancel, deadline);
         slot.Stats.Waited(Stopwatch.GetElapsedTime(since));
     }
@@ -313,6 +319,7 @@ public sealed class Router
         var start = Stopwatch.GetTimestamp();
         var now = _time.GetUtcNow();
         var id = PredictionId.New(now);
+        var trace = ServingTrace.Id;
         try
         {
             scorer.Score(rows.Matrix, rows.Rows, rows.Scores);
@@ -325,10 +332,12 @@ public sealed class Router
         var latency = Stopwatch.GetElapsedTime(start);
         slot.Turn.Leave(latency);
         slot.Stats.Count(latency, error: false, rows.Rows);
+        if (trace is not null) ServingTrace.Computed(id, start);
         if (slot.Shadows is { } shadows) ShadowCopy.Offer(shadows, _time.GetUtcNow(), slot, id, start, rows);
         if (!slot.TakesSample() || _log.Of(slot) is not { } log) return new(id);
         var source = slot.Source(log, scorer);
         var writer = RecordWriter.OfThread();
+        if (trace is { } of) BatchCodec.WriteTrace(writer, of);
         writer.Byte(BatchCodec.RowsRecord);
         writer.Int(source.Number);
         writer.Id(id);
@@ -354,6 +363,7 @@ public sealed class Router
 
     static async ValueTask<PredictionId> Logged(ValueTask<bool> logged, PredictionId id)
     {
+        using var step = ServingTrace.Step("log");
         await logged;
         return id;
     }

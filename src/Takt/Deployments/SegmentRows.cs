@@ -7,7 +7,7 @@ sealed class SegmentRows(IReadOnlyList<LogColumn> inputs, IReadOnlyList<LogColum
 {
     readonly ColumnValues[] _inputs = inputs.Select(c => new ColumnValues(c, 1024)).ToArray();
     readonly ColumnValues[] _outputs = outputs.Select(c => new ColumnValues(c, 1024)).ToArray();
-    readonly List<string?> _id = [], _model = [], _error = [];
+    readonly List<string?> _id = [], _model = [], _error = [], _trace = [];
     readonly List<long> _time = [], _received = [], _revision = [], _latency = [];
 
     public int Rows => _id.Count;
@@ -17,26 +17,27 @@ sealed class SegmentRows(IReadOnlyList<LogColumn> inputs, IReadOnlyList<LogColum
 
     public static IReadOnlyList<LogColumn> Columns(Table? table) => table is null ? [] : table.Columns.Select(c => new LogColumn(c.Name, c.Type)).ToList();
 
-    public void Add(PredictionBatch batch)
+    /// <param name="trace">Its id in hexadecimal; null: it is not known.</param>
+    public void Add(PredictionBatch batch, string? trace)
     {
         for (var row = 0; row < batch.Rows; row++)
-            Add($"{batch.Id}:{row}", batch.Time.ToUnixTimeMilliseconds(), batch.Received.ToUnixTimeMilliseconds(), batch.Revision, batch.Model, batch.Latency.Ticks, batch.Error);
+            Add($"{batch.Id}:{row}", batch.Time.ToUnixTimeMilliseconds(), batch.Received.ToUnixTimeMilliseconds(), batch.Revision, batch.Model, batch.Latency.Ticks, batch.Error, trace);
         for (var c = 0; c < _inputs.Length; c++) _inputs[c].Append(batch.Inputs!.Columns[c]);
         for (var c = 0; c < _outputs.Length; c++) _outputs[c].Append(batch.Outputs!.Columns[c]);
     }
 
     /// <param name="reader">Behind the record's kind and source.</param>
-    public void Add(LogSource source, ref RecordReader reader)
+    public void Add(LogSource source, ref RecordReader reader, string? trace)
     {
         var id = reader.Id().ToString();
         var (time, received, latency, rows) = (reader.Long(), reader.Long(), reader.Long(), reader.Int());
-        for (var row = 0; row < rows; row++) Add($"{id}:{row}", time, received, source.Revision, source.Model, latency, "");
+        for (var row = 0; row < rows; row++) Add($"{id}:{row}", time, received, source.Revision, source.Model, latency, "", trace);
         foreach (var columns in (ColumnValues[][])[_inputs, _outputs])
             foreach (var column in columns)
                 for (var row = 0; row < rows; row++) column.Append(ref reader);
     }
 
-    void Add(string id, long time, long received, int revision, string model, long latency, string error)
+    void Add(string id, long time, long received, int revision, string model, long latency, string error, string? trace)
     {
         const long TicksAMicrosecond = 10;
         _id.Add(id);
@@ -46,12 +47,16 @@ sealed class SegmentRows(IReadOnlyList<LogColumn> inputs, IReadOnlyList<LogColum
         _model.Add(model);
         _latency.Add(latency / TicksAMicrosecond);
         _error.Add(error);
+        _trace.Add(trace);
     }
+
+    /// <summary>A log of requests that nobody traces has no such column.</summary>
+    IEnumerable<Column> Traces() => _trace.Exists(t => t is not null) ? [Column.Of("trace_id", _trace.ToArray())] : [];
 
     public Table Build(string prefix = "in_") => new(
     [
         Column.Of("id", _id.ToArray()), Column.OfTimes("time", _time.ToArray()), Column.OfTimes("received", _received.ToArray()), Column.Of("revision", _revision.ToArray()),
-        Column.Of("model_version", _model.ToArray()), Column.Of("latency_us", _latency.ToArray()), Column.Of("error", _error.ToArray()),
+        Column.Of("model_version", _model.ToArray()), Column.Of("latency_us", _latency.ToArray()), Column.Of("error", _error.ToArray()), .. Traces(),
         .. _inputs.Select(c => c.Build(prefix)), .. _outputs.Select(c => c.Build("out_")),
     ]);
 }

@@ -20,7 +20,11 @@ static class SegmentWriter
         var shapeOf = new Dictionary<int, string>();
         var labels = new List<Label>();
         var (part, labelPart) = (0, 0);
-        foreach (var record in records)
+        foreach (var framed in records)
+        {
+            var traced = framed.Length > BatchCodec.TraceBytes && framed[0] == BatchCodec.TracedRecord;
+            var trace = traced ? Convert.ToHexStringLower(framed.AsSpan(1, BatchCodec.TraceBytes - 1)) : null;
+            var record = traced ? framed[BatchCodec.TraceBytes..] : framed;
             switch (record.Length > 0 ? record[0] : 0)
             {
                 case BatchCodec.LabelRecord:
@@ -37,7 +41,7 @@ static class SegmentWriter
                     var (inputs, outputs) = (SegmentRows.Columns(batch.Inputs), SegmentRows.Columns(batch.Outputs));
                     var shape = (record[0] == BatchCodec.ShadowRecord ? Shadows : "") + SegmentRows.Shape(inputs, outputs);
                     if (!open.TryGetValue(shape, out var rows)) open[shape] = rows = new SegmentRows(inputs, outputs);
-                    rows.Add(batch);
+                    rows.Add(batch, trace);
                     if (rows.Rows >= MostRows) WriteRows(shape);
                     break;
                 case BatchCodec.RowsRecord:
@@ -45,10 +49,11 @@ static class SegmentWriter
                     var number = reader.Int();
                     if (!sources.TryGetValue(number, out var source)) break; // its source is in front of it in every journal that was written whole
                     if (!open.TryGetValue(shapeOf[number], out var of)) open[shapeOf[number]] = of = new SegmentRows(source.Inputs, source.Outputs);
-                    of.Add(source, ref reader);
+                    of.Add(source, ref reader, trace);
                     if (of.Rows >= MostRows) WriteRows(shapeOf[number]);
                     break;
             }
+        }
         foreach (var shape in open.Keys.ToList()) WriteRows(shape);
         if (labels.Count > 0) WriteLabels();
 

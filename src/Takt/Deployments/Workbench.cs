@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 
 namespace Takt.Deployments;
 
@@ -26,8 +27,10 @@ static class Workbench
     public static Task<T> Run<T>(Func<T> work)
     {
         var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var traced = Activity.Current;
         Work.Value.Add(() =>
         {
+            Activity.Current = traced;
             try
             {
                 done.SetResult(work());

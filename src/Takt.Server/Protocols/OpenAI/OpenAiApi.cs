@@ -62,6 +62,11 @@ public static class OpenAiApi
         if (request is null || Text(request, "model") is not { } model) return Error(400, "you must provide a model", "invalid_request_error", "model", null);
         if (request["messages"] is not JsonArray messages) return Error(400, "you must provide messages", "invalid_request_error", "messages", null);
         if (app.Router.Find(model) is null) return Unknown(model);
+        return await RequestSpan.Around(http, app, model, () => Chat(http, app, model, request, messages.Count));
+    }
+
+    static async Task<IResult> Chat(HttpContext http, TaktApp app, string model, JsonObject request, int messages)
+    {
         Deadline deadline;
         try
         {
@@ -88,7 +93,7 @@ public static class OpenAiApi
                 if (champion.Revision.Spec.Upstream is not null) await app.Router.Refused(challenger, null, "it is no LLM deployment");
                 challenger.Leave();
             }
-            return slot.Revision.Spec.Upstream is { } upstream ? await Forward(http, app, slot, upstream, request, messages.Count, deadline) : Unknown(model);
+            return slot.Revision.Spec.Upstream is { } upstream ? await Forward(http, app, slot, upstream, request, messages, deadline) : Unknown(model);
         }
         finally
         {
@@ -109,10 +114,14 @@ public static class OpenAiApi
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
         var patience = TimeSpan.FromSeconds(upstream.TimeoutSeconds);
         limit.CancelAfter(patience = deadline.Left < patience ? deadline.Left.Value : patience);
+        ServingTrace.Is(id);
+        using var step = ServingTrace.Step("chat " + upstream.Model, ActivityKind.Client);
+        step?.SetTag("gen_ai.operation.name", "chat").SetTag("gen_ai.request.model", upstream.Model).SetTag("gen_ai.provider.name", "openai").SetTag("server.address", new Uri(upstream.Url).Host);
         var (error, failed) = ("", false);
         try
         {
             using var forwarded = Request(upstream, request);
+            ServingTrace.Send(forwarded);
             using var answer = await app.UpstreamHttp.SendAsync(forwarded, HttpCompletionOption.ResponseHeadersRead, limit.Token);
             limit.CancelAfter(Timeout.InfiniteTimeSpan); // it has begun to answer: a stream may take as long as it takes
             http.Response.Headers["x-takt-prediction-id"] = id;
@@ -155,6 +164,9 @@ public static class OpenAiApi
         }
         finally
         {
+            if (failed) step?.SetStatus(ActivityStatusCode.Error, error);
+            meter.Tell(step);
+            step?.Dispose();
             await app.Router.Done(slot, id, null, start, meter.Inputs(), meter.Outputs(), error, failed);
         }
     }

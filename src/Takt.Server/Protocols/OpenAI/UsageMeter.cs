@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
@@ -14,6 +15,13 @@ sealed class UsageMeter(int messages, bool stream)
     public Table Inputs() => new([Column.Of("messages", [messages]), Column.Of("stream", [stream])]);
 
     public Table Outputs() => new([Of("prompt_tokens", _prompt), Of("completion_tokens", _completion)]);
+
+    /// <summary>What it cost, under the names of OpenTelemetry's GenAI conventions.</summary>
+    public void Tell(Activity? span)
+    {
+        if (_prompt is { } input) span?.SetTag("gen_ai.usage.input_tokens", input);
+        if (_completion is { } output) span?.SetTag("gen_ai.usage.output_tokens", output);
+    }
 
     /// <summary>The usage of a plain answer.</summary>
     public void Read(byte[] body)

@@ -135,7 +135,29 @@ sealed class GrpcCalls(TaktApp app, IHostApplicationLifetime lifetime, ILogger<G
         }
     }
 
-    async ValueTask<WireMessage> Infer(ReadOnlyMemory<byte> message, ServerCallContext context, bool streamed)
+    ValueTask<WireMessage> Infer(ReadOnlyMemory<byte> message, ServerCallContext context, bool streamed) =>
+        app.ServingTraces.Source.HasListeners() ? Traced(message, context, streamed) : Inferred(message, context, streamed);
+
+    async ValueTask<WireMessage> Traced(ReadOnlyMemory<byte> message, ServerCallContext context, bool streamed)
+    {
+        var http = context.GetHttpContext();
+        var model = TabularMessage.TryScan(message.Span, out var parts) ? Encoding.UTF8.GetString(message.Span[parts.Model]) : "";
+        var span = RequestSpan.Start(http, app.ServingTraces.Source, model, $"{GrpcHealth.Inference}/{(streamed ? "ModelStreamInfer" : "ModelInfer")}", rpc: true);
+        try
+        {
+            var answer = await Inferred(message, context, streamed);
+            span.By(http.Features.Get<HttpDurations.Answerer>()?.Revision);
+            span.EndRpc((int)StatusCode.OK, null);
+            return answer;
+        }
+        catch (Exception e)
+        {
+            span.EndRpc((int)(e is TaktException known ? GrpcErrors.Code(known.Error) : e is OperationCanceledException ? StatusCode.Cancelled : StatusCode.Internal), e.Message);
+            throw;
+        }
+    }
+
+    async ValueTask<WireMessage> Inferred(ReadOnlyMemory<byte> message, ServerCallContext context, bool streamed)
     {
         context.CancellationToken.ThrowIfCancellationRequested(); // a deadline that is over before it began
         var http = context.GetHttpContext();
@@ -148,7 +170,9 @@ sealed class GrpcCalls(TaktApp app, IHostApplicationLifetime lifetime, ILogger<G
         if (version.Length == 0) version = null;
         var slot = OpenInferenceApi.Require(app, model, version);
         if (length < 0) deadline = Admit(http, slot.Revision.Endpoint, message.Length);
-        var request = InferMessage.Parse(message.Span, out var final);
+        InferRequest request;
+        bool final;
+        using (ServingTrace.Step("parse")) request = InferMessage.Parse(message.Span, out final);
         var inferred = await InferCall.Ask(http, app, model, version, request, message, context.CancellationToken, deadline.Or(Deadline.In(request.Timeout)));
         http.AnsweredBy(inferred.Revision);
         var response = AnswerMessage.Of(model, request, inferred);
@@ -175,7 +199,9 @@ sealed class GrpcCalls(TaktApp app, IHostApplicationLifetime lifetime, ILogger<G
         var batch = RowBatch.Take();
         try
         {
+            var parse = ServingTrace.Step("parse");
             if (slot.Model?.Rows is not { } rows || AnswerMessage.Of(slot) is not { } answer || !TabularMessage.TryRead(message.Span, parts, rows, batch)) return null;
+            parse?.Dispose();
             PredictionId prediction;
             try
             {

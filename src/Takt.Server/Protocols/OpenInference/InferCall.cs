@@ -42,17 +42,27 @@ static class InferCall
     static Task Timed(HttpContext http, TaktApp app, string path)
     {
         var start = Stopwatch.GetTimestamp();
+        if (app.ServingTraces.Source.HasListeners()) return Traced(http, app, path, start);
         var answer = Answer(http, app, path);
-        if (!answer.IsCompletedSuccessfully) return TimedLater(answer, http, app, path, start);
+        if (!answer.IsCompletedSuccessfully) return TimedLater(answer, http, app, path, start, null);
         Count(http, app, path, answer.GetAwaiter().GetResult(), start, http.Response.StatusCode);
         return Task.CompletedTask;
     }
 
-    static async Task TimedLater(ValueTask<Revision?> answer, HttpContext http, TaktApp app, string path, long start)
+    static async Task Traced(HttpContext http, TaktApp app, string path, long start)
+    {
+        var span = RequestSpan.Start(http, app.ServingTraces.Source, Name(path), Route);
+        await TimedLater(Answer(http, app, path), http, app, path, start, span);
+    }
+
+    static async Task TimedLater(ValueTask<Revision?> answer, HttpContext http, TaktApp app, string path, long start, Activity? span)
     {
         try
         {
-            Count(http, app, path, await answer, start, http.Response.StatusCode);
+            var by = await answer;
+            Count(http, app, path, by, start, http.Response.StatusCode);
+            span.By(by);
+            span.End(http.Response.StatusCode);
         }
         catch (Exception e) when (e is not OperationCanceledException && HttpDurations.IsGone(http))
         {
@@ -61,6 +71,7 @@ static class InferCall
         catch (Exception e)
         {
             Count(http, app, path, null, start, e is OperationCanceledException ? HttpDurations.ClientGone : 500);
+            span.End(e is OperationCanceledException ? HttpDurations.ClientGone : 500);
             throw;
         }
     }
@@ -157,7 +168,9 @@ static class InferCall
         var batch = RowBatch.Take();
         try
         {
+            var parse = ServingTrace.Step("parse");
             if (slot.Model?.Rows is not { } rows || !TabularRequest.TryRead(body.Span, rows, batch, out var id)) return null;
+            parse?.Dispose();
             PredictionId prediction;
             try
             {
@@ -216,7 +229,8 @@ static class InferCall
     static async ValueTask<Revision?> Long(HttpContext http, TaktApp app, string model, string? version, ReadOnlyMemory<byte> body, Deadline deadline)
     {
         var header = Header(http.Request);
-        var request = header == 0 ? InferRequest.OfValues() : InferRequest.Parse(body.Span, header);
+        InferRequest request;
+        using (ServingTrace.Step("parse")) request = header == 0 ? InferRequest.OfValues() : InferRequest.Parse(body.Span, header);
         deadline = deadline.Or(Deadline.In(request.Timeout));
         var answer = await Ask(http, app, model, version, request, body, http.RequestAborted, deadline);
         var response = http.Response;
@@ -245,6 +259,7 @@ static class InferCall
     {
         Table Rows(Slot slot)
         {
+            using var step = ServingTrace.Step("parse");
             var rows = request.ToTable(body.Span, slot.Model!.Signature);
             request.RequireOutputs(slot.Model.Signature);
             return rows;

@@ -101,6 +101,10 @@ public static class MetricsApi
             text.Family(name, type, help);
             foreach (var (endpoint, log) in logs) text.Sample(value(log), ("endpoint", endpoint));
         }
+        text.Family("takt_serving_traces_kept_total", "counter", "Requests that were kept as traces.");
+        text.Sample(app.ServingTraces.Stored);
+        text.Family("takt_serving_traces_dropped_total", "counter", "Requests that were not kept as traces because the database was too slow, or refused.");
+        text.Sample(app.ServingTraces.Dropped);
         Each("takt_prediction_log_logged_total", "counter", "Predictions taken into the log since it was opened.", l => l.Logged);
         Each("takt_prediction_log_dropped_total", "counter", "Predictions that were not logged because the disk was too slow for too long, or refused.", l => l.Dropped);
         Each("takt_prediction_log_queued_bytes", "gauge", "Bytes of predictions that wait for the disk.", l => l.WaitingBytes);

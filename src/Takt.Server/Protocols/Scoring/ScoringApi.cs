@@ -21,14 +21,14 @@ public static class ScoringApi
 
     public static void MapScoring(this IEndpointRouteBuilder routes, TaktApp app)
     {
-        routes.MapPost("/endpoints/{endpoint}/invocations", (HttpContext http, string endpoint) => Invocations(http, app, endpoint));
-        routes.MapPost("/invocations", (Delegate)((HttpContext http) => Invocations(http, app, null)));
+        routes.MapPost("/endpoints/{endpoint}/invocations", (HttpContext http, string endpoint) => RequestSpan.Around(http, app, endpoint, () => Invocations(http, app, endpoint)));
+        routes.MapPost("/invocations", (Delegate)((HttpContext http) => RequestSpan.Around(http, app, app.Router.Endpoints is { Count: 1 } one ? one.Single() : "", () => Invocations(http, app, null))));
         routes.MapGet("/endpoints/{endpoint}/version", () => Results.Text(TaktHost.Version, "text/plain"));
         foreach (var path in (string[])["/ping", "/health"])
             routes.MapGet("/endpoints/{endpoint}" + path, (string endpoint) => app.Router.Find(endpoint) is not { } route || route.Champion.Model?.Unready is not null ? Results.Text("\n", "application/json", statusCode: 404) : Results.Text("\n", "application/json"));
         routes.MapGet("/ping", () => Results.Text("\n", "application/json", statusCode: app.Router.Endpoints.Count > 0 ? 200 : 404));
-        routes.MapPost("/v1/models/{model}:predict", (HttpContext http, string model) => Predict(http, app, model, null));
-        routes.MapPost("/v1/models/{model}/versions/{version}:predict", (HttpContext http, string model, string version) => Predict(http, app, model, version));
+        routes.MapPost("/v1/models/{model}:predict", (HttpContext http, string model) => RequestSpan.Around(http, app, model, () => Predict(http, app, model, null)));
+        routes.MapPost("/v1/models/{model}/versions/{version}:predict", (HttpContext http, string model, string version) => RequestSpan.Around(http, app, model, () => Predict(http, app, model, version)));
         foreach (var path in (string[])["/v1/models/{model}/metadata", "/v1/models/{model}/versions/{version}/metadata"])
             routes.MapGet(path, (string model, string? version) => Metadata(app, model, version));
         routes.MapGet("/v1/models/{model}/versions/{version}", (string model, string version) => Status(app, model, version) ?? Error(404, $"no model '{model}' with version {version} is served"));

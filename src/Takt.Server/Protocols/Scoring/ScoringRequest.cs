@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Takt.Data;
+using Takt.Deployments;
 using Takt.Models;
 using Takt.Pipelines;
 using Takt.Server.Protocols.OpenInference;
@@ -27,6 +28,7 @@ static class ScoringRequest
     /// <exception cref="TaktException">Invalid, with every fault.</exception>
     public static Table Json(JsonElement root, Signature signature)
     {
+        using var step = ServingTrace.Step("parse");
         var form = Forms.First(f => root.TryGetProperty(f, out _));
         var value = root.GetProperty(form);
         try
@@ -48,6 +50,7 @@ static class ScoringRequest
     /// <inheritdoc cref="Json"/>
     public static Table Csv(byte[] body, Signature signature)
     {
+        using var step = ServingTrace.Step("parse");
         List<string?[]> lines;
         try
         {

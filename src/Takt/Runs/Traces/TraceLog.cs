@@ -64,9 +64,10 @@ public sealed class TraceLog(Database database, TimeProvider time, Workspace wor
     /// yet is made; its times span those of its spans, and its root, when it comes, decides name, state and previews.
     /// </summary>
     /// <exception cref="TaktException">NotFound: the experiment. Invalid: a span has no ids.</exception>
-    public Task AddSpans(long experiment, IReadOnlyList<NewSpan> spans)
+    /// <param name="parts">They are this server's part of traces that others began, and perhaps tell to somebody else.</param>
+    public Task AddSpans(long experiment, IReadOnlyList<NewSpan> spans, bool parts = false)
     {
-        var traces = spans.Select(SpanText.Of).GroupBy(s => s.Trace).Select(g => new SpanGroup(g.Key, [.. g])).ToList();
+        var traces = spans.Select(SpanText.Of).GroupBy(s => s.Trace).Select(g => new SpanGroup(g.Key, [.. g], parts)).ToList();
         return database.Write(session =>
         {
             string? location = null;
@@ -76,7 +77,7 @@ public sealed class TraceLog(Database database, TimeProvider time, Workspace wor
                 if (there is null) Make(session, group, experiment = Experiments.Resolve(session, experiment, time, workspace), location ??= Experiments.CheckActive(session, experiment, time, workspace));
                 else Widen(session, group, there);
                 foreach (var span in group.Spans) Insert(session, span);
-                if (group.Root is { } root && session.Number($"select 1 from trace_tag where trace = {group.Trace} and key = {TraceKeys.Name}") is null)
+                if (group.Entry is { } root && session.Number($"select 1 from trace_tag where trace = {group.Trace} and key = {TraceKeys.Name}") is null)
                     TraceRows.Put(session, "trace_tag", group.Trace, TraceKeys.Name, root.Name);
             }
         });
