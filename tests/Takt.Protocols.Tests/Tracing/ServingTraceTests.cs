@@ -71,7 +71,7 @@ public sealed class ServingTraceTests : IAsyncLifetime
 
         var log = App.Predictions.Of("m");
         await log.Flush();
-        using var connection = log.Open();
+        using var connection = await log.Open();
         var logged = Tables.Query(connection!, "select id, trace_id from predictions");
         Assert.Equal(Sender, logged["trace_id"].Texts[0]);
         Assert.StartsWith(Attribute(request, "takt.prediction_id")!.GetValue<string>(), logged["id"].Texts[0]);
@@ -87,7 +87,7 @@ public sealed class ServingTraceTests : IAsyncLifetime
         Assert.Empty(App.Traces.Get(["tr-" + Sender]));
         var log = App.Predictions.Of("m");
         await log.Flush();
-        using var connection = log.Open();
+        using var connection = await log.Open();
         Assert.Equal(1, Tables.Query(connection!, $"select count(*) as n from predictions where trace_id = '{Sender}'")["n"].Integers[0]);
     }
 
