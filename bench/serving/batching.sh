@@ -1,5 +1,5 @@
 #!/bin/bash
-# What merging requests gives an ONNX model: two dense layers of 1,024 x 1,024 asked for one row each by 32 connections (binary tensors), the same model deployed with and without batch:, rounds interleaved.
+# What merging requests gives an ONNX model: three dense layers of 2,048 x 2,048 asked for one row each by 32 connections (binary tensors), the same model deployed with and without batch:, rounds interleaved.
 # Beside it a convolution, which gains nothing. Needs wrk and a built ./takt (or TAKT=path).
 # bench/serving/batching.sh [ROUNDS] [SECONDS]
 set -u
@@ -25,12 +25,12 @@ def tensor(name, shape):  # ValueInfoProto; -1: the batch
 def weights(name, shape):  # TensorProto
     count = 1
     for d in shape: count *= d
-    return b"".join(field(1, d) for d in shape) + field(2, 1) + field(8, name) + field(9, struct.pack("<%df" % count, *(random.gauss(0, 0.05) for _ in range(count))))
+    return b"".join(field(1, d) for d in shape) + field(2, 1) + field(8, name) + field(9, struct.pack("<%df" % count, *(random.random() * 0.1 - 0.05 for _ in range(count))))
 def node(op, inputs, output): return field(1, b"".join(field(1, i) for i in inputs) + field(2, output) + field(4, op))
 def model(nodes, constants, takes, gives): return field(1, 8) + field(7, b"".join(nodes) + field(2, "g") + b"".join(field(5, c) for c in constants) + field(11, takes) + field(12, gives)) + field(8, field(1, "") + field(2, 13))
 random.seed(1)
 models = {
-    "dense": (model([node("MatMul", ["x", "a"], "h"), node("Relu", ["h"], "r"), node("MatMul", ["r", "b"], "y")], [weights("a", [1024, 1024]), weights("b", [1024, 1024])], tensor("x", [-1, 1024]), tensor("y", [-1, 1024])), [1, 1024]),
+    "dense": (model([node("MatMul", ["x", "a"], "h"), node("Relu", ["h"], "r"), node("MatMul", ["r", "b"], "s"), node("Relu", ["s"], "t"), node("MatMul", ["t", "c"], "y")], [weights(w, [2048, 2048]) for w in "abc"], tensor("x", [-1, 2048]), tensor("y", [-1, 2048])), [1, 2048]),
     "conv": (model([node("Conv", ["x", "w"], "y")], [weights("w", [32, 16, 3, 3])], tensor("x", [-1, 16, 32, 32]), tensor("y", [-1, 32, 30, 30])), [1, 16, 32, 32]),
 }
 for name, (body, shape) in models.items():
@@ -53,9 +53,9 @@ stages:
   dense: { uses: takt/register@1, with: { model: dense/, name: dense } }
   conv: { uses: takt/register@1, with: { model: conv/, name: conv } }
 deploy:
-  dense: { model: dense@1, needs: [dense], log: { sample: 0% } }
+  dense: { model: dense@1, needs: [dense], log: { sample: 0% }, limits: { at-once: 32 } }
   dense-merged: { model: dense@1, needs: [dense], log: { sample: 0% }, batch: { rows: 32 } }
-  conv: { model: conv@1, needs: [conv], log: { sample: 0% } }
+  conv: { model: conv@1, needs: [conv], log: { sample: 0% }, limits: { at-once: 32 } }
   conv-merged: { model: conv@1, needs: [conv], log: { sample: 0% }, batch: { rows: 32 } }
 Y
 "$takt" -C "$dir" run >"$dir/run.log" 2>&1 || { tail -5 "$dir/run.log"; exit 1; }
@@ -77,7 +77,7 @@ rows = {}
 for line in open(sys.argv[1]):
     name, rate, p50, p99, *bad = line.split(None, 4)
     rows.setdefault(name, []).append((float(rate), ms(p50), ms(p99)))
-    if bad and bad[0].strip(): print(f"{name}: {bad[0].strip()}")
+    if bad and bad[0].strip(): sys.exit(f"{name}: {bad[0].strip()}: no figures")
 m = {n: [statistics.median(c) for c in zip(*r)] for n, r in rows.items()}
 for name, (rate, p50, p99) in m.items(): print(f"{name:14} {rate:9,.0f} req/s   p50 {p50:7.2f} ms   p99 {p99:7.2f} ms   (median of {len(rows[name])})")
 for name in ("dense", "conv"): print(f"{name:6} merged / one by one   {m[name + '-merged'][0] / m[name][0]:.2f}")

@@ -35,7 +35,7 @@ random.seed(2)
 raw = struct.pack("<27648f", *(random.random() for _ in range(27648)))
 values = struct.unpack("<27648f", raw)
 tell = {"name": "image", "shape": [1, 3, 48, 192], "datatype": "FP32"}
-body = json.dumps({"inputs": [{**tell, "data": [float("%.8g" % v) for v in values]}]}, separators=(",", ":"))
+body = json.dumps({"inputs": [{**tell, "data": [float("%.9g" % v) for v in values]}]}, separators=(",", ":"))
 head = json.dumps({"inputs": [{**tell, "parameters": {"binary_data_size": len(raw)}}], "parameters": {"binary_data_output": True}}, separators=(",", ":")).encode()
 open(sys.argv[1] + "/body.json", "w").write(body)
 open(sys.argv[1] + "/body.bin", "wb").write(head + raw)

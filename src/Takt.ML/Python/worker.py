@@ -255,13 +255,18 @@ class Function:
         self.fields, self.dtype, self.folder, self.sample = config["fields"], config.get("matrix"), config["folder"], config.get("example")
         for path in config["code"]:
             sys.path.insert(0, os.path.join(config["folder"], path))
-        self.call = None
+        self.call = self.direct = None
         try:
             import mlflow.pyfunc
         except ImportError as e:
             absent = e
         else:
-            self.call = mlflow.pyfunc.load_model(config["folder"]).predict
+            model = mlflow.pyfunc.load_model(config["folder"])
+            self.call = model.predict
+            # mlflow would check once more what the signature has been checked for already, which takes a third of a small model's time
+            inner = getattr(model, "_model_impl", None)
+            if type(inner).__name__ == "_SklearnModelWrapper":
+                self.direct = inner.predict
             self.told = "mlflow %s" % mlflow.__version__
         if self.call is None:
             if not config.get("pickle"):
@@ -283,7 +288,10 @@ class Function:
     def predict(self, table):
         if self.dtype is not None:
             return self.call(table.matrix(self.dtype))
-        return self.call(table.frame(self.fields) if self.pandas else table.matrix("float64"))
+        if not self.pandas:
+            return self.call(table.matrix("float64"))
+        whole = all(kind == FLOAT or missing is None for kind, missing, _ in table.columns.values())
+        return (self.direct if self.direct is not None and whole else self.call)(table.frame(self.fields))
 
     def example(self):
         """What was logged beside the model as an example; None: nothing that can be used."""

@@ -151,6 +151,35 @@ public sealed class ProtectionTests : IAsyncLifetime
         Assert.Equal((2, 1), (gate.Begun, turn.TurnedAway));
     }
 
+    [Theory]
+    [InlineData("/v2/models/m/infer")]
+    [InlineData("/v2/models/m/versions/1/infer")]
+    [InlineData("/endpoints/m/invocations")]
+    [InlineData("/v1/models/m:predict")]
+    public async Task Whoever_is_turned_away_hears_it_before_its_body_has_come(string path)
+    {
+        var gate = GatedModel.InPlaceOf(_model, new LimitSpec(0.001, Burst: 3, Waiting: 1, AtOnce: 1), inside: 0);
+        var turn = _model.Server.App.Router.Find("m")!.Champion.Turn;
+        var first = Send();
+        await gate.HasBegun();
+        var second = Send();
+        while (turn.Waiting < 1) await Task.Delay(5);
+        using (var client = new System.Net.Sockets.TcpClient())
+        {
+            await client.ConnectAsync(_model.Server.Address.Host, _model.Server.Address.Port);
+            await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"POST {path} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"));
+            using var reader = new StreamReader(client.GetStream());
+            Assert.Equal("HTTP/1.1 503 Service Unavailable", await reader.ReadLineAsync());
+            var headers = new List<string>();
+            while (await reader.ReadLineAsync() is { Length: > 0 } header) headers.Add(header);
+            Assert.Contains("Retry-After: 1", headers);
+        }
+        Assert.Equal(1, turn.TurnedAway);
+        gate.Open();
+        Assert.Equal((int[])[200, 200], (int[])[(int)(await first).StatusCode, (int)(await second).StatusCode]);
+        Assert.Equal((int[])[200, 429], (int[])[await Status(), await Status()]); // it cost its key nothing
+    }
+
     [Fact]
     public async Task Larger_bodies_and_more_rows_than_an_endpoint_takes_are_413()
     {

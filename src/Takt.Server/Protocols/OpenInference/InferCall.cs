@@ -104,14 +104,14 @@ static class InferCall
                 if (string.CompareOrdinal(path, cut, Versions, 0, Versions.Length) != 0) throw TaktException.NotFound($"there is nothing at {path}");
                 return await Long(http, app, path[Prefix.Length..cut], path[(cut + Versions.Length)..end]);
             }
-            if (http.Request.ContentLength is not (> 0 and <= LongestInPipe) || http.Request.Headers.ContainsKey(InferRequest.HeaderLength) || http.Request.Headers.ContentEncoding.Count > 0 || path.AsSpan(Prefix.Length, end - Prefix.Length).Contains('@'))
-            {
-                return await Long(http, app, path[Prefix.Length..end], null);
-            }
             if (app.Router.Find(path.AsSpan(Prefix.Length, end - Prefix.Length)) is { Challenger: null, Champion: var only } && only.Turn.TurnsAway())
             {
                 Full(http.Response, only);
                 return null;
+            }
+            if (http.Request.ContentLength is not (> 0 and <= LongestInPipe) || http.Request.Headers.ContainsKey(InferRequest.HeaderLength) || http.Request.Headers.ContentEncoding.Count > 0 || path.AsSpan(Prefix.Length, end - Prefix.Length).Contains('@'))
+            {
+                return await Long(http, app, path[Prefix.Length..end], null);
             }
             var deadline = http.Admit(app, path.AsSpan(Prefix.Length, end - Prefix.Length));
             var pipe = http.Request.BodyReader;
