@@ -67,7 +67,7 @@ public sealed class TaktApp : IAsyncDisposable
         Purge = new Purge(database, blobs, Datasets, time, folder);
         Workspaces.Removing += Purge.Follow;
         Lineage = new Lineage(database, Datasets, Models, Predictions);
-        Monitors = new MonitorWatch(new MonitorTable(database, time), Models, Predictions);
+        Monitors = new MonitorWatch(new MonitorTable(database, time), Models, Predictions, Datasets);
         Collector = new Collector(Datasets, [new HttpSource(time), new S3Source(), new PostgreSqlSource(), new SqliteSource(), new PredictionSource(Predictions), new FileSource()]);
         Collect = new CollectStep(Collector, Datasets, time);
         Steps =

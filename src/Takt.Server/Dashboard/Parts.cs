@@ -48,7 +48,7 @@ static class Parts
     {
         "FINISHED" or "Ran" or "Cached" or "Restored" or "Succeeded" or "Passed" or "ok" or "done" or "succeeded" => "good",
         "FAILED" or "Failed" or "RolledBack" or "alert" or "failed" => "bad",
-        "NotPassed" or "gate not passed" or "Aborted" or "KILLED" or "Interrupted" or "Paused" or "Waiting" or "waiting for labels" => "warn",
+        "NotPassed" or "gate not passed" or "Aborted" or "KILLED" or "Interrupted" or "Paused" or "Waiting" or "waiting for labels" or "no baseline yet" => "warn",
         "RUNNING" or "Running" or "Rolling" or "Pending" or "Promoting" or "running" or "pending" => "busy",
         _ => "quiet",
     });

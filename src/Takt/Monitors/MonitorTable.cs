@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Takt.Data;
 using Takt.Pipelines;
 using Takt.Storage;
 
@@ -54,6 +55,16 @@ public sealed class MonitorTable(Database database, TimeProvider time)
         }
     });
 
+    /// <summary>What was kept of a version's first predictions; null: nothing yet.</summary>
+    public Baseline? Baseline(string monitor, string model, string of) => database.Read(session => session.First(
+        $"select profile, until from monitor_baseline where monitor = {monitor} and model = {model} and taken_of = {of}", row => new Baseline(of, TableProfile.Parse(row.Text(0)), row.Time(1))));
+
+    /// <summary>Keeps a baseline of predictions: what comes later no longer changes it. Of two that keep one, the first does.</summary>
+    public Task Keep(string monitor, string model, Baseline baseline) => database.Write(session => session.Execute($"""
+        insert into monitor_baseline(monitor, model, taken_of, profile, rows, until, created)
+        values({monitor}, {model}, {baseline.Of}, {baseline.Profile.ToJson()}, {baseline.Profile.Rows}, {baseline.Until!.Value}, {time.GetUtcNow()}) on conflict(monitor, model, taken_of) do nothing
+        """));
+
     /// <summary>The oldest that waits, marked as running.</summary>
     public Task<TriggerEvent?> Take() => database.Write(session =>
     {
@@ -72,6 +83,7 @@ public sealed class MonitorTable(Database database, TimeProvider time)
         session.Execute($"delete from trigger_event where monitor = {monitor}");
         session.Execute($"delete from alert where monitor = {monitor}");
         session.Execute($"delete from monitor_window where monitor = {monitor}");
+        session.Execute($"delete from monitor_baseline where monitor = {monitor}");
     });
 
     /// <summary>What a dead server had taken waits again.</summary>

@@ -10,12 +10,16 @@ using Takt.Pipelines;
 namespace Takt.Monitors;
 
 /// <summary>
-/// Looks at each window of an endpoint's predictions once it has passed: drift against the training profile of the version that answered, and, when
+/// Looks at each window of an endpoint's predictions once it has passed: drift against the baseline of the version that answered (see <see cref="Baselines"/>), and, when
 /// nearly all its labels are there, performance against that version's evaluation.
 /// </summary>
 /// <remarks>Windows are of event time and begin at whole multiples of their length from Monday 1970-01-05. Not safe for concurrent calls.</remarks>
-public sealed class MonitorWatch(MonitorTable table, ModelRegistry registry, PredictionLogs logs)
+public sealed class MonitorWatch(MonitorTable table, ModelRegistry registry, PredictionLogs logs, Datasets datasets)
 {
+    const string NoBaseline = "no baseline yet";
+
+    readonly Baselines _baselines = new(table, datasets);
+
     /// <summary>Share of a window's predictions that must be labelled before its performance is judged: the first labels are seldom a fair sample.</summary>
     public const double Mature = 0.9;
 
@@ -43,7 +47,7 @@ public sealed class MonitorWatch(MonitorTable table, ModelRegistry registry, Pre
             var before = known.GetValueOrDefault(start);
             if (before is null && known.Count > 0 && start < known.Keys.Min()) continue; // judged long ago
             if (before is not null && before.Performance.Count > 0) continue; // its labels were there
-            if (before is not null && before.Labelled == labelled && before.Rows == rows) continue;
+            if (before is not null && before.Labelled == labelled && before.Rows == rows && before.Verdict != NoBaseline) continue;
             await Judge(connection, spec, trigger, start, rows, labelled);
             judged++;
         }
@@ -70,30 +74,43 @@ public sealed class MonitorWatch(MonitorTable table, ModelRegistry registry, Pre
         var model = Tables.Query(connection, $"select model_version from predictions p where {Within("p")} group by 1 order by count(*) desc, 1 limit 1")["model_version"].Texts[0]!;
         var window = new MonitorWindow(spec.Name, start, end, rows, labelled, model, [], new Dictionary<string, double>(), "few rows");
         var alerts = new List<(string, string, string)>();
-        if (rows >= spec.MinRows && registry.Find(model) is { Package: not null } version)
+        if (rows >= spec.MinRows)
         {
-            var info = ModelPackage.Open(await registry.PackageFolder(version)).Info;
+            var version = registry.Find(model) is { Package: not null } registered ? registered : null;
+            var info = version is null ? null : ModelPackage.Open(await registry.PackageFolder(version)).Info;
+            var baseline = await _baselines.Find(connection, spec, model, version, info);
+            if (baseline is null || start < baseline.Until)
+            {
+                await table.Put(window with { Verdict = baseline is null ? NoBaseline : "baseline" }, alerts, trigger);
+                return;
+            }
             var asked = Tables.Query(connection, $"select p.*, l.label from predictions p left join labels l using (id) where {Within("p")} order by p.id");
             var mature = labelled >= rows * Mature;
-            window = window with { Drift = Drift(info, asked, mature), Verdict = mature ? "ok" : "waiting for labels" };
-            AddDrift(window, spec, alerts);
-            if (mature)
+            window = window with { Drift = Drift(baseline, info, asked, mature), Verdict = mature ? "ok" : "waiting for labels" };
+            AddDrift(window, spec, baseline, alerts);
+            if (mature && info is not null && asked.Find("out_" + info.Output) is { Type: not ColumnType.Text })
             {
                 window = window with { Performance = Performance(info, asked) };
-                AddPerformance(window, spec, version, alerts);
+                AddPerformance(window, spec, version!, alerts);
             }
             if (alerts.Count > 0) window = window with { Verdict = "alert" };
         }
         await table.Put(window, alerts, trigger);
     }
 
-    static IReadOnlyList<ColumnDrift> Drift(PackageInfo info, Table table, bool mature)
+    static IReadOnlyList<ColumnDrift> Drift(Baseline baseline, PackageInfo? info, Table table, bool mature)
     {
         var columns = new List<(string Name, string Shown, Column Values)>();
-        foreach (var feature in info.Features) Add(feature.Name, feature.Name, table.Find("in_" + feature.Name));
-        Add(info.Output, info.Output, table.Find("out_" + info.Output));
-        if (mature) Add(info.Target, "label", table.Find("label") is { } label ? AsCounted(label) : null);
-        return DriftTest.Run(info.Profile, columns);
+        if (baseline.IsOfLog)
+            foreach (var column in baseline.Profile.Columns) Add(column.Name, column.Name[(column.Name.IndexOf('_', StringComparison.Ordinal) + 1)..], table.Find(column.Name));
+        else if (info is { Features.Count: > 0 })
+            foreach (var feature in info.Features) Add(feature.Name, feature.Name, table.Find("in_" + feature.Name));
+        else
+            foreach (var column in table.Columns)
+                if (column.Name.StartsWith("in_", StringComparison.Ordinal)) Add(column.Name[3..], column.Name[3..], column);
+        if (!baseline.IsOfLog && info is not null) Add(info.Output, info.Output, table.Find("out_" + info.Output));
+        if (mature && !baseline.IsOfLog && info is not null) Add(info.Target, "label", table.Find("label") is { } label ? AsCounted(label) : null);
+        return DriftTest.Run(baseline.Profile, columns);
 
         void Add(string name, string shown, Column? values)
         {
@@ -123,11 +140,11 @@ public sealed class MonitorWatch(MonitorTable table, ModelRegistry registry, Pre
         return new Scores(rows.Select(score.NumberAt).ToArray(), rows.Select(label.NumberAt).ToArray(), info.Task == "binary").Defined();
     }
 
-    static void AddDrift(MonitorWindow window, MonitorSpec spec, List<(string, string, string)> alerts)
+    static void AddDrift(MonitorWindow window, MonitorSpec spec, Baseline baseline, List<(string, string, string)> alerts)
     {
         var moved = window.Drift.Where(d => d.Psi >= spec.Threshold).ToList();
         if (moved.Count == 0) return;
-        var evidence = new JsonObject { ["threshold"] = spec.Threshold, ["columns"] = new JsonArray([.. moved.Select(Json)]), ["rows"] = window.Rows, ["model"] = window.Model };
+        var evidence = new JsonObject { ["threshold"] = spec.Threshold, ["columns"] = new JsonArray([.. moved.Select(Json)]), ["rows"] = window.Rows, ["model"] = window.Model, ["baseline"] = baseline.Of };
         alerts.Add(("drift", Text($"{moved[0].Column} has PSI {moved[0].Psi:0.00} (threshold {spec.Threshold:0.##}): {moved[0].Moved}"), evidence.ToJsonString()));
     }
 

@@ -7,5 +7,6 @@ namespace Takt.Pipelines;
 /// <param name="Metric">Performance metric by labels, such as <c>log_loss</c> or <c>auc</c>; null: none.</param>
 /// <param name="Drop">How much worse than the reference the metric may be (absolute).</param>
 /// <param name="Calibration">How far the mean prediction may be from what happened, 0 to 1; null: not watched.</param>
+/// <param name="Baseline">Null: the training profile where there is one.</param>
 public sealed record MonitorSpec(
-    string Name, string Endpoint, TimeSpan Window, long MinRows, double Threshold, string? Metric, double Drop, double? Calibration);
+    string Name, string Endpoint, TimeSpan Window, long MinRows, double Threshold, string? Metric, double Drop, double? Calibration, BaselineSpec? Baseline = null);

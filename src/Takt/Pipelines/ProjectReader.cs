@@ -200,7 +200,26 @@ sealed partial class ProjectReader(IReadOnlyList<IStepKind> kinds, IReadOnlyDict
             drift?.Number("threshold", 0.2) ?? double.PositiveInfinity,
             performance?.Choice("metric", "log_loss", "auc", "brier", "accuracy", "rmse", "mae"),
             performance?.Number("drop", 0.03) ?? 0,
-            performance?.NumberOrNull("calibration"));
+            performance?.NumberOrNull("calibration"),
+            drift is null ? null : ReadBaseline(drift));
+    }
+
+    /// <summary><c>NAME@REF</c>, or <c>{ predictions: N }</c>, or <c>{ time: 7d }</c>.</summary>
+    static BaselineSpec? ReadBaseline(StepArguments drift)
+    {
+        if (!drift.Has("baseline")) return null;
+        if (!drift.IsSection("baseline") || drift.Section("baseline") is not { } baseline)
+        {
+            var reference = drift.Text("baseline");
+            if (reference.Length > 0 && !reference.Contains('@', StringComparison.Ordinal)) drift.Fault("baseline", $"'{reference}' must name a version of a dataset, NAME@REF, or be {{ predictions: N }} or {{ time: 7d }}");
+            return new BaselineSpec(reference, null, null);
+        }
+        long? predictions = baseline.Has("predictions") ? baseline.Integer("predictions", 1000) : null;
+        TimeSpan? time = baseline.Has("time") ? baseline.Duration("time", TimeSpan.FromDays(7)) : null;
+        if ((predictions is null) == (time is null)) drift.Fault("baseline", "baseline has one of predictions: and time:");
+        if (predictions is < 1 or > 1_000_000) baseline.Fault("predictions", $"predictions is {predictions}; 1 to 1000000 are allowed");
+        if (time < TimeSpan.FromSeconds(1)) baseline.Fault("time", "time must be a second at least");
+        return new BaselineSpec(null, predictions, time);
     }
 
     static List<DriftTrigger> ReadTriggers(StepArguments root, List<MonitorSpec> monitors)
