@@ -25,12 +25,18 @@ sealed class FrameWriter
         return End();
     }
 
-    /// <summary>The rows of several calls as one table, one after the other.</summary>
+    /// <summary>The rows of several calls as one table, one after the other; of <see cref="PythonWorker.PredictWith"/> behind the parameters that they share.</summary>
     /// <param name="columns">As many as each call has, in its order.</param>
     /// <exception cref="TaktException">TooLarge.</exception>
     public ReadOnlySpan<byte> Table(byte kind, IReadOnlyList<SignatureField> columns, IReadOnlyList<PythonCall> calls)
     {
         Begin(kind);
+        if (kind == PythonWorker.PredictWith)
+        {
+            var parameters = Encoding.UTF8.GetBytes(calls[0].Parameters!);
+            Number(parameters.Length);
+            parameters.CopyTo(Take(parameters.Length));
+        }
         var rows = 0;
         foreach (var call in calls) rows += call.Rows;
         Number(rows);

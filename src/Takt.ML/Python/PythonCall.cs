@@ -4,13 +4,16 @@ namespace Takt.ML.Python;
 
 /// <summary>One request's rows on their way through a pool.</summary>
 /// <param name="columns">Fitted to the signature, in its order.</param>
-sealed class PythonCall(Column[] columns, int rows)
+/// <param name="parameters">As a JSON object; null: the model takes none, or their defaults.</param>
+sealed class PythonCall(Column[] columns, int rows, string? parameters = null)
 {
     readonly TaskCompletionSource<Table> _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public Column[] Columns => columns;
 
     public int Rows => rows;
+
+    public string? Parameters => parameters;
 
     /// <summary>Milliseconds of <see cref="Environment.TickCount64"/>.</summary>
     public long Since { get; } = Environment.TickCount64;

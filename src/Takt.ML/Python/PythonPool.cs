@@ -108,9 +108,9 @@ sealed class PythonPool : IDisposable
     }
 
     /// <exception cref="TaktException">Invalid: the model refuses the rows. Unavailable: no worker, or it ended, or it took too long.</exception>
-    public async ValueTask<Table> Ask(Column[] columns, int rows, CancellationToken cancel)
+    public async ValueTask<Table> Ask(Column[] columns, int rows, CancellationToken cancel, string? parameters = null)
     {
-        var call = new PythonCall(columns, rows);
+        var call = new PythonCall(columns, rows, parameters);
         lock (_gate)
         {
             if (_stopping) throw new TaktException(TaktError.Unavailable, "the model is being unloaded; ask again");
@@ -265,7 +265,7 @@ sealed class PythonPool : IDisposable
         var rows = Rows(calls);
         while (_waiting.First is { Value: var next })
         {
-            var fits = calls.Count == 0 || (_merges && calls.Count < MostCallsInOne && rows + next.Rows <= _limits.BatchRows);
+            var fits = calls.Count == 0 || (_merges && calls.Count < MostCallsInOne && rows + next.Rows <= _limits.BatchRows && next.Parameters == calls[0].Parameters);
             if (!next.Answer.IsCompleted && !fits) break;
             _waiting.RemoveFirst();
             if (next.Answer.IsCompleted) continue; // nobody waits for it
@@ -288,7 +288,7 @@ sealed class PythonPool : IDisposable
         {
             var rows = Rows(calls);
             var began = Stopwatch.GetTimestamp();
-            var columns = FrameReader.Table(worker.Ask(PythonWorker.Predict, _fields, calls).Span, out var answered);
+            var columns = FrameReader.Table(worker.Ask(calls[0].Parameters is null ? PythonWorker.Predict : PythonWorker.PredictWith, _fields, calls).Span, out var answered);
             var ended = Stopwatch.GetTimestamp();
             foreach (var call in calls) (call.Began, call.Ended, call.Together) = (began, ended, rows);
             if (answered != rows) throw TaktException.Invalid($"the model answered {answered} rows for {rows}");

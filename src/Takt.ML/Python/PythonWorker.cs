@@ -12,7 +12,7 @@ namespace Takt.ML.Python;
 /// <summary>One Python process that holds the model. Asked by one thread at a time; killed by any.</summary>
 sealed partial class PythonWorker : IDisposable
 {
-    public const byte Predict = (byte)'P', WarmUp = (byte)'W';
+    public const byte Predict = (byte)'P', WarmUp = (byte)'W', PredictWith = (byte)'Q';
     const byte Load = (byte)'L', Ready = (byte)'R', Answered = (byte)'A', Failed = (byte)'E';
 
     /// <summary>Code of a failure for want of memory.</summary>

@@ -5,6 +5,7 @@ import atexit
 import base64
 import datetime
 import importlib.util
+import inspect
 import json
 import os
 import pickle
@@ -221,6 +222,15 @@ def length_of(result):
     return 0
 
 
+def takes_params(function, place):
+    """Whether it has an argument of that name, behind so many others."""
+    try:
+        found = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+    return "params" in found and list(found).index("params") >= place and found["params"].kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
 class Script:
     """predict.py: predict(model, columns), with or without load(folder)."""
 
@@ -237,11 +247,14 @@ class Script:
             raise Refusal("%s: COLUMNS is %r; it may be 'lists', 'numpy' or 'pandas'" % (config["script"], self.form))
         if self.form != "lists":
             __import__(self.form)
-        self.fields, self.told = config["fields"], config["script"]
+        self.fields, self.told, self.defaults = config["fields"], config["script"], config.get("params")
+        self.takes = takes_params(self.module.predict, 2)
         self.model = self.module.load(config["folder"]) if callable(getattr(self.module, "load", None)) else None
 
-    def predict(self, table):
+    def predict(self, table, params):
         columns = table.lists(self.fields) if self.form == "lists" else table.arrays(self.fields) if self.form == "numpy" else table.frame(self.fields)
+        if self.takes:
+            return self.module.predict(self.model, columns, params=self.defaults if params is None else params)
         return self.module.predict(self.model, columns)
 
     def example(self):
@@ -283,15 +296,19 @@ class Function:
             if method is None:
                 raise Refusal("%s holds a %s, which has no %s()" % (config["pickle"], type(model).__name__, config["method"]))
             self.call, self.told = method, "scikit-learn %s" % sklearn.__version__
+        self.takes, self.defaults = takes_params(self.call, 1), config.get("params")
         self.pandas = self.dtype is None and importlib.util.find_spec("pandas") is not None
 
-    def predict(self, table):
+    def predict(self, table, params):
+        given = {"params": self.defaults if params is None else params} if self.takes and self.defaults is not None else {}
         if self.dtype is not None:
-            return self.call(table.matrix(self.dtype))
+            return self.call(table.matrix(self.dtype), **given)
         if not self.pandas:
-            return self.call(table.matrix("float64"))
+            return self.call(table.matrix("float64"), **given)
         whole = all(kind == FLOAT or missing is None for kind, missing, _ in table.columns.values())
-        return (self.direct if self.direct is not None and whole else self.call)(table.frame(self.fields))
+        if self.direct is not None and whole and not given:
+            return self.direct(table.frame(self.fields))
+        return self.call(table.frame(self.fields), **given)
 
     def example(self):
         """What was logged beside the model as an example; None: nothing that can be used."""
@@ -390,13 +407,17 @@ def main():
     while True:
         kind, body = take()
         try:
+            params = None
+            if kind == ord("Q"):
+                length, = struct.unpack_from("<I", body, 0)
+                params, body = json.loads(body[4:4 + length]), memoryview(body)[4 + length:]
             table = Incoming(body)
             example = model.example() if kind == ord("W") else None
             if example is not None:
                 result = model.call(example)
                 told = answer(result, length_of(result))
             else:
-                told = answer(model.predict(table), table.rows)
+                told = answer(model.predict(table, params), table.rows)
         except MemoryError as error:
             table = body = None
             traceback.print_exc()

@@ -21,7 +21,7 @@ public sealed class PythonRuntime(string? python = null) : IModelRuntime
         var limits = PythonLimits.Of(settings);
         var outputs = new SignatureOutputs(model.OutputsAreKnown ? package.Info.Signature.Outputs : null);
         var start = new PythonStart(settings.Python ?? python ?? "python3", Path.GetFullPath(folder), Message(package, model, limits));
-        return new Model(PythonPool.Start(start, limits, fields, outputs, Blank(fields)), fields, outputs);
+        return new Model(PythonPool.Start(start, limits, fields, outputs, Blank(fields)), fields, outputs, model.Params);
     }
 
     static byte[] Message(ModelPackage package, PythonModel model, PythonLimits limits)
@@ -36,6 +36,11 @@ public sealed class PythonRuntime(string? python = null) : IModelRuntime
             if (model.Matrix is { } matrix) json.WriteString("matrix", matrix);
             if (model.Example is { } example) json.WriteString("example", example);
             json.WriteString("method", model.Method);
+            if (model.Params is { } parameters)
+            {
+                json.WritePropertyName("params");
+                json.WriteRawValue(parameters.Enforce(null));
+            }
             // the watch replaces a worker that holds too much; this stops one that asks for far too much at once
             json.WriteNumber("memory", limits.Memory + (limits.Memory / 4) + (256L << 20));
             json.WriteStartArray("code");
@@ -58,11 +63,13 @@ public sealed class PythonRuntime(string? python = null) : IModelRuntime
         _ => Column.Over(f.Field.Name, f.Wire, new long[1], 1),
     })], 1);
 
-    internal sealed class Model(PythonPool pool, List<SignatureField> fields, SignatureOutputs outputs) : ILoadedModel
+    internal sealed class Model(PythonPool pool, List<SignatureField> fields, SignatureOutputs outputs, ModelParams? parameters) : ILoadedModel
     {
         public Signature Signature { get; } = new(fields.Select(f => f.Field).ToList(), outputs.Fields);
 
         public PythonPool Pool => pool;
+
+        public ModelParams? Params => parameters;
 
         public bool IsWarm => true;
 
@@ -74,14 +81,16 @@ public sealed class PythonRuntime(string? python = null) : IModelRuntime
 
         public Table Predict(Table inputs) => Answer(inputs, default).AsTask().GetAwaiter().GetResult();
 
-        public ValueTask<Table> Answer(Table inputs, CancellationToken cancel)
+        public ValueTask<Table> Answer(Table inputs, CancellationToken cancel) => Answer(inputs, null, cancel);
+
+        public ValueTask<Table> Answer(Table inputs, string? given, CancellationToken cancel)
         {
             var faults = new List<string>();
             var columns = new Column[fields.Count];
             for (var i = 0; i < columns.Length; i++) columns[i] = fields[i].Fit(inputs, faults)!;
             if (faults.Count > 0) throw new TaktException(TaktError.Invalid, faults);
             if (inputs.Rows == 0) return new(outputs.Fit([.. Signature.Outputs.Select(f => Column.Of(f.Name, Array.Empty<double>()))], 0));
-            return pool.Ask(columns, inputs.Rows, cancel);
+            return pool.Ask(columns, inputs.Rows, cancel, given);
         }
 
         public void Dispose() => pool.Dispose();

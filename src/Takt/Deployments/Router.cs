@@ -104,10 +104,10 @@ public sealed class Router
 
     /// <summary>Answers rows with a slot that the caller has entered, and leaves.</summary>
     /// <inheritdoc cref="Infer(string, Table, DateTimeOffset?, CancellationToken)"/>
-    public Task<Answer> Infer(Slot slot, Table inputs, DateTimeOffset? eventTime, CancellationToken cancel, Deadline deadline = default)
+    public Task<Answer> Infer(Slot slot, Table inputs, DateTimeOffset? eventTime, CancellationToken cancel, Deadline deadline = default, string? parameters = null)
     {
         slot.RequireRows(inputs.Rows);
-        return Infer(slot, inputs, null, [], eventTime, cancel, deadline);
+        return Infer(slot, inputs, null, [], eventTime, cancel, deadline, parameters);
     }
 
     /// <summary>Answers tensors with a slot that the caller has entered, and leaves.</summary>
@@ -121,7 +121,7 @@ public sealed class Router
     }
 
     /// <param name="rows">Or <paramref name="tensors"/>.</param>
-    async Task<Answer> Infer(Slot slot, Table? rows, IReadOnlyList<Tensor>? tensors, IReadOnlyCollection<string> wanted, DateTimeOffset? eventTime, CancellationToken cancel, Deadline deadline)
+    async Task<Answer> Infer(Slot slot, Table? rows, IReadOnlyList<Tensor>? tensors, IReadOnlyCollection<string> wanted, DateTimeOffset? eventTime, CancellationToken cancel, Deadline deadline, string? parameters = null)
     {
         (Table Inputs, Table Outputs, IReadOnlyList<Tensor>? Tensors) Asked() => rows is not null ? (rows, slot.Model!.Predict(rows), null) : TensorLog.Ask(slot, tensors!, wanted);
 
@@ -138,7 +138,7 @@ public sealed class Router
         try
         {
             (inputs, outputs, given) = slot.Model.Inside > 0
-                ? rows is not null ? (rows, await slot.Model.Answer(rows, cancel), null) : await TensorLog.Answer(slot, tensors!, wanted, cancel)
+                ? rows is not null ? (rows, await slot.Model.Answer(rows, parameters, cancel), null) : await TensorLog.Answer(slot, tensors!, wanted, cancel)
                 : slot.Turn.MeanMs < Workbench.From ? Asked() : await Workbench.Run(Asked);
         }
         catch (Exception e) when (e is not OperationCanceledException)
@@ -164,9 +164,10 @@ public sealed class Router
     /// answers.
     /// </summary>
     /// <param name="rows">Reads the request for the slot's signature; called again for the champion where the challenger can't.</param>
+    /// <param name="parameters">What the slot's model takes beside them, as <see cref="ModelParams.Enforce"/> gives it.</param>
     /// <inheritdoc cref="Infer(string, Table, DateTimeOffset?, CancellationToken)"/>
-    public Task<Answer> Ask(string endpoint, Func<Slot, Table> rows, DateTimeOffset? eventTime, CancellationToken cancel, string? key = null, Deadline deadline = default) =>
-        Ask(endpoint, slot => Infer(slot, Read(slot, rows), eventTime, cancel, deadline), eventTime, key ?? KeyIn(endpoint, rows));
+    public Task<Answer> Ask(string endpoint, Func<Slot, Table> rows, DateTimeOffset? eventTime, CancellationToken cancel, string? key = null, Deadline deadline = default, Func<Slot, string?>? parameters = null) =>
+        Ask(endpoint, slot => Infer(slot, Read(slot, rows), eventTime, cancel, deadline, parameters?.Invoke(slot)), eventTime, key ?? KeyIn(endpoint, rows));
 
     /// <summary>As <see cref="Ask(string, Func{Slot, Table}, DateTimeOffset?, CancellationToken, string?)"/>, for whoever reads the request otherwise.</summary>
     /// <param name="ask">Reads the request for the slot, which has a model or not, and answers it.</param>

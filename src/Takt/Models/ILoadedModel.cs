@@ -23,10 +23,17 @@ public interface ILoadedModel : IDisposable
     /// <exception cref="TaktException">As <see cref="Predict"/>. Unavailable: whoever computes is gone or too slow.</exception>
     ValueTask<Table> Answer(Table inputs, CancellationToken cancel) => new(Predict(inputs));
 
+    /// <summary>Parameters that it takes beside the rows; null: none, and <see cref="Answer(Table, string?, CancellationToken)"/> passes over them.</summary>
+    ModelParams? Params => null;
+
+    /// <summary>As <see cref="Answer(Table, CancellationToken)"/>.</summary>
+    /// <param name="parameters">As <see cref="ModelParams.Enforce"/> gives them; null: all have their defaults.</param>
+    ValueTask<Table> Answer(Table inputs, string? parameters, CancellationToken cancel) => Answer(inputs, cancel);
+
     /// <summary>It has answered once already; a row of nothing might be none that it takes.</summary>
     bool IsWarm => false;
 
-    /// <summary>How many requests may be inside at once, all by <see cref="Answer"/>, which keeps no thread; 0: by the cores, each on a thread.</summary>
+    /// <summary>How many requests may be inside at once, all by <see cref="Answer(Table, CancellationToken)"/>, which keeps no thread; 0: by the cores, each on a thread.</summary>
     int Inside => 0;
 
     /// <summary>Why it could not answer now; null: it could.</summary>

@@ -69,7 +69,8 @@ public static class ScoringApi
             {
                 using var json = Parse(body);
                 ScoringRequest.RequireForm(json.RootElement);
-                answer = await app.Router.Ask(endpoint, slot => ScoringRequest.Json(json.RootElement, slot.Model!.Signature), null, http.RequestAborted, http.StickyKey(app, endpoint), deadline);
+                answer = await app.Router.Ask(endpoint, slot => ScoringRequest.Json(json.RootElement, slot.Model!.Signature), null, http.RequestAborted, http.StickyKey(app, endpoint), deadline,
+                    slot => slot.Model?.Params?.Enforce(json.RootElement.TryGetProperty("params", out var given) ? given : null));
             }
             http.Response.Headers["x-takt-prediction-id"] = answer.Id;
             http.AnsweredBy(answer.Revision);
