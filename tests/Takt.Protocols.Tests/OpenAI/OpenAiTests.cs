@@ -42,6 +42,41 @@ public sealed class OpenAiTests : IAsyncLifetime
         Assert.Equal("up", _upstream.Request!["model"]!.GetValue<string>());
     }
 
+    /// <summary>The SDK asks for base64; the upstream knows lists only.</summary>
+    [Fact]
+    public async Task A_vector_comes_in_the_form_that_was_asked_for_whatever_the_upstream_knows()
+    {
+        var client = new OpenAIClient(new ApiKeyCredential("any"), new OpenAIClientOptions { Endpoint = new Uri(_served.Server.Address, "/v1") }).GetEmbeddingClient("chat");
+        OpenAI.Embeddings.OpenAIEmbedding vector = await client.GenerateEmbeddingAsync("some words");
+        Assert.Equal([0.5f, -1f, 0.25f], vector.ToFloats().ToArray());
+        Assert.Equal("base64", _upstream.Request!["encoding_format"]!.GetValue<string>());
+        var (status, body) = await _served.Post("/v1/embeddings", """{"model":"chat","input":["a","b"],"encoding_format":"base64"}""");
+        Assert.Equal((200, """{"object":"list","data":[{"object":"embedding","index":0,"embedding":"AAAAPwAAgL8AAIA+"}],"model":"up","usage":{"prompt_tokens":4,"total_tokens":4}}"""), (status, body));
+        (status, body) = await _served.Post("/v1/embeddings", """{"model":"chat","input":"a"}""");
+        Assert.Equal((200, """{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5,-1,0.25]}],"model":"up","usage":{"prompt_tokens":4,"total_tokens":4}}"""), (status, body));
+    }
+
+    [Fact]
+    public async Task A_completion_of_the_old_kind_goes_through_and_what_is_missing_is_told()
+    {
+        var (status, body) = await _served.Post("/v1/completions", """{"model":"chat","prompt":"on","max_tokens":2}""");
+        Assert.Equal((200, """{"id":"c2","object":"text_completion","created":1,"model":"up","choices":[{"text":" and on","index":0,"logprobs":null,"finish_reason":"length"}],"usage":{"prompt_tokens":2,"completion_tokens":2,"total_tokens":4}}"""), (status, body));
+        Assert.Equal("""{"model":"up","prompt":"on","max_tokens":2}""", _upstream.Request!.ToJsonString());
+        foreach (var (path, field) in new[] { ("completions", "prompt"), ("embeddings", "input"), ("chat/completions", "messages") })
+            Assert.Equal((400, $$$"""{"error":{"message":"you must provide {{{field}}}","type":"invalid_request_error","param":"{{{field}}}","code":null}}"""), await _served.Post("/v1/" + path, """{"model":"chat"}"""));
+    }
+
+    /// <summary>What Takt knows nothing of goes both ways as it is.</summary>
+    [Fact]
+    public async Task Tools_and_their_calls_go_through_untouched()
+    {
+        const string Tools = """[{"type":"function","function":{"name":"weather","parameters":{"type":"object","properties":{"city":{"type":"string"}}}}}]""";
+        var (status, body) = await _served.Post("/v1/chat/completions", $$"""{"model":"chat","messages":[{"role":"user","content":"call"}],"tools":{{Tools}},"tool_choice":"auto"}""");
+        Assert.Equal(200, status);
+        Assert.Equal(Tools, _upstream.Request!["tools"]!.ToJsonString());
+        Assert.Equal("""[{"id":"t1","type":"function","function":{"name":"weather","arguments":"{\u0022city\u0022:\u0022Ulm\u0022}"}}]""", System.Text.Json.Nodes.JsonNode.Parse(body)!["choices"]![0]!["message"]!["tool_calls"]!.ToJsonString());
+    }
+
     [Fact]
     public async Task A_stream_comes_in_pieces_with_its_usage()
     {

@@ -21,6 +21,16 @@ sealed class UpstreamStub : IAsyncDisposable
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         _web = builder.Build();
         _web.MapPost("/v1/chat/completions", Chat);
+        _web.MapPost("/v1/completions", async (HttpContext http) =>
+        {
+            Request = await JsonNode.ParseAsync(http.Request.Body);
+            return Results.Text("""{"id":"c2","object":"text_completion","created":1,"model":"up","choices":[{"text":" and on","index":0,"logprobs":null,"finish_reason":"length"}],"usage":{"prompt_tokens":2,"completion_tokens":2,"total_tokens":4}}""", "application/json");
+        });
+        _web.MapPost("/v1/embeddings", async (HttpContext http) =>
+        {
+            Request = await JsonNode.ParseAsync(http.Request.Body); // lists only, whatever is asked for
+            return Results.Text("""{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5,-1,0.25]}],"model":"up","usage":{"prompt_tokens":4,"total_tokens":4}}""", "application/json");
+        });
     }
 
     public string Url => _web.Urls.First() + "/v1";
@@ -42,6 +52,12 @@ sealed class UpstreamStub : IAsyncDisposable
         {
             http.Response.StatusCode = 500;
             await http.Response.WriteAsync("boom");
+            return;
+        }
+        if (text == "call")
+        {
+            http.Response.ContentType = "application/json";
+            await http.Response.WriteAsync("""{"id":"c1","object":"chat.completion","created":1,"model":"up","choices":[{"index":0,"message":{"role":"assistant","content":null,"tool_calls":[{"id":"t1","type":"function","function":{"name":"weather","arguments":"{\"city\":\"Ulm\"}"}}]},"finish_reason":"tool_calls"}]}""");
             return;
         }
         const string Usage = """{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}""";

@@ -14,7 +14,7 @@ using Takt.Server.Protocols.Prometheus;
 namespace Takt.Server.Protocols.OpenAI;
 
 /// <summary>
-/// OpenAI's chat completions and models, so that its SDKs work with <c>base_url</c> changed: a request goes to the upstream of the LLM deployment that
+/// OpenAI's chat completions, completions, embeddings and models, so that its SDKs work with <c>base_url</c> changed: a request goes to the upstream of the LLM deployment that
 /// <c>model</c> names, plain or streamed, and its tokens, latency and errors land in the prediction log. Prompts and answers are not logged.
 /// </summary>
 public static class OpenAiApi
@@ -28,7 +28,7 @@ public static class OpenAiApi
     {
         routes.MapGet("/v1/models", () => Json(200, new JsonObject { ["object"] = "list", ["data"] = new JsonArray([.. Models(app)]) }));
         routes.MapGet("/v1/models/{id}", (string id) => Models(app).FirstOrDefault(m => m["id"]!.GetValue<string>() == id) is { } model ? Json(200, model) : Scoring.ScoringApi.Status(app, id) ?? Unknown(id));
-        routes.MapPost("/v1/chat/completions", (Delegate)((HttpContext http) => Chat(http, app)));
+        foreach (var call in (OpenAiCall[])[OpenAiCall.Chat, OpenAiCall.Completion, OpenAiCall.Embedding]) routes.MapPost("/v1" + call.Path, (Delegate)((HttpContext http) => Ask(http, app, call)));
     }
 
     static IEnumerable<JsonObject> Models(TaktApp app) => app.Deployments.List().Where(d => d.Live?.Spec.Upstream is not null).Select(d => new JsonObject
@@ -39,7 +39,7 @@ public static class OpenAiApi
         ["owned_by"] = "takt",
     });
 
-    static async Task<IResult> Chat(HttpContext http, TaktApp app)
+    static async Task<IResult> Ask(HttpContext http, TaktApp app, OpenAiCall call)
     {
         if (http.Request.ContentLength > MostBytes) return Error(413, $"the request has over {MostBytes} bytes", "invalid_request_error", null, "request_too_large");
         if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = MostBytes; // chunked bodies too
@@ -60,12 +60,14 @@ public static class OpenAiApi
             return Error(400, $"the body is not JSON: {e.Message}", "invalid_request_error", null, null);
         }
         if (request is null || Text(request, "model") is not { } model) return Error(400, "you must provide a model", "invalid_request_error", "model", null);
-        if (request["messages"] is not JsonArray messages) return Error(400, "you must provide messages", "invalid_request_error", "messages", null);
+        var asked = request[call.Field];
+        if (asked is null || (call == OpenAiCall.Chat && asked is not JsonArray)) return Error(400, $"you must provide {call.Field}", "invalid_request_error", call.Field, null);
         if (app.Router.Find(model) is null) return Unknown(model);
-        return await RequestSpan.Around(http, app, model, () => Chat(http, app, model, request, messages.Count));
+        return await RequestSpan.Around(http, app, model, () => Ask(http, app, call, model, request, asked is JsonArray many && (call == OpenAiCall.Chat || many is not [JsonValue first, ..] || first.GetValueKind() == JsonValueKind.String) ? many.Count : 1));
     }
 
-    static async Task<IResult> Chat(HttpContext http, TaktApp app, string model, JsonObject request, int messages)
+    /// <param name="count">Of what is asked; a list of tokens is one.</param>
+    static async Task<IResult> Ask(HttpContext http, TaktApp app, OpenAiCall call, string model, JsonObject request, int count)
     {
         Deadline deadline;
         try
@@ -93,7 +95,7 @@ public static class OpenAiApi
                 if (champion.Revision.Spec.Upstream is not null) await app.Router.Refused(challenger, null, "it is no LLM deployment");
                 challenger.Leave();
             }
-            return slot.Revision.Spec.Upstream is { } upstream ? await Forward(http, app, slot, upstream, request, messages, deadline) : Unknown(model);
+            return slot.Revision.Spec.Upstream is { } upstream ? await Forward(http, app, call, slot, upstream, request, count, deadline) : Unknown(model);
         }
         finally
         {
@@ -102,29 +104,30 @@ public static class OpenAiApi
         }
     }
 
-    static async Task<IResult> Forward(HttpContext http, TaktApp app, Slot slot, Upstream upstream, JsonObject request, int messages, Deadline deadline)
+    static async Task<IResult> Forward(HttpContext http, TaktApp app, OpenAiCall call, Slot slot, Upstream upstream, JsonObject request, int count, Deadline deadline)
     {
         http.AnsweredBy(slot.Revision);
         var (id, start) = (app.Router.NewId(), Stopwatch.GetTimestamp());
-        var stream = request["stream"] is JsonValue s && s.TryGetValue(out bool streamed) && streamed;
+        var stream = call.Streams && request["stream"] is JsonValue s && s.TryGetValue(out bool streamed) && streamed;
         var wantsUsage = request["stream_options"]?["include_usage"]?.GetValue<bool>() == true;
         request["model"] = upstream.Model;
         if (stream && !wantsUsage) request["stream_options"] = new JsonObject { ["include_usage"] = true }; // for the log; taken out of the answer again
-        var meter = new UsageMeter(messages, stream);
+        var meter = new UsageMeter(call.Counted, count, stream);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
         var patience = TimeSpan.FromSeconds(upstream.TimeoutSeconds);
         limit.CancelAfter(patience = deadline.Left < patience ? deadline.Left.Value : patience);
         ServingTrace.Is(id);
-        using var step = ServingTrace.Step("chat " + upstream.Model, ActivityKind.Client);
-        step?.SetTag("gen_ai.operation.name", "chat").SetTag("gen_ai.request.model", upstream.Model).SetTag("gen_ai.provider.name", "openai").SetTag("server.address", new Uri(upstream.Url).Host);
+        using var step = ServingTrace.Step($"{call.Operation} {upstream.Model}", ActivityKind.Client);
+        step?.SetTag("gen_ai.operation.name", call.Operation).SetTag("gen_ai.request.model", upstream.Model).SetTag("gen_ai.provider.name", "openai").SetTag("server.address", new Uri(upstream.Url).Host);
         var (error, failed) = ("", false);
         try
         {
-            using var forwarded = Request(upstream, request);
+            using var forwarded = Request(upstream, call, request);
             ServingTrace.Send(forwarded);
             using var answer = await app.UpstreamHttp.SendAsync(forwarded, HttpCompletionOption.ResponseHeadersRead, limit.Token);
             limit.CancelAfter(Timeout.InfiniteTimeSpan); // it has begun to answer: a stream may take as long as it takes
             http.Response.Headers["x-takt-prediction-id"] = id;
+            http.Response.Headers["x-request-id"] = id; // which SDKs show in their errors
             if (!answer.IsSuccessStatusCode)
             {
                 (error, failed) = ($"the upstream answered {(int)answer.StatusCode}", (int)answer.StatusCode >= 500);
@@ -135,6 +138,7 @@ public static class OpenAiApi
             {
                 var body = await answer.Content.ReadAsByteArrayAsync(http.RequestAborted);
                 meter.Read(body);
+                if (call == OpenAiCall.Embedding) body = EmbeddingForm.Fit(body, base64: Text(request, "encoding_format") == "base64");
                 http.Response.ContentType = "application/json";
                 await http.Response.Body.WriteAsync(body, http.RequestAborted);
             }
@@ -171,9 +175,9 @@ public static class OpenAiApi
         }
     }
 
-    static HttpRequestMessage Request(Upstream upstream, JsonObject body)
+    static HttpRequestMessage Request(Upstream upstream, OpenAiCall call, JsonObject body)
     {
-        var request = new HttpRequestMessage(HttpMethod.Post, upstream.Url + "/chat/completions") { Content = new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json") };
+        var request = new HttpRequestMessage(HttpMethod.Post, upstream.Url + call.Path) { Content = new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json") };
         if (upstream.KeySecret is not { } name) return request;
         var key = Environment.GetEnvironmentVariable("TAKT_SECRET_" + name);
         if (string.IsNullOrEmpty(key)) throw new TaktException(TaktError.Unavailable, $"the secret {name} has no value: set TAKT_SECRET_{name} where takt serve runs");

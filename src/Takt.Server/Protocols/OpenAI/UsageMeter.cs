@@ -7,12 +7,13 @@ using Takt.Data;
 namespace Takt.Server.Protocols.OpenAI;
 
 /// <summary>Reads the tokens that an answer cost while it passes through.</summary>
-sealed class UsageMeter(int messages, bool stream)
+/// <param name="counted">The log's column for <paramref name="count"/>.</param>
+sealed class UsageMeter(string counted, int count, bool stream)
 {
     long? _prompt;
     long? _completion;
 
-    public Table Inputs() => new([Column.Of("messages", [messages]), Column.Of("stream", [stream])]);
+    public Table Inputs() => new([Column.Of(counted, [count]), Column.Of("stream", [stream])]);
 
     public Table Outputs() => new([Of("prompt_tokens", _prompt), Of("completion_tokens", _completion)]);
 
