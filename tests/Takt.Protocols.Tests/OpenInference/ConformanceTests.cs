@@ -17,12 +17,34 @@ public sealed class ConformanceTests(ITestOutputHelper output)
 {
     const string Folder = "/usr/share/libonnx-testdata/data";
 
+    /// <summary>Outputs that are not the vector's on purpose, and why; docs/runtimes.md tells it.</summary>
+    static readonly Dictionary<string, string> Known = new()
+    {
+        ["test_bernoulli"] = "random",
+        ["test_bernoulli_double"] = "random",
+        ["test_bernoulli_double_expanded"] = "random",
+        ["test_bernoulli_expanded"] = "random",
+        ["test_bernoulli_seed"] = "random: a seed is that of another generator",
+        ["test_bernoulli_seed_expanded"] = "random: a seed is that of another generator",
+        ["test_training_dropout"] = "random: a seed is that of another generator",
+        ["test_training_dropout_default"] = "random: a seed is that of another generator",
+        ["test_training_dropout_default_mask"] = "random: a seed is that of another generator",
+        ["test_training_dropout_mask"] = "random: a seed is that of another generator",
+        ["test_cast_FLOAT_to_STRING"] = "digits: ONNX Runtime and numpy write floats differently",
+        ["test_castlike_FLOAT_to_STRING"] = "digits: ONNX Runtime and numpy write floats differently",
+        ["test_castlike_FLOAT_to_STRING_expanded"] = "digits: ONNX Runtime and numpy write floats differently",
+        ["test_resize_downsample_scales_cubic_align_corners"] = "ONNX Runtime: it differs from the vector, and says so in its own tests",
+        ["test_resize_downsample_scales_linear_align_corners"] = "ONNX Runtime: it differs from the vector, and says so in its own tests",
+        ["test_maxunpool_export_with_output_shape"] = "ONNX: the vector is wrong (onnx/onnx#2398)",
+    };
+
     [Fact]
     public void Every_ONNX_operator_vector_passes_the_codec_bit_for_bit()
     {
         Assert.True(Directory.Exists(Folder), "./test.sh installs libonnx-testdata");
         var (models, loaded, ran, vectors, json, equal, close) = (0, 0, 0, 0, 0, 0, 0);
         var (refused, failed, different) = (new SortedDictionary<string, int>(), new List<string>(), new List<string>());
+        var worst = 0.0;
         foreach (var path in Directory.EnumerateFiles(Folder, "model.onnx", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
         {
             models++;
@@ -73,19 +95,21 @@ public sealed class ConformanceTests(ITestOutputHelper output)
                     for (var i = 0; i < given.Count; i++)
                     {
                         if (!File.Exists(Path.Combine(set, $"output_{i}.pb"))) continue;
-                        var expected = Proto.TryRead(Path.Combine(set, $"output_{i}.pb"), given[i].Name);
+                        var expected = Proto.TryRead(Path.Combine(set, $"output_{i}.pb"), given[i].Name, given[i].Type);
                         if (expected is not null && given[i].Data.Span.SequenceEqual(expected.Data.Span)) equal++;
                         else if (expected is not null && Close(given[i], expected)) close++;
-                        else different.Add($"{name}/{given[i].Name}");
+                        else if (expected is not null && IsTransform(name) && Error(given[i], expected) is < 1e-5 and var error) (close, worst) = (close + 1, Math.Max(worst, error));
+                        else different.Add(name);
                     }
                 }
                 if (all) ran++;
             }
         }
-        output.WriteLine($"{models} models, {loaded} loaded, {ran} ran; {vectors} vectors, {json} of them as JSON too; outputs: {equal} equal to ONNX's bits, {close} close, {different.Count} different ({string.Join(", ", different)})");
+        output.WriteLine($"{models} models, {loaded} loaded, {ran} ran; {vectors} vectors, {json} of them as JSON too; outputs: {equal} equal to ONNX's bits, {close} close, {different.Count} different; a transform's largest error is {worst:G3} of its largest value");
         foreach (var (why, count) in refused) output.WriteLine($"refused {count}: {why}");
         foreach (var failure in failed) output.WriteLine(failure);
         Assert.Equal(1072, models);
+        Assert.Equal(Known.Keys.Order(StringComparer.Ordinal), different.Distinct().Order(StringComparer.Ordinal));
         Assert.True(ran >= 970, $"{ran} ran; 982 did with ONNX Runtime 1.31");
         Assert.True(json >= 950, $"{json}");
     }
@@ -174,6 +198,18 @@ public sealed class ConformanceTests(ITestOutputHelper output)
         return true;
     }
 
+    /// <summary>A bin of a Fourier transform is a sum of large numbers: of one near zero not its own size counts.</summary>
+    static bool IsTransform(string name) => name.StartsWith("test_dft", StringComparison.Ordinal) || name.StartsWith("test_stft", StringComparison.Ordinal);
+
+    /// <summary>The largest difference, as a part of the largest expected value; null: they can't be compared.</summary>
+    static double? Error(Tensor a, Tensor b)
+    {
+        if (a.Type != b.Type || a.Count != b.Count || a.Type == TensorType.Bytes) return null;
+        var (x, y) = (TensorColumn.Of("", a, (int)a.Count, 1, 0), TensorColumn.Of("", b, (int)b.Count, 1, 0));
+        var all = Enumerable.Range(0, x.Length).ToList();
+        return all.Max(i => Math.Abs(x.NumberAt(i) - y.NumberAt(i))) / all.Max(i => Math.Abs(y.NumberAt(i)));
+    }
+
     static string Reason(TaktException e) => e.Message switch
     {
         var m when m.Contains("not a tensor", StringComparison.Ordinal) => "a sequence or an optional is no tensor",
@@ -204,8 +240,10 @@ public sealed class ConformanceTests(ITestOutputHelper output)
         };
 
         /// <summary>The vectors hold the bits of BF16 as UINT16.</summary>
-        public static Tensor Read(string path, TensorField field) => TryRead(path, field.Name) is not { } tensor ? throw new InvalidDataException($"{path} is no tensor")
-            : field.Type == TensorType.Bf16 && tensor.Type == TensorType.Uint16 ? new Tensor(tensor.Name, TensorType.Bf16, tensor.Shape, tensor.Data) : tensor;
+        public static Tensor Read(string path, TensorField field) => TryRead(path, field.Name, field.Type) ?? throw new InvalidDataException($"{path} is no tensor");
+
+        /// <inheritdoc cref="Read"/>
+        public static Tensor? TryRead(string path, string name, TensorType type) => TryRead(path, name) is { Type: TensorType.Uint16 } tensor && type == TensorType.Bf16 ? new Tensor(tensor.Name, type, tensor.Shape, tensor.Data) : TryRead(path, name);
 
         public static Tensor? TryRead(string path, string name)
         {
