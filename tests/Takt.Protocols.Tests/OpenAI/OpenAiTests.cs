@@ -47,7 +47,7 @@ public sealed class OpenAiTests : IAsyncLifetime
     public async Task A_vector_comes_in_the_form_that_was_asked_for_whatever_the_upstream_knows()
     {
         var client = new OpenAIClient(new ApiKeyCredential("any"), new OpenAIClientOptions { Endpoint = new Uri(_served.Server.Address, "/v1") }).GetEmbeddingClient("chat");
-        OpenAI.Embeddings.OpenAIEmbedding vector = await client.GenerateEmbeddingAsync("some words");
+        var vector = (await client.GenerateEmbeddingAsync("some words")).Value;
         Assert.Equal([0.5f, -1f, 0.25f], vector.ToFloats().ToArray());
         Assert.Equal("base64", _upstream.Request!["encoding_format"]!.GetValue<string>());
         var (status, body) = await _served.Post("/v1/embeddings", """{"model":"chat","input":["a","b"],"encoding_format":"base64"}""");
