@@ -3,7 +3,7 @@ namespace Takt.Deployments;
 /// <summary>Lets so many in at once, so many wait, and turns the rest away.</summary>
 /// <remarks>
 /// How many may wait goes by time, not by number: a short burst may wait up to 100 ms, but once nobody has found the queue empty for 100 ms, or somebody was turned away, it is overload until a second
-/// without either has passed. Then no request is let in that would wait for longer than half of what one takes (at least 1 ms): those that are let in are answered in less than twice the usual time,
+/// without either has passed. Then no request is let in that would wait for longer than a quarter of what one takes (at least 1 ms): those that are let in are answered in less than twice the usual time,
 /// whatever the load, and the others know at once.
 /// After Maurer, "Fail at Scale", ACM Queue 13(8), 2015, which takes it from CoDel (Nichols and Jacobson 2012); the second's calm is ours: without it the queue, found empty once, fills again for 100 ms.
 /// </remarks>
@@ -101,7 +101,7 @@ public sealed class Turnstile(int inside, int waiting, TimeProvider? time = null
         if (place > waiting) return false;
         var mean = MeanMs;
         var wait = place * mean / inside;
-        if (place == 1 || wait <= Math.Max(Nothing, mean / 2)) return true;
+        if (place == 1 || wait <= Math.Max(Nothing, mean / 4)) return true;
         var now = Milliseconds(time);
         return wait <= Burst && now - Volatile.Read(ref _free) <= Burst && now - Volatile.Read(ref _overloaded) > Calm;
     }

@@ -47,7 +47,7 @@ public sealed class ProtectionTests : IAsyncLifetime
         Assert.Equal((int[])[200, 200, 429], (int[])[await Status(("X-Api-Key", "b")), await Status(("X-Api-Key", "b")), await Status(("X-Api-Key", "b"))]);
         Assert.Equal((int[])[200, 200, 429], (int[])[await Status(), await Status(), await Status()]); // who has no key is known by his address
         var metrics = await _model.Http.GetStringAsync("/metrics");
-        Assert.Contains("takt_rate_limited_total{endpoint=\"m\"} 3\n", metrics);
+        Assert.Contains("takt_rate_limited_total{endpoint=\"m\",scope=\"server\"} 3\n", metrics);
     }
 
     [Fact]
