@@ -15,6 +15,7 @@ args.add_argument("--size", type=int, default=2048)
 args.add_argument("--rounds", type=int, default=3)
 args.add_argument("--takt", default=os.path.join(here, "../../artifacts/takt/takt"))
 args.add_argument("--folder", default=None)
+args.add_argument("--first", type=int, default=0, help="who begins in the first round")
 args.add_argument("--no-lfs", action="store_true", help="without git-lfs")
 args.add_argument("--million", action="store_true", help="also: memory while adding 1,000,000 files of 100 bytes")
 args = args.parse_args()
@@ -25,7 +26,7 @@ results, stored = {}, {}
 
 
 def run(who, what, command, folder, quiet=True):
-    os.sync()
+    os.sync() # what others left to be written is not part of it
     begin = time.perf_counter()
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, cwd=folder, env=env, shell=isinstance(command, str), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -37,6 +38,7 @@ def run(who, what, command, folder, quiet=True):
     times, cpus = results.setdefault(what, ({}, {}))
     times.setdefault(who, []).append(seconds)
     cpus.setdefault(who, []).append(cpu)
+    print(f"{what}: {who} {seconds:.2f} s, {cpu:.2f} s of CPU", file=sys.stderr, flush=True)
     return done.stdout
 
 
@@ -73,7 +75,8 @@ def round_of(number):
 
     def each(what, **commands):
         order = list(commands.items())
-        for who, (command, folder) in order[number % len(order):] + order[:number % len(order)]:
+        first = (number + args.first) % len(order)
+        for who, (command, folder) in order[first:] + order[:first]:
             who = {"lfs": "git-lfs", "floor": "cp+sha256sum"}.get(who, who)
             if who != "git-lfs" or with_lfs:
                 run(who, what, command, folder)
@@ -119,7 +122,6 @@ def round_of(number):
     subprocess.run([takt, "data", "status"], cwd=mine, env=env, check=True, stdout=subprocess.DEVNULL)
     for _ in range(3):
         each("status, nothing changed", takt=([takt, "data", "status"], mine), restic=(["restic", "-q", "-r", repo, "backup", "-n", "small"], source), lfs=(["git", "status", "--porcelain"], lfs))
-    shutil.rmtree(top)
 
 
 try:
