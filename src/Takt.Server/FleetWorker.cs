@@ -9,13 +9,16 @@ sealed partial class FleetWorker(TaktApp app, ILogger<FleetWorker> log) : Backgr
 {
     static readonly TimeSpan StoreEvery = TimeSpan.FromSeconds(10);
 
+    /// <summary>A store that hangs is out as well; its client alone would try for minutes.</summary>
+    static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         await Beat(); // before it takes any traffic
         await base.StartAsync(cancellationToken);
     }
 
-    protected override Task ExecuteAsync(CancellationToken stop) => Task.WhenAll(Every(Fleet.BeatEvery, Beat, stop), Every(StoreEvery, AskStore, stop));
+    protected override Task ExecuteAsync(CancellationToken stop) => Task.WhenAll(Every(Fleet.BeatEvery, Beat, stop), Every(StoreEvery, () => AskStore(stop), stop));
 
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
@@ -37,7 +40,7 @@ sealed partial class FleetWorker(TaktApp app, ILogger<FleetWorker> log) : Backgr
         app.Router.Servers = fleet.Live;
     });
 
-    Task AskStore() => Ask(Outages.Store, () => app.Blobs.Probe());
+    Task AskStore(CancellationToken stop) => Ask(Outages.Store, () => app.Blobs.Probe(stop).WaitAsync(Patience, stop));
 
     async Task Ask(string part, Func<Task> ask)
     {
@@ -47,7 +50,7 @@ sealed partial class FleetWorker(TaktApp app, ILogger<FleetWorker> log) : Backgr
             if (app.Outages.Of(part) is { } was) Back(log, part, was.Since);
             app.Outages.Up(part);
         }
-        catch (Exception e) when (e is not OperationCanceledException)
+        catch (Exception e) // a time-out deep within too, which is a cancellation as well
         {
             if (app.Outages.Down(part, e.Message)) Out(log, part, e.Message);
         }

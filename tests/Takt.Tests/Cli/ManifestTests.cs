@@ -67,6 +67,28 @@ public sealed class ManifestTests
     }
 
     [Fact]
+    public void Every_object_is_what_the_API_defines()
+    {
+        foreach (var (file, root) in All().Where(a => Text(At(a.Root, "kind")) != "Kustomization")) Assert.True(KubernetesSchema.Faults(root) is [], $"{file}: {string.Join("; ", KubernetesSchema.Faults(root))}");
+    }
+
+    [Theory]
+    [InlineData("replicas: 2", "replicas: two", "number is wanted")]
+    [InlineData("readinessProbe:", "readynessProbe:", "has no field readynessProbe")]
+    [InlineData("periodSeconds: 2 }", "periodSeconds: \"2\" }", "number is wanted")]
+    [InlineData("podManagementPolicy: Parallel", "podManagementPolicy: AllAtOnce", "enum OrderedReady Parallel is wanted")]
+    [InlineData("        - name: takt\n", "        - workingDir: /\n", "Container needs name")]
+    [InlineData("\"5000\", --grpc-port", "5000, --grpc-port", "string is wanted")]
+    public void A_manifest_with_a_mistake_is_found_out(string right, string wrong, string fault)
+    {
+        var text = File.ReadAllText(Path.Combine(Folder, "serving.yaml"));
+        Assert.Contains(right, text);
+        var stream = new YamlStream();
+        stream.Load(new StringReader(text.Replace(right, wrong, StringComparison.Ordinal)));
+        Assert.Contains(stream.Documents.SelectMany(d => KubernetesSchema.Faults(d.RootNode)), f => f.Contains(fault, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Workloads_name_only_what_there_is()
     {
         var configs = OfKind("ConfigMap").Select(c => Text(At(c, "metadata/name"))).ToHashSet();
@@ -80,6 +102,8 @@ public sealed class ManifestTests
             var pod = At(workload, "spec/template/spec");
             Assert.Equal(Map(At(workload, "spec/selector/matchLabels")), Map(At(workload, "spec/template/metadata/labels")));
             Assert.Equal("true", Text(At(pod, "securityContext/runAsNonRoot")));
+            Assert.All((string[])["readOnlyRootFilesystem=true", "allowPrivilegeEscalation=false"], rule => Assert.Equal(rule.Split('=')[1], Text(At(List(At(pod, "containers")).Single(), "securityContext/" + rule.Split('=')[0]))));
+            foreach (var argument in List(At(List(At(pod, "containers")).Single(), "args"))) Assert.DoesNotMatch("(?i)password|secret|key", Text(argument)); // secrets come from the Secret
             if (At(workload, "spec/serviceName") is { } governing) Assert.Contains(Text(governing), services.Keys);
             var volumes = List(At(pod, "volumes")).Select(v => Text(At(v, "name"))).Concat(List(At(workload, "spec/volumeClaimTemplates")).Select(v => Text(At(v, "metadata/name")))).ToList();
             foreach (var claim in List(At(pod, "volumes")).Select(v => At(v, "persistentVolumeClaim/claimName")).OfType<YamlNode>()) Assert.Contains(Text(claim), claims);
