@@ -89,9 +89,8 @@ public sealed partial class ReplicaTests(PostgreSqlServer postgreSql) : IAsyncLi
             .ToDictionary(p => p!["id"]!.GetValue<string>(), p => p!["label"]?.GetValue<double>());
         foreach (var server in (Uri[])[control.Address, .. replicas])
         {
-            Dictionary<string, double?> known;
-            do known = await Labels(server); // seconds pass before the others can read a segment
-            while (known.GetValueOrDefault(ids[0] + ":0") != 1 || known.GetValueOrDefault(ids[1] + ":0") != 0);
+            // seconds pass before the others can read a segment
+            for (var known = await Labels(server); known.GetValueOrDefault(ids[0] + ":0") != 1 || known.GetValueOrDefault(ids[1] + ":0") != 0; known = await Labels(server)) await Task.Delay(500);
         }
         // the way back to the model, from the server that did not answer it, and data out of what the replicas answered
         var lineage = JsonNode.Parse(await _http.GetStringAsync(new Uri(control.Address, $"/api/v1/lineage?of={ids[0]}:0")))!;
