@@ -1,7 +1,9 @@
 using System.CommandLine;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
 using Takt.Data;
+using Takt.Data.WorkTrees;
 using Takt.Pipelines;
 using Takt.Server;
 using Takt.Server.Api;
@@ -45,6 +47,13 @@ static class DataCommands
         var command = new Command("list", "All datasets");
         command.SetAction(async (parsed, cancel) =>
         {
+            if (!Directory.Exists(WorkTree.Find(ProjectFolder.Start(parsed)).State) && ProjectFolder.Options(parsed, ProjectFolder.At(parsed)).Database.Value is null)
+            {
+                // to look into a wrong folder must not make a store there
+                if (parsed.GetValue(CommandLine.Json)) Terminal.Json(new JsonObject { ["datasets"] = new JsonArray() });
+                else Terminal.Note($"no data in {ProjectFolder.Start(parsed)} or above it; `takt data add FOLDER` or `takt run` brings some in");
+                return ExitCode.Ok;
+            }
             await using var app = Open(parsed);
             var list = app.Datasets.List();
             if (Json(parsed, new DatasetList(list.Select(DatasetView.Of).ToList()), DatasetsJson.Default.DatasetList)) return ExitCode.Ok;
@@ -175,7 +184,7 @@ static class DataCommands
 
     internal static TaktApp Open(ParseResult parsed)
     {
-        var tree = Takt.Data.WorkTrees.WorkTree.Find(ProjectFolder.Start(parsed));
+        var tree = WorkTree.Find(ProjectFolder.Start(parsed));
         return ProjectFolder.Open(parsed, new TaktFolder(tree.Root, tree.State));
     }
 

@@ -67,6 +67,7 @@ static class DeployCommands
                     foreach (var line in lines) Console.WriteLine(line);
                     drawn = lines.Count;
                 }
+                if (api.InProcess && !over) Terminal.Note("no server runs on this folder: `takt serve` moves the rollout", Terminal.Tone.Dim);
                 if (!following || over) return ExitCode.Ok;
                 await Task.Delay(TimeSpan.FromSeconds(1), cancel);
             }

@@ -28,16 +28,28 @@ static class MonitorCommands
         }));
     }
 
-    static void Windows(JsonObject answer) => DataText.Rows(["WINDOW", "PREDICTIONS", "LABELLED", "MODEL", "WORST COLUMN", "PSI", "AUC", "LOG LOSS", "GAP", "VERDICT"],
+    static void Windows(JsonObject answer)
+    {
+        if (!answer.List("windows").Any()) Terminal.Note("no windows yet; one is judged once the next one has begun, and its labels are there");
+        else DataText.Rows(["WINDOW", "PREDICTIONS", "LABELLED", "MODEL", "WORST COLUMN", "PSI", "AUC", "LOG LOSS", "GAP", "VERDICT"],
         answer.List("windows").Select(w => (w, Worst: w.List("drift").FirstOrDefault(), Performance: w["performance"] as JsonObject)).Select(w => new[]
         {
             w.w.Day("start"), w.w.Text("rows"), w.w.Text("labelled"), w.w.Text("model"), w.Worst.Text("column"), w.Worst.Text("psi", 3),
             w.Performance.Text("auc", 3), w.Performance.Text("log_loss", 3), w.Performance.Text("calibration_gap", 3), w.w.Text("verdict"),
         }));
+    }
 
-    static void Alerts(JsonObject answer) => DataText.Rows(["WINDOW", "MONITOR", "KIND", "WHAT"],
+    static void Alerts(JsonObject answer)
+    {
+        if (!answer.List("alerts").Any()) Terminal.Note("no alerts; a monitor judges a window once the next one has begun");
+        else DataText.Rows(["WINDOW", "MONITOR", "KIND", "WHAT"],
         answer.List("alerts").Select(a => new[] { a.Day("windowStart"), a.Text("monitor"), a.Text("kind"), a.Text("message") }));
+    }
 
-    static void Triggers(JsonObject answer) => DataText.Rows(["WINDOW END", "MONITOR", "ALERT", "STATE", "RUN", "OUTCOME"],
+    static void Triggers(JsonObject answer)
+    {
+        if (!answer.List("triggers").Any()) Terminal.Note("nothing was started; triggers: in takt.yaml says what an alert starts");
+        else DataText.Rows(["WINDOW END", "MONITOR", "ALERT", "STATE", "RUN", "OUTCOME"],
         answer.List("triggers").Select(t => new[] { t.Day("eventTime"), t.Text("monitor"), t.Text("alert"), t.Text("state"), t.Text("run"), t.Text("outcome") }));
+    }
 }

@@ -36,7 +36,7 @@ static class ServeCommand
             if (options.Roles != ServerRoles.All && options.Database.Value is null) throw TaktException.Invalid($"--roles {parsed.GetValue(roles)} is one part of several servers on one database: name it with --database postgres://… or TAKT__DATABASE");
             await using var server = await TaktServer.Start(folder, address, parsed.GetValue(port), options, cancel);
             if (options.Testing) Terminal.Note("takt: --testing: whoever reaches this server can empty it", Terminal.Tone.Dim);
-            Console.WriteLine($"takt serves {folder.Root} on {server.Address.ToString().TrimEnd('/')} {(server.GrpcAddress is { } address2 ? $"and over gRPC on {address2.Authority} " : "")} (Ctrl-C stops it)");
+            Console.WriteLine($"takt serves {folder.Root} on {server.Address.ToString().TrimEnd('/')} {(server.GrpcAddress is { } address2 ? $"and over gRPC on {address2.Authority} " : "")}(Ctrl-C stops it)");
             try
             {
                 await server.WaitForShutdown(cancel);

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Takt.Monitors;
 using Takt.Pipelines;
 using Takt.Runs;
@@ -9,7 +10,8 @@ public sealed class ClosedLoop(MonitorWatch monitors, PipelineRunner pipelines)
 {
     readonly SemaphoreSlim _ticking = new(1);
 
-    /// <summary>Judges the windows that are ready, of one monitor or of all.</summary>
+    /// <summary>Judges the windows that are ready, of one monitor or of all. One that can't be judged does not hold the others up.</summary>
+    /// <exception cref="TaktException">What could not be judged, and why.</exception>
     public async Task<int> Tick(string? monitor = null, CancellationToken cancel = default)
     {
         await _ticking.WaitAsync(cancel);
@@ -17,8 +19,18 @@ public sealed class ClosedLoop(MonitorWatch monitors, PipelineRunner pipelines)
         {
             var project = pipelines.LoadProject();
             var judged = 0;
+            var faults = new List<(string Monitor, Exception Fault)>();
             foreach (var spec in project.Monitors.Where(m => monitor is null || m.Name == monitor))
-                judged += await monitors.Tick(spec, project.DriftTriggers.FirstOrDefault(t => t.Monitor == spec.Name));
+                try
+                {
+                    judged += await monitors.Tick(spec, project.DriftTriggers.FirstOrDefault(t => t.Monitor == spec.Name));
+                }
+                catch (Exception e) when (!cancel.IsCancellationRequested)
+                {
+                    faults.Add((spec.Name, e));
+                }
+            if (faults.Find(f => f.Fault is not TaktException) is { Fault: { } bug }) ExceptionDispatchInfo.Throw(bug);
+            if (faults.Count > 0) throw new TaktException(((TaktException)faults[0].Fault).Error, faults.Select(f => $"monitor {f.Monitor}: {f.Fault.Message}").ToList());
             return judged;
         }
         finally

@@ -62,14 +62,18 @@ static class LineageDrawing
             for (var i = 0; i < nodes.Count; i++) place[nodes[i].Id] = (column * (box + gap), i * (Height + GapY));
             deepest = Math.Max(deepest, nodes.Count);
         }
-        var (width, height) = ((ranks.Count * (box + gap)) - gap + 4, (deepest * (Height + GapY)) - GapY + 4);
+        var (width, height) = ((ranks.Count * (box + gap)) - gap + 4, (deepest * (Height + GapY)) + 4);
         var svg = new StringBuilder();
         svg.Append(CultureInfo.InvariantCulture, $"<div class=\"scroll drawing\" role=\"region\" aria-label=\"Lineage\" tabindex=\"0\"><svg class=\"graph\" viewBox=\"-2 -2 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"group\" aria-label=\"Lineage from cause to effect; the table below says the same\">");
         foreach (var edge in graph.Edges)
         {
             if (!place.TryGetValue(edge.From, out var from) || !place.TryGetValue(edge.To, out var to)) continue;
             var (x1, y1, x2, y2) = (from.X + box, from.Y + (Height / 2), to.X, to.Y + (Height / 2));
-            svg.Append(CultureInfo.InvariantCulture, $"<path d=\"M{x1},{y1} C{x1 + gap},{y1} {x2 - gap},{y2} {x2},{y2}\"><title>").Append(Encoded($"{edge.From} — {edge.Kind} → {edge.To}")).Append("</title></path>");
+            // an edge over several columns runs between the rows, for behind boxes it would look as if it ended there
+            var between = Math.Max(from.Y, to.Y) + Height + (GapY / 2);
+            var path = x2 - x1 <= gap ? FormattableString.Invariant($"M{x1},{y1} C{x1 + gap},{y1} {x2 - gap},{y2} {x2},{y2}")
+                : FormattableString.Invariant($"M{x1},{y1} C{x1 + (gap / 2)},{y1} {x1 + (gap / 2)},{between} {x1 + gap},{between} H{x2 - gap} C{x2 - (gap / 2)},{between} {x2 - (gap / 2)},{y2} {x2},{y2}");
+            svg.Append(CultureInfo.InvariantCulture, $"<path d=\"{path}\"><title>").Append(Encoded($"{edge.From} — {edge.Kind} → {edge.To}")).Append("</title></path>");
         }
         foreach (var node in graph.Nodes)
         {

@@ -28,7 +28,7 @@ static class OverviewPage
         return ("Overview", Html.Of($"""
             <ol class="line">{stations}</ol>
             <div class="two">
-            {Parts.Section("Alerts", Parts.Table(["Window", "Kind", "What"], alerts.Select(x => new[] { Parts.Day(x.WindowStart), Parts.Badge(x.Kind, "bad"), Parts.Text(x.Message) }), "No alert has been raised.", "takt monitor list", "Alerts"), alerts.Count == 0 ? null : "newest windows first")}
+            {Parts.Section("Alerts", Parts.Table(["Window", "Kind", "What"], alerts.Select(x => new[] { Parts.Day(x.WindowStart), Parts.Badge(x.Kind, "bad"), Parts.Text(x.Message.Replace(" %", "\u00a0%", StringComparison.Ordinal)) }), "No alert has been raised.", "takt monitor list", "Alerts"), alerts.Count == 0 ? null : "newest windows first")}
             {Parts.Section("Latest runs", RunPage.Table(runs, now))}
             </div>
             """));

@@ -26,7 +26,7 @@ static class RolloutParts
         {
             Parts.Count(step + 1), spec.IsShadow(step) ? Parts.Bar(spec.Shadow!.Sample, 1, $"copies of {spec.Shadow.Sample:P0}", "busy") : Parts.Bar(spec.ShareAt(step), 1, $"{spec.ShareAt(step):P0}"),
             State(rollout, step), Asked(figures.Where(f => f.Step == step).Sum(f => f.Figures.Challenger.Requests), spec.IsShadow(step) ? spec.Shadow!.Requests : spec.StepRequests, step <= rollout.Step), Parts.Count(spec.IsShadow(step) ? spec.Shadow!.Requests : spec.StepRequests),
-            Parts.Text(Parts.Took((long)(spec.IsShadow(step) ? spec.Shadow!.Time : spec.StepTime).TotalMilliseconds)), rollout.Active && step == rollout.Step ? Parts.Time(rollout.StepStartedAt, now) : Html.None,
+            (spec.IsShadow(step) ? spec.Shadow!.Time : spec.StepTime) is { Ticks: > 0 } time ? Parts.Text(Parts.Took((long)time.TotalMilliseconds)) : Html.None, rollout.Active && step == rollout.Step ? Parts.Time(rollout.StepStartedAt, now) : Html.None,
         }), "", "", "Steps", numbers: [3, 4, 5], dropEmpty: true);
         var newest = looks.Count > 0 ? looks[^1].Evidence : [];
         return Html.Of($"""

@@ -23,6 +23,12 @@ public sealed class MonitorWatch(MonitorTable table, ModelRegistry registry, Pre
     /// <summary>Share of a window's predictions that must be labelled before its performance is judged: the first labels are seldom a fair sample.</summary>
     public const double Mature = 0.9;
 
+    /// <summary>
+    /// A column has drifted when it is as far from the reference as the threshold says and chance alone hardly goes so far: PSI of B bins is about (B - 1)(1/n + 1/m) without any drift
+    /// (Yurdakul and Naranjo, "Statistical properties of the population stability index", 2020), which is 0.2 for 50 categories in 300 rows.
+    /// </summary>
+    const double ByChance = 0.01;
+
     /// <summary>How far back windows wait for labels.</summary>
     const int LabelWindows = 60;
 
@@ -135,14 +141,15 @@ public sealed class MonitorWatch(MonitorTable table, ModelRegistry registry, Pre
 
     static Dictionary<string, double> Performance(PackageInfo info, Table table)
     {
-        var (score, label) = (table["out_" + info.Output], table["label"]);
+        if (table.Find("out_" + info.Output) is not { Type: not ColumnType.Text } score) return []; // a client's model that answers otherwise
+        var label = table["label"];
         var rows = Enumerable.Range(0, table.Rows).Where(r => !label.IsMissing(r) && !score.IsMissing(r)).ToList();
         return new Scores(rows.Select(score.NumberAt).ToArray(), rows.Select(label.NumberAt).ToArray(), info.Task == "binary").Defined();
     }
 
     static void AddDrift(MonitorWindow window, MonitorSpec spec, Baseline baseline, List<(string, string, string)> alerts)
     {
-        var moved = window.Drift.Where(d => d.Psi >= spec.Threshold).ToList();
+        var moved = window.Drift.Where(d => d.Psi >= spec.Threshold && d.P < ByChance).ToList();
         if (moved.Count == 0) return;
         var evidence = new JsonObject { ["threshold"] = spec.Threshold, ["columns"] = new JsonArray([.. moved.Select(Json)]), ["rows"] = window.Rows, ["model"] = window.Model, ["baseline"] = baseline.Of };
         alerts.Add(("drift", Text($"{moved[0].Column} has PSI {moved[0].Psi:0.00} (threshold {spec.Threshold:0.##}): {moved[0].Moved}"), evidence.ToJsonString()));

@@ -1,0 +1,101 @@
+using Takt.Data;
+using Takt.Deployments;
+using Takt.Models;
+using Takt.Pipelines;
+using Takt.Server;
+
+namespace Takt.Tests.Monitors;
+
+/// <summary>A real model's prediction log, judged by windows of a day.</summary>
+public sealed class MonitorWatchTests : IAsyncLifetime
+{
+    const int Cities = 60;
+    static readonly DateTimeOffset Start = new(2026, 1, 5, 0, 0, 0, TimeSpan.Zero);
+    static readonly MonitorSpec Spec = new("m", "e", TimeSpan.FromDays(1), 200, 0.1, "log_loss", 0.1, 0.1);
+
+    readonly string _folder = Directory.CreateTempSubdirectory("takt-watch").FullName;
+    readonly Random _random = new(5);
+    TaktApp _app = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _app = TaktApp.Open(TaktFolder.At(_folder));
+        var (x, city) = (Enumerable.Range(0, 6000).Select(_ => _random.NextDouble()).ToArray(), Enumerable.Range(0, 6000).Select(_ => (string?)$"city {_random.Next(Cities)}").ToArray());
+        var table = new Table([Column.Of("x", x), Column.Of("city", city), Column.Of("y", x.Select(v => v > 0.5 ? 1L : 0L).ToArray())]);
+        var package = Directory.CreateDirectory(Path.Combine(_folder, "model")).FullName;
+        new ML.Trainers.LightGbmTrainer().Train(new TrainingRequest("binary", "y", null, [], new Dictionary<string, double> { ["trees"] = 20 }, 1), table, package, TextWriter.Null, default);
+        await _app.Models.Register(new RegisterModel("m", package, null, null, [], new Dictionary<string, string>(), new Dictionary<string, double> { ["log_loss"] = 0.1 }));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _app.DisposeAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    /// <summary>One request of so many rows on a day, its answer, and the truth.</summary>
+    async Task Day(int day, int rows, int cities = Cities, bool turned = false, bool labels = true, string model = "m@1")
+    {
+        var x = Enumerable.Range(0, rows).Select(_ => _random.NextDouble()).ToArray();
+        var inputs = new Table([Column.Of("x", x), Column.Of("city", Enumerable.Range(0, rows).Select(_ => (string?)$"city {_random.Next(cities)}").ToArray())]);
+        var outputs = new Table([Column.Of("probability", x.Select(v => v > 0.5 ? 0.95 : 0.05).ToArray())]);
+        var log = _app.Predictions.Of("e");
+        Assert.True(await log.Append(new PredictionBatch($"p-{day}", Start.AddDays(day), Start.AddDays(day), 1, model, TimeSpan.FromMilliseconds(1), inputs, outputs, ""), TestContext.Current.CancellationToken));
+        if (labels) await log.Append(x.Select((v, i) => new Label($"p-{day}:{i}", v > 0.5 != turned ? 1 : 0, Start.AddDays(day))).ToList(), TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task Many_categories_in_a_small_window_raise_no_alert_by_chance_and_a_real_move_does()
+    {
+        await Day(0, 300);
+        await Day(1, 300, cities: 20);
+        await Day(2, 1);
+        Assert.Equal(2, await _app.Monitors.Tick(Spec, null));
+        var windows = _app.Monitors.Table.Windows("m").OrderBy(w => w.Start).ToList();
+        Assert.True(windows[0].Drift.Single(d => d.Column == "city").Psi >= Spec.Threshold); // by chance, of 60 categories in 300 rows
+        Assert.Equal(["ok", "alert"], windows.Select(w => w.Verdict));
+        var alert = Assert.Single(_app.Monitors.Table.Alerts("m"));
+        Assert.Equal(("drift", Start.AddDays(1)), (alert.Kind, alert.WindowStart));
+        Assert.StartsWith("city has PSI", alert.Message);
+    }
+
+    [Fact]
+    public async Task Performance_is_judged_once_the_labels_are_there()
+    {
+        await Day(0, 300, turned: true, labels: false);
+        await Day(1, 1);
+        await _app.Monitors.Tick(Spec, null);
+        Assert.Equal("waiting for labels", Assert.Single(_app.Monitors.Table.Windows("m")).Verdict);
+        Assert.Equal(0, await _app.Monitors.Tick(Spec, null)); // nothing is new
+        await _app.Predictions.Of("e").Append(Enumerable.Range(0, 300).Select(i => new Label($"p-0:{i}", 0, Start)).ToList(), TestContext.Current.CancellationToken);
+        Assert.Equal(1, await _app.Monitors.Tick(Spec, null));
+        Assert.Contains(_app.Monitors.Table.Alerts("m"), a => a.Kind == "performance" && a.Message.StartsWith("log_loss is ", StringComparison.Ordinal));
+        Assert.Equal(0, await _app.Monitors.Tick(Spec, null)); // once
+    }
+
+    [Fact]
+    public async Task A_monitor_that_can_not_be_judged_is_named_and_does_not_hold_the_others_up()
+    {
+        File.WriteAllText(Path.Combine(_folder, "takt.yaml"), "takt: 1\nproject: p\nmonitor:\n  broken: { drift: { min-rows: 200 } }\n  e: { drift: { min-rows: 200 } }\n");
+        Directory.CreateDirectory(_app.Folder.Predictions);
+        File.WriteAllText(Path.Combine(_app.Folder.Predictions, "broken"), "a file where the log's folder should be");
+        await Day(0, 300);
+        await Day(1, 1);
+        var fault = await Assert.ThrowsAnyAsync<TaktException>(() => _app.Loop.Tick(cancel: TestContext.Current.CancellationToken));
+        Assert.Contains("monitor broken: ", fault.Message);
+        Assert.Single(_app.Monitors.Table.Windows("e"));
+    }
+
+    [Fact]
+    public async Task The_newest_predictions_come_with_their_newest_labels()
+    {
+        for (var day = 0; day < 30; day++) await Day(day, 3);
+        var log = _app.Predictions.Of("e");
+        await log.Append([new Label("p-29:1", 7, Start.AddDays(40))], TestContext.Current.CancellationToken);
+        await log.Flush();
+        var newest = NewestPredictions.Of(log, 5)!;
+        Assert.Equal(["p-29:0", "p-29:1", "p-29:2", "p-28:0", "p-28:1"], Enumerable.Range(0, newest.Rows).Select(row => newest["id"].TextAt(row)));
+        Assert.Equal(7, newest["label"].NumberAt(1));
+        Assert.InRange(newest["label"].NumberAt(0), 0, 1);
+    }
+}
