@@ -85,6 +85,11 @@ sealed class MetricBuffer : IAsyncDisposable
         {
             _fault = new TaktClientException(null, "", $"{batch.Count} points of run {_run} were not logged: the run was disposed");
         }
+        catch (Exception e)
+        {
+            // whatever it is: who waits for a flush must hear of it
+            _fault = new TaktClientException(null, "", $"{batch.Count} points of run {_run} could not be logged, nor those after them: {e.Message}", e);
+        }
     }
 
     public async ValueTask DisposeAsync()

@@ -178,7 +178,16 @@ public sealed class TaktClient : IDisposable
         using var answer = await Wire.Send(HttpMethod.Post, Api + path,
             () => new ByteArrayContent(bytes) { Headers = { ContentType = new System.Net.Http.Headers.MediaTypeHeaderValue("application/json") } },
             async () => (found = await find().ConfigureAwait(false)) is not null, cancel).ConfigureAwait(false);
-        return found ?? (JsonObject)JsonNode.Parse(await answer.Content.ReadAsStringAsync(cancel).ConfigureAwait(false))!;
+        if (found is not null) return found;
+        try
+        {
+            return (JsonObject)JsonNode.Parse(await answer.Content.ReadAsStringAsync(cancel).ConfigureAwait(false))!;
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException)
+        {
+            // it was done, only its answer broke off
+            return await find().ConfigureAwait(false) ?? throw new TaktClientException(null, "", $"the answer to {path} broke off: {e.Message}", e);
+        }
     }
 
     static RunInfo Read(JsonObject run)

@@ -19,6 +19,7 @@ public sealed class TaktRun : IAsyncDisposable
     readonly MetricBuffer _metrics;
     readonly string _artifactUri;
     bool _ended;
+    int _disposed;
 
     internal TaktRun(TaktClient client, string id, string artifactUri)
     {
@@ -136,6 +137,7 @@ public sealed class TaktRun : IAsyncDisposable
     /// <summary>Ends the run as failed unless it was told how it ended: an exception that left its block would otherwise look like success.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0) return;
         try
         {
             if (!_ended) await End(RunEnd.Failed).ConfigureAwait(false);

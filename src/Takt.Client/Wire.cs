@@ -21,9 +21,23 @@ sealed class Wire(HttpClient http, TaktClientOptions options)
     async Task<JsonObject> Json(HttpMethod method, string path, JsonObject? body, CancellationToken cancel)
     {
         var bytes = body is null ? null : Encoding.UTF8.GetBytes(body.ToJsonString());
-        using var answer = await Send(method, path, () => bytes is null ? null : new ByteArrayContent(bytes) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } }, null, cancel).ConfigureAwait(false);
-        var text = await answer.Content.ReadAsStringAsync(cancel).ConfigureAwait(false);
-        return Parse(text) ?? throw new TaktClientException(answer.StatusCode, "", $"{http.BaseAddress} did not answer in JSON to {method} {path}: is it a Takt server?");
+        for (var attempt = 1; ; attempt++)
+        {
+            using var answer = await Send(method, path, () => bytes is null ? null : new ByteArrayContent(bytes) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } }, null, cancel).ConfigureAwait(false);
+            string text;
+            try
+            {
+                text = await answer.Content.ReadAsStringAsync(cancel).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is HttpRequestException or IOException)
+            {
+                // the server went away in the middle of its answer
+                if (attempt >= options.Attempts) throw new TaktClientException(null, "", $"the answer of {http.BaseAddress} to {method} {path} broke off, {attempt} times: {e.Message}", e);
+                await Task.Delay(Wait(attempt, null), options.Time, cancel).ConfigureAwait(false);
+                continue;
+            }
+            return Parse(text) ?? throw new TaktClientException(answer.StatusCode, "", $"{http.BaseAddress} did not answer in JSON to {method} {path}: is it a Takt server?");
+        }
     }
 
     /// <param name="content">Called for each try.</param>

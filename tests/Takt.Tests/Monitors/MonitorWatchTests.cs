@@ -38,7 +38,8 @@ public sealed class MonitorWatchTests : IAsyncLifetime
     {
         var x = Enumerable.Range(0, rows).Select(_ => _random.NextDouble()).ToArray();
         var inputs = new Table([Column.Of("x", x), Column.Of("city", Enumerable.Range(0, rows).Select(_ => (string?)$"city {_random.Next(cities)}").ToArray())]);
-        var outputs = new Table([Column.Of("probability", x.Select(v => v > 0.5 ? 0.95 : 0.05).ToArray())]);
+        using var loaded = _app.Models.LoadFolder(Path.Combine(_folder, "model"));
+        var outputs = loaded.Predict(inputs);
         var log = _app.Predictions.Of("e");
         Assert.True(await log.Append(new PredictionBatch($"p-{day}", Start.AddDays(day), Start.AddDays(day), 1, model, TimeSpan.FromMilliseconds(1), inputs, outputs, ""), TestContext.Current.CancellationToken));
         if (labels) await log.Append(x.Select((v, i) => new Label($"p-{day}:{i}", v > 0.5 != turned ? 1 : 0, Start.AddDays(day))).ToList(), TestContext.Current.CancellationToken);
@@ -93,7 +94,7 @@ public sealed class MonitorWatchTests : IAsyncLifetime
         var log = _app.Predictions.Of("e");
         await log.Append([new Label("p-29:1", 7, Start.AddDays(40))], TestContext.Current.CancellationToken);
         await log.Flush();
-        var newest = NewestPredictions.Of(log, 5)!;
+        var newest = (await NewestPredictions.Of(log, 5))!;
         Assert.Equal(["p-29:0", "p-29:1", "p-29:2", "p-28:0", "p-28:1"], Enumerable.Range(0, newest.Rows).Select(row => newest["id"].TextAt(row)));
         Assert.Equal(7, newest["label"].NumberAt(1));
         Assert.InRange(newest["label"].NumberAt(0), 0, 1);
