@@ -50,6 +50,21 @@ public sealed class SqliteFileTests : IDisposable
     }
 
     [Fact]
+    public async Task What_the_disk_did_not_keep_is_refused_and_so_is_all_that_would_come_after_it()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "elsewhere SQLite syncs its log itself");
+        await using (SqliteFile.Open(File(), [First])) { }
+        await using var database = SqliteFile.Open(File(), [First], journal: "/dev/null"); // can't be synced
+        for (var i = 0; i < 3; i++)
+        {
+            var e = await Assert.ThrowsAsync<TaktException>(() => database.Write(s => { s.Execute($"insert into a(v) values(1)"); }));
+            Assert.Equal(TaktError.Unavailable, e.Error);
+            Assert.Contains("the disk did not keep what was written to '/dev/null'", e.Message);
+        }
+        Assert.InRange(database.Read(s => s.Number($"select count(*) from a"))!.Value, 0, 1); // the first may be there, nothing behind it
+    }
+
+    [Fact]
     public async Task A_database_of_a_newer_version_is_refused_by_name_and_not_touched()
     {
         await using (SqliteFile.Open(File(), [First, Second])) { }

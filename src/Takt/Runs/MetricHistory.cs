@@ -69,7 +69,14 @@ public sealed class MetricHistory(Database database, Workspace workspace = defau
     {
         var kept = new List<MetricPoint>();
         var tidyAt = limit > 1_000_000 ? int.MaxValue : (limit + 1) * 4;
-        session.Query($"select points from metric_block where run = {run} and key = {key} order by case when seq = 0 then 1 else 0 end, seq", row =>
+        // block 0, which points that come one by one fill, is the newest; one query in that order would sort the blocks
+        session.Query($"select points from metric_block where run = {run} and key = {key} and seq > 0 order by seq", Add);
+        session.Query($"select points from metric_block where run = {run} and key = {key} and seq = 0", Add);
+        MetricBlock.Order(kept);
+        if (limit < int.MaxValue && kept.Count > limit + 1) kept.RemoveRange(limit + 1, kept.Count - limit - 1);
+        return kept;
+
+        int Add(SqlRow row)
         {
             for (var bytes = row.Bytes(0).AsSpan(); bytes.Length >= MetricBlock.PointSize; bytes = bytes[MetricBlock.PointSize..])
             {
@@ -83,9 +90,6 @@ public sealed class MetricHistory(Database database, Workspace workspace = defau
                 if (kept.Count > tidyAt / 2) tidyAt = Math.Max(tidyAt, kept.Count * 2);
             }
             return 0;
-        });
-        MetricBlock.Order(kept);
-        if (limit < int.MaxValue && kept.Count > limit + 1) kept.RemoveRange(limit + 1, kept.Count - limit - 1);
-        return kept;
+        }
     }
 }

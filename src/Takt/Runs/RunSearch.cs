@@ -47,7 +47,7 @@ public sealed class RunSearch(Database database, Workspace workspace = default)
             // "o0" is the alias of the first order's table; cross join: SQLite takes the tables in this order
             Sql from = part == 2
                 ? (Sql)$"from run r {search.Joins} where r.experiment {Within(experiments)} {State(deleted)} and o0.run is null {search.Where} {after} order by {keys.OrderBy}"
-                : $"from run_metric o0 cross join run r {search.OtherJoins} where r.id = o0.run and o0.experiment {Within(experiments)} and o0.key = {search.FirstMetric} and o0.is_nan = {part} {State(deleted)} {search.Where} {after} order by {keys.OrderBy}";
+                : $"from run_metric o0 cross join run r {search.OtherJoins} where r.id = o0.run and o0.experiment {Within(experiments)} and o0.key = {search.FirstMetric} and o0.is_nan = {part} {State(deleted)} {search.WhereByMetric!} {after} order by {keys.OrderBy}";
             rows.AddRange(Rows(session, search, from, limit - rows.Count, ordered: true));
         }
         return rows;

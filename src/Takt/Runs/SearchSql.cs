@@ -9,7 +9,8 @@ namespace Takt.Runs;
 /// <param name="OtherJoins">Without the first order's.</param>
 /// <param name="FirstMetric">The metric that the order begins with; null when it begins with something else.</param>
 /// <param name="OnlyNumbers">The filter leaves only runs whose <paramref name="FirstMetric"/> is a number.</param>
-sealed record SearchSql(Sql Joins, Sql OtherJoins, Sql Where, PageOrder Keys, string? FirstMetric = null, bool OnlyNumbers = false)
+/// <param name="WhereByMetric">The same as <paramref name="Where"/> where the first metric's row (<c>o0</c>) is at hand: what can be said of that needs no look at the run.</param>
+sealed record SearchSql(Sql Joins, Sql OtherJoins, Sql Where, PageOrder Keys, string? FirstMetric = null, bool OnlyNumbers = false, Sql? WhereByMetric = null)
 {
     /// <summary>A pattern longer than this is refused by SQLite at 50,000 bytes.</summary>
     const int LongestPattern = 10_000;
@@ -29,7 +30,7 @@ sealed record SearchSql(Sql Joins, Sql OtherJoins, Sql Where, PageOrder Keys, st
     public static SearchSql Runs(string? filter, IReadOnlyList<string> orderBy, SqlDialect dialect)
     {
         var clauses = FilterParser.Parse(filter);
-        var where = clauses.ConvertAll(clause => RunClause(clause, dialect));
+        var where = clauses.ConvertAll(clause => RunClause(clause, dialect, "r.id"));
         var joins = new List<Sql>();
         var keys = new List<PageOrder.Key>();
         var seen = new HashSet<string>(StringComparer.Ordinal);
@@ -71,7 +72,9 @@ sealed record SearchSql(Sql Joins, Sql OtherJoins, Sql Where, PageOrder Keys, st
         if (!seen.Contains("attribute.r.started")) keys.Add(new(Sql.Raw("r.started"), PageOrder.Kind.Number, true));
         keys.Add(new(Sql.Raw("r.id"), PageOrder.Kind.Text, false));
         var numbers = first is not null && clauses.Any(clause => RunEntity(clause.Entity) == "metric" && clause.Key == first);
-        return new(Sql.Join(" ", joins), Sql.Join(" ", joins.Skip(1)), And(where), new PageOrder(keys), first, numbers);
+        var byMetric = first is null ? null : And(clauses.ConvertAll(clause =>
+            RunEntity(clause.Entity) == "metric" && clause.Key == first ? NumberTest("o0.value", clause, "metric") : RunClause(clause, dialect, "o0.run")));
+        return new(Sql.Join(" ", joins), Sql.Join(" ", joins.Skip(1)), And(where), new PageOrder(keys), first, numbers, byMetric);
     }
 
     /// <inheritdoc cref="Runs"/>
@@ -102,21 +105,23 @@ sealed record SearchSql(Sql Joins, Sql OtherJoins, Sql Where, PageOrder Keys, st
 
     internal static Sql And(List<Sql> where) => where.Count == 0 ? Sql.Raw("") : $"and {Sql.Join(" and ", where)}";
 
-    static Sql RunClause(FilterClause clause, SqlDialect dialect)
+    /// <param name="run">The column with the run's id.</param>
+    static Sql RunClause(FilterClause clause, SqlDialect dialect, string run)
     {
         var entity = RunEntity(clause.Entity);
+        var id = Sql.Raw(run);
         switch (entity)
         {
             case "metric":
-                return $"exists(select 1 from run_metric x where x.run = r.id and x.key = {clause.Key} and x.is_nan = 0 and {NumberTest("x.value", clause, "metric")})";
+                return $"exists(select 1 from run_metric x where x.run = {id} and x.key = {clause.Key} and x.is_nan = 0 and {NumberTest("x.value", clause, "metric")})";
             case "parameter":
-                return Exists("run_param", "x.run = r.id", clause, entity, dialect);
+                return Exists("run_param", $"x.run = {run}", clause, entity, dialect);
             case "tag":
-                return Exists("run_tag", "x.run = r.id", clause, entity, dialect);
+                return Exists("run_tag", $"x.run = {run}", clause, entity, dialect);
             case "dataset":
                 if (clause.Key is not ("name" or "digest" or "context"))
                     throw TaktException.Invalid($"Invalid dataset key '{clause.Key}' specified. Valid keys are '{{'name', 'digest', 'context'}}'");
-                return $"exists(select 1 from run_input x where x.run = r.id and {TextTest("x." + clause.Key, clause, dialect, "dataset attributes", lists: true)})";
+                return $"exists(select 1 from run_input x where x.run = {id} and {TextTest("x." + clause.Key, clause, dialect, "dataset attributes", lists: true)})";
             default:
                 var column = RunColumn(clause.Key);
                 return column is "r.started" or "r.ended" ? NumberTest(column, clause, $"numeric attribute: {clause.Key}")

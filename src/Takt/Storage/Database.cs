@@ -8,7 +8,7 @@ namespace Takt.Storage;
 /// on PostgreSQL each is a serializable transaction of its own. On both, writes have the effect of having been done one after another: a write
 /// may look whether a row is there and then insert it.
 /// </summary>
-/// <remarks>A write that has returned survives kill -9 and power loss (SQLite: WAL, synchronous=FULL; PostgreSQL: synchronous_commit, which must be on).</remarks>
+/// <remarks>A write that has returned survives kill -9 and power loss (SQLite: WAL, synced after each commit as with synchronous=FULL; PostgreSQL: synchronous_commit, which must be on).</remarks>
 public sealed class Database : IAsyncDisposable
 {
     readonly DbDataSource _source;
@@ -18,12 +18,13 @@ public sealed class Database : IAsyncDisposable
     readonly SerializableWriter? _servers;
 
     /// <param name="explain">Turns an engine's error that the user can do something about (disk full, file damaged) into words; null for a bug.</param>
-    public Database(DbDataSource source, SqlDialect dialect, Func<DbException, TaktException?>? explain = null)
+    /// <param name="journal">SQLite: the file of its write-ahead log, when Takt is to sync that after each commit (Linux); null: the engine does it.</param>
+    public Database(DbDataSource source, SqlDialect dialect, Func<DbException, TaktException?>? explain = null, string? journal = null)
     {
         _source = source;
         _explain = explain ?? (_ => null);
         Dialect = dialect;
-        if (dialect == SqlDialect.Sqlite) (_writer, _readers) = (new GroupWriter(source, dialect), new ReadConnections(source));
+        if (dialect == SqlDialect.Sqlite) (_writer, _readers) = (new GroupWriter(source, dialect, journal), new ReadConnections(source));
         else _servers = new SerializableWriter(source, dialect);
     }
 

@@ -24,11 +24,19 @@ public sealed class SqlSession
 
     public DbTransaction? Transaction { get; }
 
+    /// <summary>Whether anything may have been changed since this was set to false.</summary>
+    internal bool Changed { get; set; }
+
     /// <returns>How many rows changed.</returns>
     /// <exception cref="InvalidOperationException">Called in <see cref="Database.Read{T}"/>, whose end would undo it without a word.</exception>
-    public int Execute(Sql sql) => _readOnly
-        ? throw new InvalidOperationException($"rows are changed in Database.Write, not in Read: {sql}")
-        : Run(sql, static command => command.ExecuteNonQuery());
+    public int Execute(Sql sql)
+    {
+        if (_readOnly) throw new InvalidOperationException($"rows are changed in Database.Write, not in Read: {sql}");
+        var before = Changed;
+        var rows = Run(sql, static command => command.ExecuteNonQuery());
+        Changed = before || rows != 0; // -1: no rows, but perhaps a table
+        return rows;
+    }
 
     public List<T> Query<T>(Sql sql, Func<SqlRow, T> read) => Run(sql, command =>
     {
@@ -55,6 +63,8 @@ public sealed class SqlSession
     T Run<T>(Sql sql, Func<DbCommand, T> work)
     {
         var command = sql.Command(Connection, Transaction, _prepared);
+        // "insert … returning" is a query that changes something
+        if (!command.CommandText.StartsWith("select", StringComparison.OrdinalIgnoreCase)) Changed = true;
         var done = false;
         try
         {

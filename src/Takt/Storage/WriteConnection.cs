@@ -8,37 +8,48 @@ sealed class WriteConnection : IDisposable
     readonly DbConnection _connection;
     readonly PreparedCommands _prepared = new();
     readonly SqlSession _session;
-    readonly DbCommand _begin, _commit, _rollback;
+    readonly DbCommand _begin, _commit, _rollback, _mark, _keep, _undo;
 
-    public WriteConnection(DbConnection connection, SqlDialect dialect)
+    // opened with the connection: while that is open, nobody replaces the file
+    readonly CommitJournal? _journal;
+
+    /// <param name="journal">Null: a commit is durable by the engine.</param>
+    public WriteConnection(DbConnection connection, SqlDialect dialect, string? journal)
     {
         _connection = connection;
+        _journal = journal is null ? null : new CommitJournal(journal);
         _session = new SqlSession(connection, null, dialect, _prepared);
         // not the BCL's BeginTransaction, which would have these parsed each time
         (_begin, _commit, _rollback) = (Command("begin immediate"), Command("commit"), Command("rollback"));
+        (_mark, _keep, _undo) = (Command("savepoint work"), Command("release work"), Command("rollback to work"));
     }
 
+    /// <returns>Whether anything was changed; it is durable after <see cref="Sync"/>.</returns>
     /// <exception cref="Exception">Nothing of the group was written, and this connection is not to be used again.</exception>
-    public void Commit(IReadOnlyList<QueuedWrite> group)
+    public bool Commit(IReadOnlyList<QueuedWrite> group)
     {
+        _session.Changed = false;
         _begin.ExecuteNonQuery();
         if (group.Count == 1)
         {
-            if (!Alone(group[0])) return;
+            if (!Alone(group[0])) return false;
         }
         else
         {
             foreach (var write in group) Within(write);
         }
         _commit.ExecuteNonQuery();
+        return _session.Changed;
     }
+
+    /// <exception cref="TaktException">Unavailable: the disk did not take it.</exception>
+    public void Sync() => _journal?.Sync();
 
     public void Dispose()
     {
+        _journal?.Dispose();
         _prepared.Dispose();
-        _begin.Dispose();
-        _commit.Dispose();
-        _rollback.Dispose();
+        foreach (var command in (DbCommand[])[_begin, _commit, _rollback, _mark, _keep, _undo]) command.Dispose();
         _connection.Dispose();
     }
 
@@ -59,18 +70,18 @@ sealed class WriteConnection : IDisposable
 
     void Within(QueuedWrite write)
     {
-        _session.Execute($"savepoint work");
+        _mark.ExecuteNonQuery();
         try
         {
             write.Run(_session);
-            _session.Execute($"release work");
+            _keep.ExecuteNonQuery();
         }
         catch (Exception e)
         {
             Undo(e, () =>
             {
-                _session.Execute($"rollback to work");
-                _session.Execute($"release work");
+                _undo.ExecuteNonQuery();
+                _keep.ExecuteNonQuery();
             });
             write.Failed = e;
         }

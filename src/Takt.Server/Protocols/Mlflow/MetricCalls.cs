@@ -58,7 +58,8 @@ sealed class MetricCalls(RunLog runs, MetricHistory history)
             if (page.Items.Count > 0)
             {
                 json.WriteStartArray("metrics");
-                foreach (var point in page.Items) RunJson.Point(json, key, point);
+                var name = RunJson.Escaped(key);
+                foreach (var point in page.Items) RunJson.Point(json, name, point);
                 json.WriteEndArray();
             }
             if (page.Next is not null) json.WriteString("next_page_token", page.Next);
@@ -96,7 +97,8 @@ sealed class MetricCalls(RunLog runs, MetricHistory history)
     {
         if (points.Count == 0 && !always) return;
         json.WriteStartArray("metrics");
-        foreach (var (run, point) in points) RunJson.Point(json, key, point, run);
+        var name = RunJson.Escaped(key);
+        foreach (var (run, point) in points) RunJson.Point(json, name, point, run);
         json.WriteEndArray();
     });
 

@@ -65,11 +65,23 @@ static class RunJson
         json.WriteString(RunIdName, run.Id);
     }
 
-    public static void Point(Utf8JsonWriter json, string key, MetricPoint point, string? run = null)
+    /// <summary>The key of many points, escaped once.</summary>
+    public static JsonEncodedText Escaped(string key) => JsonEncodedText.Encode(key, System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping);
+
+    public static void Point(Utf8JsonWriter json, JsonEncodedText key, MetricPoint point, string? run = null)
     {
         json.WriteStartObject();
-        Members(json, key, point);
+        json.WriteString(Key, key);
+        Members(json, point);
         if (run is not null) json.WriteString(RunIdName, run);
+        json.WriteEndObject();
+    }
+
+    static void Point(Utf8JsonWriter json, string key, MetricPoint point)
+    {
+        json.WriteStartObject();
+        json.WriteString(Key, key);
+        Members(json, point);
         json.WriteEndObject();
     }
 
@@ -77,7 +89,8 @@ static class RunJson
     public static void Point(Utf8JsonWriter json, LoggedMetric metric, string run)
     {
         json.WriteStartObject();
-        Members(json, metric.Key, new MetricPoint(metric.Step, metric.Time, metric.Value));
+        json.WriteString(Key, metric.Key);
+        Members(json, new MetricPoint(metric.Step, metric.Time, metric.Value));
         json.WriteString(ModelId, metric.Model);
         if (!string.IsNullOrEmpty(metric.DatasetName)) json.WriteString(DatasetName, metric.DatasetName);
         if (!string.IsNullOrEmpty(metric.DatasetDigest)) json.WriteString(DatasetDigest, metric.DatasetDigest);
@@ -85,9 +98,8 @@ static class RunJson
         json.WriteEndObject();
     }
 
-    static void Members(Utf8JsonWriter json, string key, MetricPoint point)
+    static void Members(Utf8JsonWriter json, MetricPoint point)
     {
-        json.WriteString(Key, key);
         if (double.IsNaN(point.Value)) json.WriteString(Value, NaN);
         else json.WriteNumber(Value, point.Value);
         json.WriteNumber(Timestamp, point.Time);
