@@ -21,6 +21,7 @@ static class ConfigCommand
                 ("database", AddressPassword.Mask(options.Database.Value ?? folder.Database), options.Database.Source),
                 ("blobs", options.Blobs.Value ?? folder.Store, options.Blobs.Source),
                 ("retention", options.Retention.Value ?? "what was deleted is kept", options.Retention.Source),
+                ("gateway", options.Gateway.Value ?? "none: MLflow's prompt engineering pages list no endpoints", options.Gateway.Source),
                 ("python", options.Python.Value ?? "python3", options.Python.Source),
             ];
             if (parsed.GetValue(CommandLine.Json))

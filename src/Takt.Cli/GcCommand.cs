@@ -35,7 +35,8 @@ static class GcCommand
     {
         var (experiments, kept) = ((JsonArray)so["experiments"]!, (JsonArray)so["kept"]!);
         ApiCommand.Facts(("experiments", $"{experiments.Count:N0}{(experiments.Count > 0 ? ": " + string.Join(", ", experiments.Take(10)) : "")}"), ("runs", $"{((JsonArray)so["runs"]!).Count:N0}"),
-            ("logged models", $"{((JsonArray)so["loggedModels"]!).Count:N0}"), ("blobs", $"{so.Text("blobs")} without a row{(applied ? $", {so.Text("freed")} freed ({DataText.Size(so["freedBytes"]!.GetValue<long>())})" : "")}"));
+            ("logged models", $"{((JsonArray)so["loggedModels"]!).Count:N0}"), ("blobs", $"{so.Text("blobs")} without a row{(applied ? $", {so.Text("freed")} freed ({DataText.Size(so["freedBytes"]!.GetValue<long>())})" : "")}"),
+            ("uploads", applied ? $"{so.Text("uploads")} that were not completed for a day ended" : "those that were not completed for a day end"));
         foreach (var line in kept.Take(MostKept)) Terminal.Note($"kept: {line}", Terminal.Tone.Dim);
         if (kept.Count > MostKept) Terminal.Note($"and {kept.Count - MostKept} more are kept", Terminal.Tone.Dim);
         Terminal.Note(applied ? "removed for good" : $"nothing was removed: this is what was deleted at least {older} ago; --apply removes it for good");

@@ -5,19 +5,19 @@ using Takt.Pipelines;
 
 namespace Takt.Server;
 
-/// <summary>Purges what was deleted longer ago than the setting <c>retention</c>, once an hour; without the setting it does nothing.</summary>
+/// <summary>Once an hour ends uploads that nobody completes, and purges what was deleted longer ago than the setting <c>retention</c>; without the setting nothing is purged.</summary>
 sealed partial class PurgeWorker(TaktApp app, ILogger<PurgeWorker> log) : BackgroundService
 {
     static readonly TimeSpan Often = TimeSpan.FromHours(1);
 
     protected override async Task ExecuteAsync(CancellationToken stop)
     {
-        if (app.Retention is not { } text || !Quantity.TryDuration(text, out var age)) return;
         while (!stop.IsCancellationRequested)
         {
             try
             {
-                await app.Purge.Apply(age, Purge.DefaultGrace, stop);
+                if (Quantity.TryDuration(app.Retention ?? "", out var age)) await app.Purge.Apply(age, Purge.DefaultGrace, stop);
+                else await app.Uploads.EndOld(stop);
                 await Task.Delay(Often, app.Time, stop);
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)

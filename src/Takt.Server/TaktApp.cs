@@ -26,9 +26,10 @@ namespace Takt.Server;
 /// </summary>
 public sealed class TaktApp : IAsyncDisposable
 {
-    TaktApp(TaktFolder folder, Database database, PackStore blobs, string scratch, TimeProvider time, bool testing, string? python)
+    TaktApp(TaktFolder folder, Database database, PackStore blobs, string scratch, TimeProvider time, bool testing, string? python, S3BlobStore? bucket)
     {
         Testing = testing;
+        Bucket = bucket;
         Folder = folder;
         Database = database;
         Blobs = blobs;
@@ -49,6 +50,7 @@ public sealed class TaktApp : IAsyncDisposable
         ExperimentGrid = new ExperimentGrid(database);
         MetricSeries = new MetricSeries(database);
         Artifacts = new ArtifactFiles(database, blobs, time);
+        Uploads = new ArtifactUploads(database, blobs, Artifacts, bucket?.Uploads, time);
         Traces = new TraceLog(database, time);
         Assessments = new Assessments(database, time);
         EvaluationSets = new EvaluationSets(database, time);
@@ -64,7 +66,7 @@ public sealed class TaktApp : IAsyncDisposable
         ServingTraces = new ServingTraces(this);
         Deployments = new DeploymentBook(database, time);
         Rollouts = new Rollouts(Deployments, Models, Router, Predictions, time, server, RemoteModel.Connect, Fleet);
-        Purge = new Purge(database, blobs, Datasets, time, folder);
+        Purge = new Purge(database, blobs, Datasets, time, folder) { Uploads = Uploads };
         Workspaces.Removing += Purge.Follow;
         Lineage = new Lineage(database, Datasets, Models, Predictions);
         Monitors = new MonitorWatch(new MonitorTable(database, time), Models, Predictions, Datasets);
@@ -105,7 +107,7 @@ public sealed class TaktApp : IAsyncDisposable
     internal async Task<Uri?> Presign(Digest blob, TimeSpan lifetime) =>
         Bucket is not null && await Bucket.Length(blob) is not null ? await Bucket.DownloadUrl(blob, lifetime, Time) : null;
 
-    S3BlobStore? Bucket { get; init; }
+    S3BlobStore? Bucket { get; }
     public LoggedModels LoggedModels { get; }
     public Experiments Experiments { get; }
     public RunLog RunLog { get; }
@@ -115,6 +117,7 @@ public sealed class TaktApp : IAsyncDisposable
     public ExperimentGrid ExperimentGrid { get; }
     public MetricSeries MetricSeries { get; }
     public ArtifactFiles Artifacts { get; }
+    public ArtifactUploads Uploads { get; }
     public TraceLog Traces { get; }
     public Assessments Assessments { get; }
     public EvaluationSets EvaluationSets { get; }
@@ -137,6 +140,9 @@ public sealed class TaktApp : IAsyncDisposable
 
     /// <summary>What was deleted so long ago the server purges by itself; null: nothing.</summary>
     public string? Retention { get; private init; }
+
+    /// <inheritdoc cref="TaktOptions.Gateway"/>
+    internal string? Gateway { get; private init; }
     public MonitorWatch Monitors { get; }
     public ClosedLoop Loop { get; }
 
@@ -158,7 +164,12 @@ public sealed class TaktApp : IAsyncDisposable
         try
         {
             var (blobs, scratch) = OpenBlobs(folder, options.Blobs.Value, time);
-            return new TaktApp(folder, database, new PackStore(blobs, database, time ?? TimeProvider.System) { SmallInRows = blobs is FolderBlobStore }, scratch, time ?? TimeProvider.System, options.Testing, options.Python.Value) { Retention = options.Retention.Value, S3Keys = options.S3Keys, Bucket = blobs as S3BlobStore };
+            return new TaktApp(folder, database, new PackStore(blobs, database, time ?? TimeProvider.System) { SmallInRows = blobs is FolderBlobStore }, scratch, time ?? TimeProvider.System, options.Testing, options.Python.Value, blobs as S3BlobStore)
+            {
+                Retention = options.Retention.Value,
+                S3Keys = options.S3Keys,
+                Gateway = options.Gateway.Value,
+            };
         }
         catch
         {

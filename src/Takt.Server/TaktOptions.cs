@@ -17,6 +17,9 @@ public sealed record TaktOptions
     /// <summary>The interpreter of Python models, where a deployment names none; null: <c>python3</c>. <c>TAKT_PYTHON</c> sets it as well.</summary>
     public TaktSetting Python { get; init; } = new("python", null, "default");
 
+    /// <summary>An MLflow AI gateway that the prompt engineering pages of MLflow's UI ask through this server; null: none. <c>MLFLOW_DEPLOYMENTS_TARGET</c> sets it as well.</summary>
+    public TaktSetting Gateway { get; init; } = new("gateway", null, "default");
+
     /// <summary>Foreign test suites run against this server: webhooks may go to this machine by http, and <c>POST /testing/reset</c> empties everything.</summary>
     public bool Testing { get; init; }
 
@@ -33,7 +36,7 @@ public sealed record TaktOptions
     public static TaktOptions Read(TaktFolder folder, string? database = null, string? blobs = null)
     {
         var file = ReadFile(folder.Settings);
-        return new TaktOptions { Database = Setting("database", database, file), Blobs = Setting("blobs", blobs, file), Retention = Duration(Setting("retention", null, file)), Python = Interpreter(file), S3Keys = Protocols.S3.S3Keys.FromEnvironment() };
+        return new TaktOptions { Database = Setting("database", database, file), Blobs = Setting("blobs", blobs, file), Retention = Duration(Setting("retention", null, file)), Python = Named("TAKT_PYTHON", "python", file), Gateway = Url(Named("MLFLOW_DEPLOYMENTS_TARGET", "gateway", file)), S3Keys = Protocols.S3.S3Keys.FromEnvironment() };
     }
 
     static TaktSetting Setting(string name, string? flag, IReadOnlyDictionary<string, string> file)
@@ -44,8 +47,12 @@ public sealed record TaktOptions
         return file.TryGetValue(name, out var written) ? Open(new(name, written, "takt.config")) : new(name, null, "default");
     }
 
-    static TaktSetting Interpreter(Dictionary<string, string> file) =>
-        Environment.GetEnvironmentVariable("TAKT_PYTHON") is { Length: > 0 } value ? new("python", value, "TAKT_PYTHON") : Setting("python", null, file);
+    // under a name of its own besides TAKT__NAME
+    static TaktSetting Named(string variable, string name, Dictionary<string, string> file) =>
+        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value ? new(name, value, variable) : Setting(name, null, file);
+
+    static TaktSetting Url(TaktSetting setting) => setting.Value is null || (Uri.TryCreate(setting.Value, UriKind.Absolute, out var url) && url.Scheme is "http" or "https") ? setting
+        : throw TaktException.Invalid($"{setting.Name} in {setting.Source} is '{setting.Value}', not an address such as http://localhost:5001");
 
     static TaktSetting Duration(TaktSetting setting) => setting.Value is null || Pipelines.Quantity.TryDuration(setting.Value, out _) ? setting
         : throw TaktException.Invalid($"{setting.Name} in {setting.Source} is '{setting.Value}', not a duration such as 30d, 366d at most");

@@ -70,6 +70,42 @@ public sealed class S3BlobStoreTests(S3Gateway gateway) : BlobStoreContract, IAs
     }
 
     [Fact]
+    public async Task Parts_that_clients_put_past_the_server_become_a_blob_under_its_hash()
+    {
+        byte[][] parts = [new byte[5 << 20], "the end"u8.ToArray()]; // the service takes no part below 5 MiB but the last
+        new Random(8).NextBytes(parts[0]);
+        var uploads = _store.Uploads;
+        var id = await uploads.Begin("uploads/x");
+        using var http = new HttpClient();
+        var tags = new List<(int, string)>();
+        for (var part = 1; part <= 2; part++)
+        {
+            using var put = await http.PutAsync(await uploads.PartUrl("uploads/x", id, part, TimeSpan.FromMinutes(10)), new ByteArrayContent(parts[part - 1]));
+            Assert.True(put.IsSuccessStatusCode, await put.Content.ReadAsStringAsync());
+            tags.Add((part, put.Headers.ETag!.Tag.Trim('"')));
+        }
+        Assert.Equal(TaktError.Invalid, (await Assert.ThrowsAsync<TaktException>(() => uploads.Complete("uploads/x", id, [tags[0], (2, tags[0].Item2)]))).Error);
+        var blob = await uploads.Complete("uploads/x", id, tags);
+        byte[] whole = [.. parts[0], .. parts[1]];
+        Assert.Equal(new Blob(Digest.Of(whole), whole.Length), blob);
+        using var other = Open("another machine");
+        Assert.Equal(whole, await File.ReadAllBytesAsync(await other.LocalFile(blob.Id)));
+        Assert.Empty((await _s3.ListObjectsV2Async(new ListObjectsV2Request { BucketName = Bucket, Prefix = $"{_prefix}/uploads/" })).S3Objects ?? []);
+
+        // put together, and then the server died: asked again it goes on
+        id = await uploads.Begin("uploads/y");
+        using (await http.PutAsync(await uploads.PartUrl("uploads/y", id, 1, TimeSpan.FromMinutes(10)), new ByteArrayContent(parts[1]))) { }
+        var tag = (await _s3.ListPartsAsync(Bucket, $"{_prefix}/uploads/y", id)).Parts.Single().ETag;
+        await _s3.CompleteMultipartUploadAsync(new CompleteMultipartUploadRequest { BucketName = Bucket, Key = $"{_prefix}/uploads/y", UploadId = id, PartETags = [new PartETag(1, tag)] });
+        Assert.Equal(Digest.Of(parts[1]), (await uploads.Complete("uploads/y", id, [(1, tag)])).Id);
+
+        id = await uploads.Begin("uploads/z");
+        await uploads.Abort("uploads/z", id);
+        await uploads.Abort("uploads/z", id);
+        Assert.Equal(TaktError.NotFound, (await Assert.ThrowsAsync<TaktException>(() => uploads.Complete("uploads/z", id, [(1, tag)]))).Error);
+    }
+
+    [Fact]
     public async Task Bytes_that_were_changed_in_the_bucket_are_refused_and_not_cached()
     {
         var blob = await Store.Put(new MemoryStream("hello"u8.ToArray()));

@@ -34,6 +34,7 @@ public static class PurgeApi
         ["loggedModels"] = Texts(plan.LoggedModels),
         ["kept"] = Texts(plan.Kept),
         ["blobs"] = plan.Blobs,
+        ["uploads"] = plan.Uploads,
         ["freed"] = plan.Freed,
         ["freedBytes"] = plan.FreedBytes,
     }.ToJsonString(), "application/json");

@@ -19,7 +19,11 @@ public sealed class S3BlobStore : IBlobStore, IObjectStore, IDisposable
     readonly AmazonS3Client _s3;
     readonly FolderBlobStore _cache;
 
-    S3BlobStore(S3Address place, AmazonS3Client s3, FolderBlobStore cache) => (_place, _s3, _cache) = (place, s3, cache);
+    S3BlobStore(S3Address place, AmazonS3Client s3, FolderBlobStore cache, TimeProvider time)
+    {
+        (_place, _s3, _cache) = (place, s3, cache);
+        Uploads = new S3DirectUploads(s3, place, Key, time);
+    }
 
     /// <param name="address"><c>s3://bucket/prefix?endpoint=…&amp;region=…</c>; keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or where else the AWS SDK looks.</param>
     /// <param name="cache">A folder for local copies; several processes may share it.</param>
@@ -36,7 +40,7 @@ public sealed class S3BlobStore : IBlobStore, IObjectStore, IDisposable
             // one that can't be reached when Takt starts is told soon; the SDK would wait up to 20 s between attempts
             using (var probe = Client(retries: 1))
                 probe.ListObjectsV2Async(new ListObjectsV2Request { BucketName = place.Bucket, Prefix = place.Prefix, MaxKeys = 1 }).GetAwaiter().GetResult();
-            return new S3BlobStore(place, s3, new FolderBlobStore(cache, time)) { Passing = passing };
+            return new S3BlobStore(place, s3, new FolderBlobStore(cache, time), time ?? TimeProvider.System) { Passing = passing };
         }
         catch (Exception e)
         {
@@ -55,6 +59,9 @@ public sealed class S3BlobStore : IBlobStore, IObjectStore, IDisposable
 
     /// <summary>Packs go by: what is published is not kept here as well. For a remote, whose data this machine has in its own store.</summary>
     public bool Passing { get; init; }
+
+    /// <summary>For clients that send large content past the server.</summary>
+    public IDirectUploads Uploads { get; }
 
     /// <inheritdoc cref="FolderBlobStore.Scratch"/>
     public string Scratch => _cache.Scratch;

@@ -2,6 +2,8 @@ using System.Globalization;
 using System.Text.Json;
 using Takt.Runs;
 using Takt.Storage;
+using static Takt.Models.CatalogRows;
+using static Takt.Models.CatalogSearch;
 
 namespace Takt.Models;
 
@@ -17,7 +19,6 @@ public sealed class ModelCatalog(Database database, TimeProvider time, Workspace
     const string PromptTextTag = "mlflow.prompt.text", PromptTypeTag = "_mlflow_prompt_type";
     static readonly string[] Stages = ["None", "Staging", "Production", "Archived"];
     static readonly string[] ActiveStages = ["Staging", "Production"];
-    static readonly string[] NumberOperators = [">", ">=", "!=", "=", "<", "<="];
 
     /// <summary>Called within the transaction that renames a model of <c>default</c>, so that what refers to it by name follows.</summary>
     public event Action<SqlSession, string, string>? Renaming;
@@ -40,11 +41,11 @@ public sealed class ModelCatalog(Database database, TimeProvider time, Workspace
             Write(json, tags, prompt);
             json.WriteString("description", description);
         });
-        return Models(session, workspace, $"and m.name = {name}")[0];
+        return ReadModels(session, workspace, $"and m.name = {name}")[0];
     });
 
     /// <exception cref="TaktException">NotFound.</exception>
-    public RegisteredModel Get(string name) => database.Read(session => Models(session, workspace, $"and m.name = {name}")).FirstOrDefault() ?? throw Unknown(name);
+    public RegisteredModel Get(string name) => database.Read(session => ReadModels(session, workspace, $"and m.name = {name}")).FirstOrDefault() ?? throw Unknown(name);
 
     /// <param name="token">Where the page before ended; null: from the start.</param>
     /// <exception cref="TaktException">Invalid: filter, order or token.</exception>
@@ -69,7 +70,7 @@ public sealed class ModelCatalog(Database database, TimeProvider time, Workspace
         Sql after = keys.Place(of, token) is { } place ? keys.After(place) : Sql.Raw("");
         var rows = session.Query($"select m.name, {keys.Columns} from model m where m.workspace = {workspace} {SearchSql.And(where)} {after} order by {keys.OrderBy} limit {limit + 1}",
             row => (Name: row.Text(0), Keys: keys.Read(row, 1)));
-        return new Page<RegisteredModel>([.. rows.Take(limit).Select(row => Models(session, workspace, $"and m.name = {row.Name}")[0])],
+        return new Page<RegisteredModel>([.. rows.Take(limit).Select(row => ReadModels(session, workspace, $"and m.name = {row.Name}")[0])],
             rows.Count > limit ? PageOrder.Token(of, rows[limit - 1].Keys) : null);
     });
 
@@ -151,7 +152,7 @@ public sealed class ModelCatalog(Database database, TimeProvider time, Workspace
         {
             if (!Exists(session, workspace, name)) throw Unknown(name);
             if (alias.Equals(ModelAlias.Latest, StringComparison.OrdinalIgnoreCase))
-                return Versions(session, workspace, $"and v.name = {name} order by v.version desc limit 1").FirstOrDefault() ?? throw TaktException.NotFound($"Latest version not found for model {name}.");
+                return ReadVersions(session, workspace, $"and v.name = {name} order by v.version desc limit 1").FirstOrDefault() ?? throw TaktException.NotFound($"Latest version not found for model {name}.");
             var version = session.Number($"select version from model_alias where workspace = {workspace} and name = {name} and alias = {alias}")
                 ?? throw TaktException.Invalid($"Registered model alias {alias} not found.");
             return Find(session, workspace, name, version);
@@ -300,7 +301,7 @@ public sealed class ModelCatalog(Database database, TimeProvider time, Workspace
     Task<RegisteredModel> Change(string name, Func<SqlSession, string> change) => database.Write(session =>
     {
         if (!Exists(session, workspace, name)) throw Unknown(name);
-        return Models(session, workspace, $"and m.name = {change(session)}")[0];
+        return ReadModels(session, workspace, $"and m.name = {change(session)}")[0];
     });
 
     Task<RegisteredVersion> ChangeVersion(string name, long version, Action<SqlSession> change) => database.Write(session =>
@@ -314,12 +315,6 @@ public sealed class ModelCatalog(Database database, TimeProvider time, Workspace
     void Touch(SqlSession session, string name) =>
         session.Execute($"update model set updated = {time.GetUtcNow()} where workspace = {workspace} and name = {name}");
 
-    static bool Exists(SqlSession session, Workspace workspace, string name) => session.Number($"select 1 from model where workspace = {workspace} and name = {name}") is not null;
-
-    static RegisteredVersion Find(SqlSession session, Workspace workspace, string name, long version) =>
-        Versions(session, workspace, $"and v.name = {name} and v.version = {version}").FirstOrDefault()
-        ?? throw TaktException.NotFound($"Model Version (name={name}, version={version}) not found");
-
     static string? Storage(SqlSession session, Workspace workspace, string source)
     {
         if (!source.StartsWith("models:/", StringComparison.Ordinal)) return null;
@@ -328,7 +323,7 @@ public sealed class ModelCatalog(Database database, TimeProvider time, Workspace
             return SourceFiles.LoggedModelUri(session, workspace, model)
                 ?? throw TaktException.NotFound($"Unable to fetch model from model URI source artifact location '{source}'.Error: Logged model with ID '{model}' not found.");
         if (SourceFiles.VersionOf(session, workspace, model) is not var (name, version)
-            || Versions(session, workspace, $"and v.name = {name} and v.version = {version}").FirstOrDefault() is not { } found)
+            || ReadVersions(session, workspace, $"and v.name = {name} and v.version = {version}").FirstOrDefault() is not { } found)
             throw TaktException.NotFound($"Unable to fetch model from model URI source artifact location '{source}'.Error: Model Version '{model}' not found");
         var files = session.First($"select storage, package from model_version where workspace = {workspace} and name = {name} and version = {version}", row => Tuple.Create(row.TextOrNull(0), row.TextOrNull(1)))!;
         return files.Item1 ?? (found.Source == $"models:/{name}/{version}" && files.Item2 is not null ? $"{ArtifactFiles.Scheme}/{SourceFiles.PackagesFolder}{Digest.Parse(files.Item2).Hex}" : found.Source);
@@ -336,76 +331,10 @@ public sealed class ModelCatalog(Database database, TimeProvider time, Workspace
 
     static string? LoggedModelIn(string source) => source.StartsWith("models:/m-", StringComparison.Ordinal) && !source["models:/".Length..].Contains('/') && !source.Contains('@') ? source["models:/".Length..] : null;
 
-    static void PutTag(SqlSession session, Workspace workspace, string name, string key, string value) => session.Execute($"""
-        insert into model_tag(workspace, name, key, value) values({workspace}, {name}, {key}, {value})
-        on conflict(workspace, name, key) do update set value = excluded.value
-        """);
-
-    static void PutVersionTag(SqlSession session, Workspace workspace, string name, long version, string key, string value) => session.Execute($"""
-        insert into model_version_tag(workspace, name, version, key, value) values({workspace}, {name}, {version}, {key}, {value})
-        on conflict(workspace, name, version, key) do update set value = excluded.value
-        """);
-
     static string Stage(string stage) => Stages.FirstOrDefault(s => s.Equals(stage, StringComparison.OrdinalIgnoreCase))
         ?? throw TaktException.Invalid($"Invalid Model Version stage: {stage}. Value must be one of None, Staging, Production, Archived.");
 
     static bool IsPrompt(IReadOnlyList<KeyValuePair<string, string>> tags) => tags.Any(t => t.Key == PromptTag);
-
-    static string Entity(FilterClause clause) => clause.Entity?.ToLowerInvariant() switch
-    {
-        null or "attribute" or "attributes" => "attribute",
-        "tag" or "tags" => "tag",
-        _ => throw TaktException.Invalid($"Invalid entity type '{clause.Entity}'. Valid entity types are ('attribute', 'tag', 'tags')"),
-    };
-
-    static FilterClause Comparable(FilterClause clause, string what, bool lists = false)
-    {
-        if (clause.Operator is not ("=" or "!=" or "LIKE" or "ILIKE") && !(lists && clause.Operator == "IN"))
-            throw TaktException.Invalid(clause.Operator is "IN" or "NOT IN" ? "Only the 'run_id' attribute supports comparison with a list of quoted string values." : $"Invalid comparator for {what}: {clause.Operator}");
-        if (!clause.Quoted) throw TaktException.Invalid($"Parameter value is either not quoted or unidentified quote types used for string value {clause.Values[0]}. Use either single or double quotes.");
-        return clause;
-    }
-
-    static Sql VersionTest(FilterClause clause)
-    {
-        if (!NumberOperators.Contains(clause.Operator)) throw TaktException.Invalid($"Invalid comparator for attribute version_number: {clause.Operator}");
-        return double.TryParse(clause.Values[0], NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number)
-            ? (Sql)$"v.version {Sql.Raw(clause.Operator)} {number}" : throw TaktException.Invalid($"Expected numeric value type for attribute version_number. Found {clause.Values[0]}");
-    }
-
-    static Sql Tagged(string table, string link, FilterClause clause, SqlDialect dialect) =>
-        $"exists(select 1 from {Sql.Raw(table)} t where {Sql.Raw(link)} and t.key = {clause.Key} and {SearchSql.TextTest("t.value", Comparable(clause, "tag"), dialect)})";
-
-    /// <summary>Prompts are found by who says so in the filter, models by everybody else; what else the filter says of that tag tells nothing.</summary>
-    static bool TakePromptClauses(List<FilterClause> clauses)
-    {
-        var said = clauses.FindAll(c => c.Key == PromptTag && c.Entity?.ToLowerInvariant() is "tag" or "tags");
-        if (said.Count == 0) return false;
-        clauses.RemoveAll(said.Contains);
-        var first = Comparable(said[0], "tag");
-        return (first.Operator == "=" && first.Values[0].Equals("true", StringComparison.OrdinalIgnoreCase)) || (first.Operator == "!=" && first.Values[0].Equals("false", StringComparison.OrdinalIgnoreCase));
-    }
-
-    static Sql OfPrompts(string table, string of, bool prompts) =>
-        $"{Sql.Raw(prompts ? "" : "not")} exists(select 1 from {Sql.Raw(table)} t where t.workspace = {Sql.Raw(of)}.workspace and t.name = {Sql.Raw(of)}.name and t.key = {PromptTag} and t.value = {"true"})";
-
-    static PageOrder Order(IReadOnlyList<string> orderBy, Func<string, (string Column, PageOrder.Kind Kind)> column,
-        (string Column, PageOrder.Kind Kind, bool Descending)[] usual, params (string Column, PageOrder.Kind Kind, bool Descending)[] ties)
-    {
-        var keys = new List<PageOrder.Key>();
-        var seen = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var text in orderBy)
-        {
-            var (entity, key, direction) = SearchSql.OrderTerm(text);
-            if (entity is not (null or "attribute" or "attributes")) throw TaktException.Invalid($"Invalid order_by entity: {entity}");
-            var (name, kind) = column(key);
-            if (!seen.Add(name)) throw TaktException.Invalid($"`order_by` contains duplicate fields: [{string.Join(", ", orderBy.Select(o => $"'{o}'"))}]");
-            keys.Add(new(Sql.Raw(name), kind, direction == "desc"));
-        }
-        foreach (var (name, kind, descending) in keys.Count == 0 ? [.. usual, .. ties] : ties)
-            if (seen.Add(name)) keys.Add(new(Sql.Raw(name), kind, descending));
-        return new PageOrder(keys);
-    }
 
     static void Write(Utf8JsonWriter json, IReadOnlyList<KeyValuePair<string, string>> tags, bool prompt)
     {
@@ -422,37 +351,4 @@ public sealed class ModelCatalog(Database database, TimeProvider time, Workspace
         json.WriteString("key", key);
         if (value is not null) json.WriteString("value", value);
     }
-
-    static List<RegisteredModel> Models(SqlSession session, Workspace workspace, Sql where) => session
-        .Query($"select m.name, m.description, m.created, m.updated from model m where m.workspace = {workspace} {where}",
-            row => new RegisteredModel(row.Text(0), row.Text(1), row.Time(2), row.Time(3), [], [], []))
-        .ConvertAll(m => m with
-        {
-            Tags = session.Query($"select key, value from model_tag where workspace = {workspace} and name = {m.Name} order by key", Pair),
-            Aliases = session.Query($"select alias, version from model_alias where workspace = {workspace} and name = {m.Name} order by alias", row => KeyValuePair.Create(row.Text(0), row.Number(1))),
-            Latest = Versions(session, workspace, $"""
-                and v.name = {m.Name} and v.version in (select max(o.version) from model_version o where o.workspace = {workspace} and o.name = {m.Name} group by o.stage) order by v.version
-                """),
-        });
-
-    static List<RegisteredVersion> Versions(SqlSession session, Workspace workspace, Sql where) => session
-        .Query($"select v.name, v.version, v.created, v.updated, v.stage, v.description, v.source, v.run, v.status, v.run_link from model_version v where v.workspace = {workspace} {where}",
-            row => new RegisteredVersion(row.Text(0), row.Number(1), row.Time(2), row.Time(3), row.Text(4), row.Text(5), row.Text(6), row.TextOrNull(7) ?? "", row.Text(8), [], []) { RunLink = row.Text(9) })
-        .ConvertAll(v => v with
-        {
-            Tags = session.Query($"select key, value from model_version_tag where workspace = {workspace} and name = {v.Name} and version = {v.Version} order by key", Pair),
-            Aliases = session.Query($"select alias from model_alias where workspace = {workspace} and name = {v.Name} and version = {v.Version} order by alias", row => row.Text(0)),
-        });
-
-    static KeyValuePair<string, string> Pair(SqlRow row) => new(row.Text(0), row.Text(1));
-
-    static TaktException Taken(SqlSession session, Workspace workspace, string name, bool prompt)
-    {
-        static string Kind(bool prompt) => prompt ? "Prompt" : "Registered Model";
-        var there = ModelTable.IsPrompt(session, workspace, name);
-        return TaktException.Conflict(there == prompt ? $"{Kind(prompt)} (name={name}) already exists."
-            : $"Tried to create a {Kind(prompt).ToLowerInvariant()} with name '{name}', but the name is already taken by a {Kind(there).ToLowerInvariant()}. MLflow does not allow creating a model and a prompt with the same name.");
-    }
-
-    static TaktException Unknown(string name) => TaktException.NotFound($"Registered Model with name={name} not found");
 }

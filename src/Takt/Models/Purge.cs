@@ -28,6 +28,9 @@ public sealed class Purge(Database database, IBlobStore blobs, Datasets datasets
     /// <summary>The store that artifacts are put into, without the packs of datasets: those have a collection of their own, <c>takt data gc</c>.</summary>
     readonly IBlobStore _whole = blobs is PackStore packs ? packs.Whole : blobs;
 
+    /// <summary>Whose forgotten uploads a purge ends too.</summary>
+    public ArtifactUploads? Uploads { get; init; }
+
     /// <summary>How long between the removal of bytes and the second look; an upload of the same bytes writes its row in much less.</summary>
     public TimeSpan Settle { get; init; } = TimeSpan.FromSeconds(2);
 
@@ -66,8 +69,9 @@ public sealed class Purge(Database database, IBlobStore blobs, Datasets datasets
                     and not exists(select 1 from run r where r.experiment = e.id) and not exists(select 1 from logged_model l where l.experiment = e.id)
                     """) == 1) RemoveExperiment(session, experiment);
             });
+        var uploads = Uploads is null ? 0 : await Uploads.EndOld(cancel);
         var (freed, bytes) = await Free(time.GetUtcNow() - grace, cancel);
-        return plan with { Freed = freed, FreedBytes = bytes };
+        return plan with { Freed = freed, FreedBytes = bytes, Uploads = uploads };
     }
 
     static Sql Gone(DateTimeOffset before) => $"""

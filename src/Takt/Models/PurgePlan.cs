@@ -11,6 +11,9 @@ public sealed record PurgePlan(IReadOnlyList<string> Experiments, IReadOnlyList<
     /// <summary>Blobs whose bytes are gone.</summary>
     public long Freed { get; init; }
 
+    /// <summary>Uploads that were never completed and are ended now.</summary>
+    public int Uploads { get; init; }
+
     /// <summary>Of the freed blobs.</summary>
     public long FreedBytes { get; init; }
 }

@@ -41,10 +41,12 @@ public sealed class ArtifactFiles(Database database, IBlobStore blobs, TimeProvi
     }
 
     /// <summary>On return the file and its name are durable.</summary>
-    public async Task Put(string path, Stream content, CancellationToken cancel)
+    public async Task<Blob> Put(string path, Stream content, CancellationToken cancel)
     {
-        if (blobs is PackStore packs) await packs.Put(content, (session, blob) => Name(session, path, blob), cancel);
-        else await Put(path, await blobs.Put(content, cancel));
+        if (blobs is PackStore packs) return await packs.Put(content, (session, blob) => Name(session, path, blob), cancel);
+        var put = await blobs.Put(content, cancel);
+        await Put(path, put);
+        return put;
     }
 
     /// <summary>A blob that the store has already gets a name.</summary>

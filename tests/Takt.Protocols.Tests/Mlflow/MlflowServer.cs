@@ -14,10 +14,10 @@ sealed class MlflowServer : IAsyncDisposable
     readonly TaktApp _app;
     readonly WebApplication _web;
 
-    MlflowServer(bool testing, string? database, string? blobs, Takt.Server.Protocols.S3.S3Keys? s3Keys)
+    MlflowServer(bool testing, string? database, string? blobs, Takt.Server.Protocols.S3.S3Keys? s3Keys, string? gateway)
     {
         var folder = new TaktFolder(_folder, Path.Combine(_folder, ".takt"));
-        _app = TaktApp.Open(folder, options: TaktOptions.Read(folder, database, blobs) with { Testing = testing, S3Keys = s3Keys });
+        _app = TaktApp.Open(folder, options: TaktOptions.Read(folder, database, blobs) with { Testing = testing, S3Keys = s3Keys, Gateway = new("gateway", gateway, "test") });
         _web = TaktHost.Build(_app, builder => builder.WebHost.UseKestrel(kestrel =>
         {
             kestrel.Limits.MaxRequestBodySize = null;
@@ -29,9 +29,9 @@ sealed class MlflowServer : IAsyncDisposable
 
     public TaktApp App => _app;
 
-    public static async Task<MlflowServer> Start(bool testing = false, string? database = null, string? blobs = null, Takt.Server.Protocols.S3.S3Keys? s3Keys = null)
+    public static async Task<MlflowServer> Start(bool testing = false, string? database = null, string? blobs = null, Takt.Server.Protocols.S3.S3Keys? s3Keys = null, string? gateway = null)
     {
-        var server = new MlflowServer(testing, database, blobs, s3Keys);
+        var server = new MlflowServer(testing, database, blobs, s3Keys, gateway);
         await server._web.StartAsync();
         var address = server._web.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
         server.Client = new HttpClient { BaseAddress = new Uri(address) };

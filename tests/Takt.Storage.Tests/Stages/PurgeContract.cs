@@ -179,6 +179,29 @@ public abstract class PurgeContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_upload_that_nobody_completes_ends_a_day_after_its_last_part()
+    {
+        using var store = new Packs.PackStore(_blobs, _database, _time);
+        var artifacts = new ArtifactFiles(_database, store, _time);
+        var uploads = new ArtifactUploads(_database, store, artifacts, null, _time);
+        var cancel = TestContext.Current.CancellationToken;
+        var (left, done, going) = (await uploads.Begin("a/left", 2, cancel), await uploads.Begin("a/done", 1, cancel), await uploads.Begin("a/going", 2, cancel));
+        foreach (var upload in new[] { left, done, going }) await uploads.Put(upload.Id, 1, new MemoryStream("first"u8.ToArray()), cancel);
+        await uploads.Complete(done.Id, "a/done", uploads.Parts(done.Id), cancel);
+        _time.Advance(TimeSpan.FromHours(23));
+        await uploads.Put(going.Id, 2, new MemoryStream(" second"u8.ToArray()), cancel);
+        _time.Advance(TimeSpan.FromHours(2));
+        var purge = new Purge(_database, _blobs, Data, _time, TaktFolder.At(Folder)) { Settle = TimeSpan.Zero, Uploads = uploads };
+        Assert.Equal(1, (await purge.Apply(Month, Day, cancel)).Uploads);
+        Assert.Equal(TaktError.NotFound, Assert.Throws<TaktException>(() => uploads.Parts(left.Id)).Error);
+        Assert.False(Directory.Exists(Path.Combine(Folder, "store", "uploads", left.Id)) && Directory.EnumerateFiles(Path.Combine(Folder, "store", "uploads", left.Id)).Any());
+        await uploads.Complete(going.Id, "a/going", uploads.Parts(going.Id), cancel);
+        using var text = new StreamReader(await artifacts.Open("a/going", cancel));
+        Assert.Equal("first second", await text.ReadToEndAsync(cancel));
+        Assert.Equal(5, await store.Length(artifacts.Find("a/done"), cancel));
+    }
+
+    [Fact]
     public async Task A_purge_of_one_workspace_leaves_the_others_and_removes_what_lies_beside_its_runs()
     {
         var workspaces = new Workspaces(_database, _time);

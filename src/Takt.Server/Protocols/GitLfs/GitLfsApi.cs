@@ -171,8 +171,7 @@ public static class GitLfsApi
         : throw TaktException.Invalid($"'{http.Request.RouteValues["oid"]}' is no object id: 64 lower-case hex digits");
 
     // as the client knows this server, so that what it is sent to can be reached by it
-    static string Address(HttpContext http, string name) =>
-        $"{(http.Request.Headers["X-Forwarded-Proto"].ToString() == "https" ? "https" : http.Request.Scheme)}://{http.Request.Host}{http.Request.PathBase}/lfs/{name}";
+    static string Address(HttpContext http, string name) => $"{http.Origin()}/lfs/{name}";
 
     static RequestDelegate Call(Func<HttpContext, string, Task> work) => async http =>
     {

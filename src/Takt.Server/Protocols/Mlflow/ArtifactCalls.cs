@@ -42,10 +42,16 @@ sealed class ArtifactCalls(ArtifactFiles artifacts, IBlobStore blobs, RunLog run
 
     public async Task Put(HttpContext http, string path)
     {
-        var at = ArtifactFiles.Scoped(http.Workspace(), ArtifactPath.File(path));
-        if (at.StartsWith("takt/", StringComparison.Ordinal)) throw new TaktException(TaktError.Denied, $"'{path}' is what Takt keeps itself; it can't be written");
-        await artifacts.Put(at, http.Request.Body, http.RequestAborted);
+        await artifacts.Put(Writable(http.Workspace(), ArtifactPath.File(path)), http.Request.Body, http.RequestAborted);
         await MlflowAnswer.Empty(http);
+    }
+
+    /// <returns>The path in the whole tree.</returns>
+    /// <exception cref="TaktException">Denied: Takt's own. Invalid: another workspace's.</exception>
+    public static string Writable(Workspace workspace, string path)
+    {
+        var at = ArtifactFiles.Scoped(workspace, path);
+        return at.StartsWith("takt/", StringComparison.Ordinal) ? throw new TaktException(TaktError.Denied, $"'{path}' is what Takt keeps itself; it can't be written") : at;
     }
 
     public Task Get(HttpContext http, string path)

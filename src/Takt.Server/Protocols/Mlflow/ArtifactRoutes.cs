@@ -22,8 +22,12 @@ static class ArtifactRoutes
         routes.MapPut(at + "/artifacts/{**path}", (HttpContext http, string path) => MlflowApi.Guarded(http, () => calls.Put(http, path)));
         routes.MapDelete(at + "/artifacts/{**path}", (HttpContext http, string path) => MlflowApi.Guarded(http, () => calls.Delete(http, path)));
         routes.MapGet(at + "/presigned/{**path}", (HttpContext http, string path) => MlflowApi.Guarded(http, () => calls.Presigned(http, path)));
-        // clients then send the file in one piece, which is streamed
-        routes.MapPost(at + "/mpu/{**path}", http => MlflowAnswer.Error(http, 501, "NOT_IMPLEMENTED", "Multipart upload is not supported for the current artifact repository"));
+        var uploads = new MultipartCalls(app.Uploads, $"{at}/mpu/parts");
+        MlflowApi.Post(routes, at + "/mpu/create/{**path}", uploads.Create);
+        MlflowApi.Post(routes, at + "/mpu/complete/{**path}", uploads.Complete);
+        MlflowApi.Post(routes, at + "/mpu/abort/{**path}", uploads.Abort);
+        MlflowApi.Get(routes, at + "/mpu/parts/{id}", uploads.Parts);
+        routes.MapPut(at + "/mpu/parts/{id}/{part:int}", (HttpContext http, string id, int part) => MlflowApi.Guarded(http, () => uploads.Put(http, id, part)));
     }
 
     /// <summary>What browsers ask outside of the API.</summary>

@@ -1,6 +1,8 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Routing.Template;
+using Microsoft.Extensions.DependencyInjection;
 using Takt.Server.Protocols.Mlflow.GraphQl;
 
 namespace Takt.Server.Protocols.Mlflow;
@@ -9,13 +11,18 @@ namespace Takt.Server.Protocols.Mlflow;
 public static class MlflowApi
 {
     /// <summary>The MLflow whose protocol this is; clients decide by it what they may ask.</summary>
-    const string Version = "3.6.0";
+    public const string Version = "3.6.0";
 
     public static void MapMlflow(this IEndpointRouteBuilder routes, TaktApp app)
     {
         routes.MapGet("/version", () => Version);
         ArtifactRoutes.MapBrowser(routes, app);
         MapGraphQl(routes, app);
+        // only pages ask for these
+        var gateway = new GatewayProxy(app.Gateway, app.UpstreamHttp);
+        Get(routes, "/ajax-api/2.0/mlflow/gateway-proxy", gateway.Ask);
+        Post(routes, "/ajax-api/2.0/mlflow/gateway-proxy", gateway.Ask);
+        Post(routes, "/ajax-api/2.0/mlflow/runs/create-promptlab-run", new PromptlabCalls(app.RunLog, app.Artifacts, app.Time).Create);
         foreach (var prefix in (string[])["/api", "/ajax-api"])
         {
             var tracking = $"{prefix}/2.0/mlflow";
@@ -28,9 +35,20 @@ public static class MlflowApi
             foreach (var version in (string[])["2.0", "3.0"])
             {
                 MapWorkspaces(routes, $"{prefix}/{version}/mlflow", new WorkspaceCalls(app.Workspaces)); // 3.0 with MLflow 3.10, 2.0 with its forks
-                routes.Map($"{prefix}/{version}/{{**path}}", http => MlflowAnswer.Error(http, 404, "ENDPOINT_NOT_FOUND", $"No such endpoint: {http.Request.Method} {http.Request.Path}"));
+                routes.Map($"{prefix}/{version}/{{**path}}", NotServed);
             }
         }
+    }
+
+    /// <summary>The last resort, so it may take its time: 405 when another method would be answered.</summary>
+    static Task NotServed(HttpContext http)
+    {
+        var methods = http.RequestServices.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
+            .Where(e => e.RoutePattern.RawText is { } text && !text.EndsWith("/{**path}", StringComparison.Ordinal) && new TemplateMatcher(TemplateParser.Parse(text), []).TryMatch(http.Request.Path, []))
+            .SelectMany(e => e.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods ?? []).Distinct().Order(StringComparer.Ordinal).ToList();
+        if (methods.Count == 0) return MlflowAnswer.Error(http, 404, "ENDPOINT_NOT_FOUND", $"No such endpoint: {http.Request.Method} {http.Request.Path}");
+        http.Response.Headers.Allow = string.Join(", ", methods);
+        return MlflowAnswer.Error(http, 405, "BAD_REQUEST", $"Method {http.Request.Method} is not allowed for {http.Request.Path}; allowed: {string.Join(", ", methods)}");
     }
 
     static void MapGraphQl(IEndpointRouteBuilder routes, TaktApp app)
