@@ -74,7 +74,7 @@ public sealed class S3BlobStoreTests(S3Gateway gateway) : BlobStoreContract, IAs
     {
         byte[][] parts = [new byte[5 << 20], "the end"u8.ToArray()]; // the service takes no part below 5 MiB but the last
         new Random(8).NextBytes(parts[0]);
-        var uploads = _store.Uploads;
+        var uploads = _store.Direct;
         var id = await uploads.Begin("uploads/x");
         using var http = new HttpClient();
         var tags = new List<(int, string)>();

@@ -22,7 +22,7 @@ public sealed class S3BlobStore : IBlobStore, IObjectStore, IDisposable
     S3BlobStore(S3Address place, AmazonS3Client s3, FolderBlobStore cache, TimeProvider time)
     {
         (_place, _s3, _cache) = (place, s3, cache);
-        Uploads = new S3DirectUploads(s3, place, Key, time);
+        Direct = new S3DirectUploads(s3, place, Key, time);
     }
 
     /// <param name="address"><c>s3://bucket/prefix?endpoint=…&amp;region=…</c>; keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or where else the AWS SDK looks.</param>
@@ -61,7 +61,9 @@ public sealed class S3BlobStore : IBlobStore, IObjectStore, IDisposable
     public bool Passing { get; init; }
 
     /// <summary>For clients that send large content past the server.</summary>
-    public IDirectUploads Uploads { get; }
+    public DirectUploads Uploads => new(Direct.Begin, Direct.PartUrl, Direct.Complete, Direct.Abort);
+
+    internal S3DirectUploads Direct { get; }
 
     /// <inheritdoc cref="FolderBlobStore.Scratch"/>
     public string Scratch => _cache.Scratch;

@@ -7,7 +7,7 @@ using Amazon.S3.Model;
 namespace Takt.Storage.S3;
 
 /// <summary>Uploads straight into a bucket. The hash that a blob is named by is known only when all is there: it is read once, then copied within the bucket.</summary>
-sealed class S3DirectUploads(IAmazonS3 s3, S3Address place, Func<Digest, string> keyOf, TimeProvider time) : IDirectUploads
+sealed class S3DirectUploads(IAmazonS3 s3, S3Address place, Func<Digest, string> keyOf, TimeProvider time)
 {
     /// <summary>S3 copies no more than 5 GiB in one request.</summary>
     const long LargestCopy = 1L << 30;

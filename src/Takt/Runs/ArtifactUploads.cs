@@ -10,7 +10,7 @@ namespace Takt.Runs;
 /// there, whole and under its hash, once the upload is completed, and nothing of it before.
 /// </summary>
 /// <param name="direct">Where parts go past the server; null: they come through it and wait in the store as files below <c>uploads/</c>.</param>
-public sealed class ArtifactUploads(Database database, PackStore store, ArtifactFiles artifacts, IDirectUploads? direct, TimeProvider time)
+public sealed class ArtifactUploads(Database database, PackStore store, ArtifactFiles artifacts, DirectUploads? direct, TimeProvider time)
 {
     /// <summary>As many as S3 takes.</summary>
     public const int MostParts = 10_000;
