@@ -20,6 +20,7 @@ static class ConfigCommand
                 ("state", folder.State, string.IsNullOrEmpty(Environment.GetEnvironmentVariable("TAKT_HOME")) ? "default" : "TAKT_HOME"),
                 ("database", AddressPassword.Mask(options.Database.Value ?? folder.Database), options.Database.Source),
                 ("blobs", options.Blobs.Value ?? folder.Store, options.Blobs.Source),
+                ("collect-garbage", options.CollectGarbage.Value ?? "only by 'takt data gc --apply'", options.CollectGarbage.Source),
                 ("retention", options.Retention.Value ?? "what was deleted is kept", options.Retention.Source),
                 ("gateway", options.Gateway.Value ?? "none: MLflow's prompt engineering pages list no endpoints", options.Gateway.Source),
                 ("python", options.Python.Value ?? "python3", options.Python.Source),

@@ -171,7 +171,7 @@ static class DataStoreCommands
             var tree = Tree(parsed);
             await using var app = Open(parsed, tree);
             var gc = new GarbageCollection(app.Database, app.Blobs, app.Time);
-            var plan = await gc.Plan(TimeSpan.FromDays(parsed.GetValue(grace)), TimeSpan.FromDays(parsed.GetValue(quarantine)), tree.Tracked().Select(tracked => tracked.Commit ?? tracked.Content.Digest), cancel);
+            var plan = await gc.Plan(TimeSpan.FromDays(parsed.GetValue(grace)), TimeSpan.FromDays(parsed.GetValue(quarantine)), tree.Needed(), cancel);
             if (parsed.GetValue(apply)) await gc.Apply(plan, cancel);
             if (parsed.GetValue(CommandLine.Json)) Terminal.Json(new JsonObject { ["applied"] = parsed.GetValue(apply), ["steps"] = new JsonArray([.. plan.Steps.Select(step => new JsonObject { ["do"] = step.Do.ToString(), ["what"] = step.Name, ["bytes"] = step.Bytes })]) });
             else
@@ -198,13 +198,13 @@ static class DataStoreCommands
             if ((keepLast is not null || keepFor is not null) && parsed.GetValue(off)) throw TaktException.Invalid("--off removes the rule: without --keep-last and --keep-for");
             if (keepFor is not null && !Takt.Pipelines.Quantity.TryDuration(keepFor, out _)) throw TaktException.Invalid($"--keep-for is '{keepFor}', not a duration such as 12h or 30d (366d at most)");
             await using var app = Open(parsed, Tree(parsed));
-            var retention = new DatasetRetention(app.Database, app.Time);
+            var retention = app.DatasetRetention;
             if (parsed.GetValue(off)) await retention.Remove(dataset!);
             else if (keepLast is not null || keepFor is not null) await retention.Set(new(dataset!, keepLast, keepFor is not null && Takt.Pipelines.Quantity.TryDuration(keepFor, out var kept) ? kept : null));
             var rules = retention.List().Where(rule => dataset is null || rule.Dataset == dataset).ToList();
-            if (parsed.GetValue(CommandLine.Json)) Terminal.Json(new JsonObject { ["rules"] = new JsonArray([.. rules.Select(rule => new JsonObject { ["dataset"] = rule.Dataset, ["keepLast"] = rule.KeepLast, ["keepForSeconds"] = rule.KeepFor?.TotalSeconds })]) });
+            if (parsed.GetValue(CommandLine.Json)) Terminal.Json(new JsonObject { ["rules"] = new JsonArray([.. rules.Select(rule => new JsonObject { ["dataset"] = rule.Dataset, ["keepLast"] = rule.KeepLast, ["keepForSeconds"] = rule.KeepFor?.TotalSeconds, ["project"] = rule.IsOfProject })]) });
             else if (rules.Count == 0) Console.Error.WriteLine($"{(dataset is null ? "no dataset has a rule" : $"{dataset} has no rule")}: every version that a branch or tag leads to is kept");
-            else DataText.Rows(["DATASET", "KEEP LAST", "KEEP FOR"], rules.Select(rule => new[] { rule.Dataset, rule.KeepLast?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "-", rule.KeepFor is { } so ? DataText.Took(so) : "-" }));
+            else DataText.Rows(["DATASET", "KEEP LAST", "KEEP FOR", "SET"], rules.Select(rule => new[] { rule.Dataset, rule.KeepLast?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "-", rule.KeepFor is { } so ? DataText.Took(so) : "-", rule.IsOfProject ? "takt.yaml" : "by hand" }));
             return ExitCode.Ok;
         });
         return command;

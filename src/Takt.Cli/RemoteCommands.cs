@@ -116,7 +116,7 @@ static class RemoteCommands
             wanted.AddRange(diverged.Select(one => app.Datasets.Show(Aside(one))));
             if (parsed.GetValue(all)) wanted.AddRange((datasets is [null] ? app.Datasets.List().Select(dataset => dataset.Name) : datasets.Select(name => name!)).SelectMany(app.Datasets.All));
             Add(await fetch.Content(from, wanted.DistinctBy(commit => (commit.Dataset, commit.Id)).ToList(), parsed.GetValue(only), Progress("received"), cancel));
-            if (single.Count > 0) Add(await fetch.Files(from, single, cancel));
+            if (single.Count > 0) Add(await fetch.Files(from, single, Progress("received"), cancel));
             Clear();
             if (parsed.GetValue(CommandLine.Json))
                 Terminal.Json(new JsonObject { ["remote"] = setting.Name, ["versions"] = versions, ["records"] = records, ["bytes"] = bytes, ["moved"] = Texts(moved), ["diverged"] = Texts(diverged) });

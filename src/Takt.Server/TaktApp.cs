@@ -71,7 +71,8 @@ public sealed class TaktApp : IAsyncDisposable
         Lineage = new Lineage(database, Datasets, Models, Predictions);
         Monitors = new MonitorWatch(new MonitorTable(database, time), Models, Predictions, Datasets);
         Collector = new Collector(Datasets, [new HttpSource(time), new S3Source(), new PostgreSqlSource(), new SqliteSource(), new PredictionSource(Predictions), new FileSource()]);
-        Collect = new CollectStep(Collector, Datasets, time);
+        DatasetRetention = new DatasetRetention(database, time);
+        Collect = new CollectStep(Collector, Datasets, DatasetRetention, time);
         Steps =
         [
             Collect, new SqlStep(), new ValidateDataStep(Datasets, time),
@@ -96,6 +97,7 @@ public sealed class TaktApp : IAsyncDisposable
     internal Protocols.S3.S3Keys? S3Keys { get; init; }
     public Workspaces Workspaces { get; }
     public Datasets Datasets { get; }
+    public DatasetRetention DatasetRetention { get; }
     public Collector Collector { get; }
     public CollectStep Collect { get; }
     public DataRefresh Refreshes { get; }
@@ -141,6 +143,9 @@ public sealed class TaktApp : IAsyncDisposable
     /// <summary>What was deleted so long ago the server purges by itself; null: nothing.</summary>
     public string? Retention { get; private init; }
 
+    /// <summary>What nothing has referred to for so long the server takes out of the store by itself; null: nothing.</summary>
+    public string? CollectGarbage { get; private init; }
+
     /// <inheritdoc cref="TaktOptions.Gateway"/>
     internal string? Gateway { get; private init; }
     public MonitorWatch Monitors { get; }
@@ -167,6 +172,7 @@ public sealed class TaktApp : IAsyncDisposable
             return new TaktApp(folder, database, new PackStore(blobs, database, time ?? TimeProvider.System) { SmallInRows = blobs is FolderBlobStore }, scratch, time ?? TimeProvider.System, options.Testing, options.Python.Value, blobs as S3BlobStore)
             {
                 Retention = options.Retention.Value,
+                CollectGarbage = options.CollectGarbage.Value,
                 S3Keys = options.S3Keys,
                 Gateway = options.Gateway.Value,
             };

@@ -69,6 +69,7 @@ public static class TaktHost
     {
         routes.MapTesting(app);
         routes.MapDatasets(app);
+        routes.MapRetention(app);
         routes.MapRemote(app);
         routes.MapRefreshes(app);
         routes.MapRuns(app);

@@ -14,6 +14,9 @@ public sealed record TaktOptions
     /// <summary>What was deleted so long ago is purged by the server, once an hour, such as <c>30d</c>; null: never by itself.</summary>
     public TaktSetting Retention { get; init; } = new("retention", null, "default");
 
+    /// <summary>What nothing has referred to for so long goes out of the store (into quarantine, a week later for good), by the server, once a day, with the versions that retention rules drop, such as <c>14d</c>; null: never by itself.</summary>
+    public TaktSetting CollectGarbage { get; init; } = new("collect-garbage", null, "default");
+
     /// <summary>The interpreter of Python models, where a deployment names none; null: <c>python3</c>. <c>TAKT_PYTHON</c> sets it as well.</summary>
     public TaktSetting Python { get; init; } = new("python", null, "default");
 
@@ -36,12 +39,12 @@ public sealed record TaktOptions
     public static TaktOptions Read(TaktFolder folder, string? database = null, string? blobs = null)
     {
         var file = ReadFile(folder.Settings);
-        return new TaktOptions { Database = Setting("database", database, file), Blobs = Setting("blobs", blobs, file), Retention = Duration(Setting("retention", null, file)), Python = Named("TAKT_PYTHON", "python", file), Gateway = Url(Named("MLFLOW_DEPLOYMENTS_TARGET", "gateway", file)), S3Keys = Protocols.S3.S3Keys.FromEnvironment() };
+        return new TaktOptions { Database = Setting("database", database, file), Blobs = Setting("blobs", blobs, file), Retention = Duration(Setting("retention", null, file)), CollectGarbage = Duration(Setting("collect-garbage", null, file)), Python = Named("TAKT_PYTHON", "python", file), Gateway = Url(Named("MLFLOW_DEPLOYMENTS_TARGET", "gateway", file)), S3Keys = Protocols.S3.S3Keys.FromEnvironment() };
     }
 
     static TaktSetting Setting(string name, string? flag, IReadOnlyDictionary<string, string> file)
     {
-        var variable = "TAKT__" + name.ToUpperInvariant();
+        var variable = "TAKT__" + name.ToUpperInvariant().Replace('-', '_');
         if (!string.IsNullOrEmpty(flag)) return Open(new(name, flag, "--" + name));
         if (Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value) return new(name, value, variable);
         return file.TryGetValue(name, out var written) ? Open(new(name, written, "takt.config")) : new(name, null, "default");
@@ -72,9 +75,9 @@ public sealed record TaktOptions
             number++;
             if (line.Length == 0 || line[0] == '#') continue;
             var pair = line.Split('=', 2, StringSplitOptions.TrimEntries);
-            if (pair is [var name and ("database" or "blobs" or "retention" or "python"), { Length: > 0 } value]) settings[name] = value;
+            if (pair is [var name and ("database" or "blobs" or "retention" or "collect-garbage" or "python"), { Length: > 0 } value]) settings[name] = value;
             else if (pair is [var remote, { Length: > 0 }] && remote.StartsWith(Data.Remotes.RemoteList.Prefix, StringComparison.Ordinal)) continue;
-            else faults.Add($"takt.config:{number}: not a setting; there are 'database = postgres://…' , 'blobs = s3://…', 'retention = 30d', 'python = /usr/bin/python3' and 'remote.NAME = ADDRESS'");
+            else faults.Add($"takt.config:{number}: not a setting; there are 'database = postgres://…' , 'blobs = s3://…', 'retention = 30d', 'collect-garbage = 14d', 'python = /usr/bin/python3' and 'remote.NAME = ADDRESS'");
         }
         return faults.Count == 0 ? settings : throw new TaktException(TaktError.Invalid, faults);
     }

@@ -80,6 +80,7 @@ public sealed class TaktServer : IAsyncDisposable
                 if (!options.Roles.HasFlag(ServerRoles.Control)) return;
                 builder.Services.AddHostedService<LoopWorker>();
                 builder.Services.AddHostedService<PurgeWorker>();
+                builder.Services.AddHostedService<GarbageWorker>();
                 builder.Services.AddHostedService<RefreshWorker>();
                 builder.Services.AddHostedService<Protocols.Webhooks.WebhookWorker>();
             }, options.Roles);

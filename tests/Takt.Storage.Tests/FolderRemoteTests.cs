@@ -20,6 +20,32 @@ public sealed class FolderRemoteTests : RemoteContract
         return Task.CompletedTask;
     }
 
+    [Theory]
+    [InlineData(3, true)]
+    [InlineData(1_000, false)]
+    public async Task A_line_that_breaks_again_and_again_is_borne_while_it_brings_something(int every, bool arrives)
+    {
+        await using var a = At("a");
+        a.Write("data/model.onnx", Noise(20 << 20, 3));
+        await a.Add();
+        await using (var remote = Open()) await a.Push(remote);
+        await using var b = At("b");
+        var line = new BreakingStore(new FolderBlobStore(Place), every);
+        await using var bad = new ObjectRemote(line, Place);
+        if (arrives)
+        {
+            Assert.InRange((await b.Fetch(bad)).Bytes, 20 << 20, 21 << 20); // no byte twice
+            Assert.Equal(Noise(20 << 20, 3), await b.Read("model.onnx"));
+        }
+        else
+        {
+            var e = await Assert.ThrowsAsync<TaktException>(() => b.Fetch(bad));
+            Assert.Equal(TaktError.Unavailable, e.Error);
+            Assert.Contains("try again, it goes on from there", e.Message);
+        }
+        Assert.True(line.Breaks > 4);
+    }
+
     [Fact]
     public async Task A_remote_that_can_not_be_written_can_be_read_and_says_so_to_a_push()
     {

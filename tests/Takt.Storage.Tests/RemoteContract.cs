@@ -273,6 +273,45 @@ public abstract class RemoteContract : IDisposable
     }
 
     [Fact]
+    public async Task A_large_whole_file_that_was_cut_goes_on_where_it_was_and_is_compared_at_the_end()
+    {
+        const int Size = 40 << 20;
+        await using var a = At("a");
+        a.Write("data/model.safetensors", Noise(Size, 7));
+        a.Write("data/readme", "x"u8.ToArray());
+        await a.Add();
+        await using (var remote = Open()) await a.Push(remote);
+        await using var b = At("b");
+        Assert.InRange((await FetchCut(b, 24)).Bytes, 1, Size - (16 << 20));
+        Assert.Equal(Noise(Size, 7), await b.Read("model.safetensors"));
+        Assert.Empty(Directory.GetFiles(b.Store.Objects.Partial));
+
+        // what was left is no beginning of it, or longer than it: it comes anew
+        foreach (var left in (byte[][])[Noise(3 << 20, 8), Noise(Size + 1, 9), Noise(Size, 10), Noise(Size, 7)])
+        {
+            await using var c = At($"c{left.Length}{left[0]}");
+            File.WriteAllBytes(Path.Combine(c.Store.Objects.Partial, Digest.Of(Noise(Size, 7)).Hex), left);
+            await using (var remote = Open()) await c.Fetch(remote);
+            Assert.Equal(Noise(Size, 7), await c.Read("model.safetensors"));
+            Assert.Empty(Directory.GetFiles(c.Store.Objects.Partial));
+        }
+    }
+
+    // cut off at so many MiB, and done again
+    async Task<FetchReport> FetchCut(Machine machine, int at)
+    {
+        using var cut = new CancellationTokenSource();
+        var fetch = new Fetch(machine.Database, machine.Store, TimeProvider.System);
+        await using (var remote = Open())
+        {
+            await fetch.Refs(remote, "origin", "data", []);
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => fetch.Content(remote, [machine.Datasets.Show("data")], null, text => { if (text.StartsWith($"{at} MiB", StringComparison.Ordinal)) cut.Cancel(); }, cut.Token));
+        }
+        Assert.NotEmpty(Directory.GetFiles(machine.Store.Objects.Partial));
+        await using (var remote = Open()) return await fetch.Content(remote, [machine.Datasets.Show("data")], null);
+    }
+
+    [Fact]
     public async Task A_pack_that_was_damaged_at_the_remote_is_named_and_nothing_wrong_comes_in()
     {
         await using var a = At("a");

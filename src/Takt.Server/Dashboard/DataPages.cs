@@ -56,11 +56,14 @@ static class DataPages
             {Parts.Section("Versions", Parts.Table(["Version", "Rows", "Files", "Size", "Source", "Collected"], log.Select(c => new[]
             {
                 Parts.Id(c.Id.ToString()), Parts.Count(c.Rows), Parts.Count(c.Files), Parts.Size(c.Bytes), Parts.Text(c.Source), Parts.Time(c.Time, now),
-            }), "No version.", "takt run", "Versions", numbers: [1, 2, 3], dropEmpty: true), $"{log.Count:N0}")}
+            }), "No version.", "takt run", "Versions", numbers: [1, 2, 3], dropEmpty: true), $"{log.Count:N0}{Kept(app, name)}")}
             {Checks(app, name, now)}
             {await LineageDrawing.Section(app, workspace, $"data:{name}", LineageDirection.Both)}
             """));
     }
+
+    static string Kept(TaktApp app, string name) => app.DatasetRetention.List().FirstOrDefault(rule => rule.Dataset == name) is not { } rule ? ""
+        : $"; garbage collection keeps {string.Join(" and ", ((string?[])[rule.KeepLast is { } last ? $"the newest {last:N0}" : null, rule.KeepFor is { } age ? $"those of the last {age.TotalDays:0.#} days" : null]).Where(part => part is not null))}, and what is named";
 
     /// <summary>What the expectations found in the newest check, and in those before it.</summary>
     static Html Checks(TaktApp app, string name, DateTimeOffset now)

@@ -10,6 +10,9 @@ public sealed class FolderBlobStore : IBlobStore, IObjectStore, IDisposable
     readonly string _root;
     readonly string _loose;
     readonly StoreSession? _session;
+    readonly TimeProvider _time = TimeProvider.System;
+
+    static readonly TimeSpan PartialKept = TimeSpan.FromDays(7);
 
     /// <summary>Opens the store, makes it when it is not there, and removes what processes that died have left in flight.</summary>
     /// <exception cref="TaktException">Denied or Unavailable: the folder can't be written.</exception>
@@ -17,10 +20,11 @@ public sealed class FolderBlobStore : IBlobStore, IObjectStore, IDisposable
     {
         _root = folder;
         _loose = Path.Combine(folder, "loose");
+        _time = time ?? TimeProvider.System;
         try
         {
             Directory.CreateDirectory(_loose);
-            _session = new StoreSession(Path.Combine(folder, "tmp"), time ?? TimeProvider.System);
+            _session = new StoreSession(Path.Combine(folder, "tmp"), _time);
         }
         catch (Exception e) when (StorageFaults.Of(e, folder) is { } known)
         {
@@ -37,6 +41,18 @@ public sealed class FolderBlobStore : IBlobStore, IObjectStore, IDisposable
 
     /// <summary>A folder for work in flight on the store's file system; it is gone after the process, however that ends.</summary>
     public string Scratch => _session?.Folder ?? throw new TaktException(TaktError.Denied, $"'{_root}' was opened for reading only");
+
+    public string Partial
+    {
+        get
+        {
+            var folder = Path.Combine(_root, "partial");
+            Directory.CreateDirectory(folder);
+            foreach (var file in new DirectoryInfo(folder).EnumerateFiles())
+                if (_time.GetUtcNow() - file.LastWriteTimeUtc > PartialKept) file.Delete();
+            return folder;
+        }
+    }
 
     public async Task<Blob> Put(Stream content, CancellationToken cancel = default)
     {

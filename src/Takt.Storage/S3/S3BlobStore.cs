@@ -68,6 +68,8 @@ public sealed class S3BlobStore : IBlobStore, IObjectStore, IDisposable
     /// <inheritdoc cref="FolderBlobStore.Scratch"/>
     public string Scratch => _cache.Scratch;
 
+    public string Partial => _cache.Partial;
+
     public async Task<Blob> Put(Stream content, CancellationToken cancel = default)
     {
         var blob = await _cache.Put(content, cancel);
@@ -142,7 +144,8 @@ public sealed class S3BlobStore : IBlobStore, IObjectStore, IDisposable
             ? S3Upload.Whole(_s3, _place.Bucket, _place.Prefix + name, file, cancel)
             : S3Upload.InParts(_s3, _place.Bucket, _place.Prefix + name, file, length, cancel), cancel);
         // a config that another machine made first is the one that counts; packs are the same bytes wherever they come from
-        if (name.StartsWith("packs/", StringComparison.Ordinal) && !(Passing && name.EndsWith(".pack", StringComparison.Ordinal))) await _cache.Publish(name, file, cancel);
+        var isWhole = name.StartsWith("loose/", StringComparison.Ordinal);
+        if ((isWhole || name.StartsWith("packs/", StringComparison.Ordinal)) && !(Passing && (isWhole || name.EndsWith(".pack", StringComparison.Ordinal)))) await _cache.Publish(name, file, cancel);
     }
 
     public async Task<bool> Create(string name, ReadOnlyMemory<byte> content, CancellationToken cancel = default)

@@ -9,6 +9,9 @@ namespace Takt.Data;
 /// </summary>
 public sealed class GarbageCollection(Database database, PackStore store, TimeProvider time)
 {
+    /// <summary>How long something stays in quarantine unless told otherwise.</summary>
+    public static readonly TimeSpan Quarantine = TimeSpan.FromDays(7);
+
     static readonly TimeSpan OrphanKept = TimeSpan.FromDays(1);
 
     /// <summary>A pack of which less than this share is in use is written anew.</summary>

@@ -9,7 +9,7 @@ namespace Takt.Pipelines;
 /// out at <c>path</c>. It is what an entry of <c>data:</c> with a <c>source</c> becomes.
 /// </summary>
 /// <remarks>Files are looked at in every run. A source elsewhere is asked in every run too, or, with <c>refresh</c>, once after each of its times; a server does that by itself (<c>DataRefresh</c>).</remarks>
-public sealed class CollectStep(Collector collector, Datasets datasets, TimeProvider time) : IStepKind
+public sealed class CollectStep(Collector collector, Datasets datasets, DatasetRetention retention, TimeProvider time) : IStepKind
 {
     public string Name => "collect";
 
@@ -41,6 +41,7 @@ public sealed class CollectStep(Collector collector, Datasets datasets, TimeProv
     {
         var arguments = Read(context.With, context.Folder);
         var collected = await collector.Collect(arguments.Request with { Expect = ExpectationReader.Read(context.With, context.Folder) }, cancel);
+        await retention.Declare(arguments.Request.Dataset, arguments.Keep);
         await datasets.Checkout(collected.Commit, context.PathOf(arguments.Path), cancel);
         var commit = collected.Commit;
         foreach (var result in collected.Report?.Results.Where(r => r.Status == CheckStatus.Warned) ?? []) context.Log.WriteLine($"warning: {result}");
@@ -112,7 +113,7 @@ public sealed class CollectStep(Collector collector, Datasets datasets, TimeProv
         };
         if (request.Key.Count == 0 && source.Prefixes.Contains("predictions:")) request = request with { Key = ["id"] };
         if (request.Mask.Values.Contains("hash") && request.MaskKey is null) with.Fault("mask", "hash needs mask-key: the name of a secret, so that nobody can try values until the hash fits");
-        return new Arguments(request, path, refresh, source.Prefixes.Count == 0);
+        return new Arguments(request, path, refresh, source.Prefixes.Count == 0, Keep(with, dataset));
     }
 
     IReadOnlyDictionary<string, string> Settings(StepArguments with, ISource source)
@@ -127,6 +128,15 @@ public sealed class CollectStep(Collector collector, Datasets datasets, TimeProv
         if (source.Settings.Contains("table") && settings.ContainsKey("table") == settings.ContainsKey("query")) with.Fault("query", "a database needs either query: (a file of SQL, or a SELECT) or table:");
         if (settings.GetValueOrDefault("labels") is { } labels && labels is not ("required" or "any")) with.Fault("labels", $"labels is '{labels}', not required or any");
         return settings;
+    }
+
+    static RetentionRule? Keep(StepArguments with, string dataset)
+    {
+        if (with.Section("keep") is not { } keep) return null;
+        var last = keep.Has("last") ? (int?)keep.Integer("last", 1) : null;
+        if (last < 1) keep.Fault("last", $"last is {last}: the least is 1");
+        if (last is null && !keep.Has("for")) with.Fault("keep", "keep says how many versions stay (last: 10), for how long (for: 30d), or both");
+        return new RetentionRule(dataset, last, keep.Has("for") ? keep.Duration("for", TimeSpan.FromDays(30)) : null) { IsOfProject = true };
     }
 
     static bool Rows(StepArguments with, ISource source, string key)
@@ -159,5 +169,5 @@ public sealed class CollectStep(Collector collector, Datasets datasets, TimeProv
         return Fallback;
     }
 
-    sealed record Arguments(CollectRequest Request, string Path, string? Refresh, bool IsFiles);
+    sealed record Arguments(CollectRequest Request, string Path, string? Refresh, bool IsFiles, RetentionRule? Keep);
 }

@@ -7,6 +7,9 @@ public interface IObjectStore
     /// <summary>A folder for work in flight, on the file system of the local files; it is gone after the process, however that ends.</summary>
     string Scratch { get; }
 
+    /// <summary>A folder beside it for what may go on in another process, another day: each file is named after what it is to become, and goes when nobody has touched it for a week.</summary>
+    string Partial { get; }
+
     /// <summary>Takes a finished file out of <see cref="Scratch"/>. On return it survives power loss. A name that is there already keeps its bytes.</summary>
     Task Publish(string name, string file, CancellationToken cancel = default);
 

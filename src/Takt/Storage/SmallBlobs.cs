@@ -107,6 +107,8 @@ sealed class SmallBlobs(IBlobStore files, Database database, TimeProvider time) 
         }
     }
 
+    public string Partial => _objects.Partial;
+
     public Task Publish(string name, string file, CancellationToken cancel = default) => _objects.Publish(name, file, cancel);
 
     Task<string> IObjectStore.LocalFile(string name, CancellationToken cancel) => _objects.LocalFile(name, cancel);

@@ -19,6 +19,7 @@ public sealed class Fetch(Database database, PackStore store, TimeProvider time)
     const int BatchRecords = 8192;
 
     long _records, _bytes;
+    Action<string>? _progress;
 
     /// <summary>The history of datasets, and branches and tags moved to where the remote's are when they are behind.</summary>
     /// <param name="dataset">Null: all.</param>
@@ -53,7 +54,7 @@ public sealed class Fetch(Database database, PackStore store, TimeProvider time)
     /// <exception cref="TaktException">NotFound: the remote lacks something, all is named; what it had is here. Invalid: it came damaged. Unavailable, Denied.</exception>
     public async Task<FetchReport> Content(Remote remote, IReadOnlyCollection<DatasetCommit> versions, string? only, Action<string>? progress = null, CancellationToken cancel = default)
     {
-        (_records, _bytes) = (0, 0);
+        (_records, _bytes, _progress) = (0, 0, progress);
         var faults = new List<string>();
         await using var writer = await store.Begin($"fetch from {remote.Place}");
         foreach (var commit in versions)
@@ -79,9 +80,9 @@ public sealed class Fetch(Database database, PackStore store, TimeProvider time)
 
     /// <summary>Single files, by their content; their trees are not looked at.</summary>
     /// <exception cref="TaktException">As <see cref="Content"/>.</exception>
-    public async Task<FetchReport> Files(Remote remote, IReadOnlyCollection<(Digest Id, string Path)> files, CancellationToken cancel = default)
+    public async Task<FetchReport> Files(Remote remote, IReadOnlyCollection<(Digest Id, string Path)> files, Action<string>? progress = null, CancellationToken cancel = default)
     {
-        (_records, _bytes) = (0, 0);
+        (_records, _bytes, _progress) = (0, 0, progress);
         await using var writer = await store.Begin($"fetch from {remote.Place}");
         await Files(remote, writer, files.Select(file => ContentId.From(file.Id)).Distinct().ToDictionary(id => id, _ => 0L), cancel);
         await writer.Commit(session =>
@@ -211,16 +212,15 @@ public sealed class Fetch(Database database, PackStore store, TimeProvider time)
             }
             foreach (var id in wanted.Where(id => !found.Contains(id)))
             {
-                await using var content = await remote.GetWhole(id, cancel);
-                if (content is null)
+                try
                 {
-                    missing.Add(id);
-                    continue;
+                    if (!await new WholeDownload(remote, store, time).Take(id, writer, Arrived, cancel)) missing.Add(id);
+                    else _records++;
                 }
-                var put = await writer.AddLoose(content, cancel);
-                if (put.Id != id.Digest) faults.Add($"{remote.Place} holds other bytes than {id} says");
-                _records++;
-                _bytes += put.Length;
+                catch (TaktException e) when (e.Error == TaktError.Invalid)
+                {
+                    faults.AddRange(e.Faults);
+                }
             }
             (wanted, bytes) = ([], 0);
             if (writer.StoredBytes >= Batch) await writer.Commit(_ => { }, cancel);
@@ -286,6 +286,13 @@ public sealed class Fetch(Database database, PackStore store, TimeProvider time)
             if (writer.StoredBytes >= Batch) await writer.Commit(_ => { }, cancel);
             CrashPoint.Pass("fetch.batch");
         }
+    }
+
+    void Arrived(long bytes)
+    {
+        _bytes += bytes;
+        WorkProgress.Done(0, bytes);
+        _progress?.Invoke($"{_bytes >> 20:N0} MiB, {_records:N0} records");
     }
 
     void Received(in StoredRecord record)

@@ -109,7 +109,8 @@ public sealed class ObjectRemote(IBlobStore whole, string place) : Remote
         if (!faults.IsEmpty) throw new TaktException(TaktError.Invalid, [.. faults.Order(StringComparer.Ordinal).Take(20), .. faults.Count > 20 ? [$"and {faults.Count - 20:N0} more"] : Array.Empty<string>()]);
     }
 
-    internal override async Task<Stream?> GetWhole(ContentId id, CancellationToken cancel) => await whole.Length(id.Digest, cancel) is null ? null : await whole.Open(id.Digest, cancel);
+    internal override async Task<(Stream Content, long Length)?> GetWhole(ContentId id, long from, CancellationToken cancel) =>
+        await whole.Length(id.Digest, cancel) is { } length ? (new RangeStream(_objects, PackFormat.LooseName(id), from, length), length) : null;
 
     internal override async Task Put(SealedPack pack, CancellationToken cancel)
     {

@@ -34,8 +34,8 @@ public abstract class Remote : IAsyncDisposable
     /// <exception cref="TaktException">Invalid: some came damaged, all are named; the others were handed over.</exception>
     internal abstract Task Get(IReadOnlyCollection<ContentId> ids, Action<StoredRecord> found, CancellationToken cancel);
 
-    /// <summary>A whole file; null when there is none.</summary>
-    internal abstract Task<Stream?> GetWhole(ContentId id, CancellationToken cancel);
+    /// <summary>A whole file from some byte on, and the length of all of it; null when there is none.</summary>
+    internal abstract Task<(Stream Content, long Length)?> GetWhole(ContentId id, long from, CancellationToken cancel);
 
     /// <summary>Takes a pack; on return it is durable.</summary>
     internal abstract Task Put(SealedPack pack, CancellationToken cancel);

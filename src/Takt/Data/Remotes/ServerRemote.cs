@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Collections;
 using System.Net;
+using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -113,14 +114,19 @@ public sealed class ServerRemote : Remote
         if (faults.Count > 0) throw new TaktException(TaktError.Invalid, [.. faults.Take(20), .. faults.Count > 20 ? [$"and {faults.Count - 20:N0} more"] : Array.Empty<string>()]);
     }
 
-    internal override async Task<Stream?> GetWhole(ContentId id, CancellationToken cancel)
+    internal override async Task<(Stream Content, long Length)?> GetWhole(ContentId id, long from, CancellationToken cancel)
     {
         try
         {
-            return await Again(async () =>
+            return await Again<(Stream, long)?>(async () =>
             {
-                var answer = await Send(HttpMethod.Get, $"files/{id.Digest.Hex}", null, cancel);
-                return await answer.Content.ReadAsStreamAsync(cancel);
+                var answer = await Send(HttpMethod.Get, $"files/{id.Digest.Hex}", null, cancel, from);
+                if (answer.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable) // all of it is here, or something else
+                    using (answer) return (Stream.Null, answer.Content.Headers.ContentRange?.Length ?? 0);
+                var content = await answer.Content.ReadAsStreamAsync(cancel);
+                if (answer.Content.Headers.ContentRange is { From: { } start, Length: { } whole } && start == from) return (content, whole);
+                if (from == 0) return (content, answer.Content.Headers.ContentLength ?? throw new TaktException(TaktError.Invalid, $"{Place} does not answer as a Takt server does"));
+                using (answer) throw new TaktException(TaktError.Invalid, $"{Place} sends {id.Digest.Hex} from its beginning, though the rest was asked for: something on the way does not let ranges through");
             }, cancel);
         }
         catch (TaktException e) when (e.Error == TaktError.NotFound)
@@ -221,11 +227,12 @@ public sealed class ServerRemote : Remote
         }
     }
 
-    async Task<HttpResponseMessage> Send(HttpMethod method, string path, Func<HttpContent>? content, CancellationToken cancel)
+    async Task<HttpResponseMessage> Send(HttpMethod method, string path, Func<HttpContent>? content, CancellationToken cancel, long from = 0)
     {
         using var request = new HttpRequestMessage(method, new Uri(_root, path)) { Content = content?.Invoke() };
+        if (from > 0) request.Headers.Range = new RangeHeaderValue(from, null);
         var answer = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
-        if (answer.IsSuccessStatusCode) return answer;
+        if (answer.IsSuccessStatusCode || (from > 0 && answer.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable)) return answer;
         using (answer) throw await Fault(answer, cancel);
     }
 

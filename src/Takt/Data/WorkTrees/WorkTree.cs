@@ -49,6 +49,9 @@ public sealed record WorkTree(string Root, string State)
         }
     }
 
+    /// <summary>What its pointers name, versions and single files: gc keeps it.</summary>
+    public IEnumerable<Digest> Needed() => Tracked().Select(tracked => tracked.Commit ?? tracked.Content.Digest);
+
     /// <summary>The pointer of a path that the user named: itself, its pointer, or either with a <c>/</c>.</summary>
     /// <exception cref="TaktException">NotFound. Invalid: outside the root.</exception>
     public TrackedPath Named(string path) => TrackedPath.Read(Root, Full(Relative(path)) + Ending);
@@ -178,7 +181,7 @@ public sealed record WorkTree(string Root, string State)
         var ignore = Path.Combine(Path.GetDirectoryName(full)!, ".gitignore");
         var line = "/" + Escaped(Path.GetFileName(full)) + (commit is null ? "" : "/");
         var old = File.Exists(ignore) ? File.ReadAllText(ignore) : "";
-        if (!old.Split('\n').Contains(line)) Files.WriteAtomically(ignore, old + (old.Length > 0 && old[^1] != '\n' ? "\n" : "") + line + "\n");
+        if (!old.Split('\n').Any(known => known == line || known == line.TrimEnd('/'))) Files.WriteAtomically(ignore, old + (old.Length > 0 && old[^1] != '\n' ? "\n" : "") + line + "\n");
         var own = Path.Combine(State, ".gitignore");
         if (Path.GetFileName(State) == Ending && !File.Exists(own)) Files.WriteAtomically(own, "*\n");
     }

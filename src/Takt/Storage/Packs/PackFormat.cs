@@ -26,6 +26,13 @@ static class PackFormat
 
     public static string IndexName(ContentId id) => Name(id, "idx");
 
+    /// <summary>Of a whole blob.</summary>
+    public static string LooseName(ContentId id)
+    {
+        var hex = id.Digest.Hex;
+        return $"loose/{hex[..2]}/{hex[2..4]}/{hex}";
+    }
+
     static string Name(ContentId id, string ending)
     {
         var hex = id.Digest.Hex;

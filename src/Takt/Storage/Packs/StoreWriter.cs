@@ -111,6 +111,14 @@ public sealed class StoreWriter : IAsyncDisposable
         return blob;
     }
 
+    /// <summary>As <see cref="AddLoose(Stream, CancellationToken)"/>, of a file that becomes the store's own. What is in it has been compared with its id.</summary>
+    internal async Task AddLoose(ContentId id, string file, CancellationToken cancel)
+    {
+        await _store.Objects.Publish(PackFormat.LooseName(id), file, cancel);
+        File.Delete(file); // when it was there already
+        _looseReliedOn[id.Digest] = true;
+    }
+
     /// <summary>
     /// Makes all that was added durable and visible, and the rows of <paramref name="work"/> with it: all or nothing. When the work throws, the session stays
     /// open and may be committed again.
