@@ -7,7 +7,7 @@ namespace Takt.ML.LightGbm;
 /// <summary>A boosted ensemble in LightGBM's memory. Predicting is safe from many threads; freed when the last of them is done.</summary>
 sealed unsafe class Booster : SafeHandle
 {
-    readonly ConcurrentBag<nint> _fast = [];
+    readonly ConcurrentStack<nint> _fast = []; // not a bag: that has a finalizer of its own, which may have run before this handle's
     CompiledTrees? _compiled;
 
     Booster(nint handle) : base(0, ownsHandle: true) => SetHandle(handle);
@@ -140,7 +140,7 @@ sealed unsafe class Booster : SafeHandle
                     }
                     finally
                     {
-                        _fast.Add(config);
+                        _fast.Push(config);
                     }
                     return;
                 }
@@ -176,14 +176,14 @@ sealed unsafe class Booster : SafeHandle
 
     nint Fast(int columns)
     {
-        if (_fast.TryTake(out var config)) return config;
+        if (_fast.TryPop(out var config)) return config;
         Native.Check(Native.LGBM_BoosterPredictForMatSingleRowFastInit(handle, Native.PredictNormal, 0, -1, Native.Float64, columns, "num_threads=1", &config));
         return config;
     }
 
     protected override bool ReleaseHandle()
     {
-        while (_fast.TryTake(out var config)) Native.LGBM_FastConfigFree(config);
+        while (_fast.TryPop(out var config)) Native.LGBM_FastConfigFree(config);
         return Native.LGBM_BoosterFree(handle) == 0;
     }
 }

@@ -152,12 +152,14 @@ public sealed class OnnxTests(OnnxServed onnx) : IClassFixture<OnnxServed>
         Assert.Null(_served.Server.App.Router.Find("merged")!.Champion.Model!.Rows);
         await Task.WhenAll(Enumerable.Range(0, 60).Select(async i =>
         {
-            var (status, body) = (i % 3) switch
+            Task<(int Status, string Body)> Ask() => (i % 3) switch
             {
-                0 => await _served.Post("/v2/models/merged/infer", $$"""{"inputs":[{"name":"X","shape":[1,2],"datatype":"FP32","data":[{{i}},1]}]}"""),
-                1 => await _served.Post("/v2/models/merged/infer", $$"""{"inputs":[{"name":"a","shape":[1],"datatype":"FP64","data":[{{i}}]},{"name":"b","shape":[1],"datatype":"FP64","data":[1]}]}"""),
-                _ => await _served.Post("/endpoints/merged/invocations", $$"""{"instances":[[{{i}},1],[0,0]]}"""),
+                0 => _served.Post("/v2/models/merged/infer", $$"""{"inputs":[{"name":"X","shape":[1,2],"datatype":"FP32","data":[{{i}},1]}]}"""),
+                1 => _served.Post("/v2/models/merged/infer", $$"""{"inputs":[{"name":"a","shape":[1],"datatype":"FP64","data":[{{i}}]},{"name":"b","shape":[1],"datatype":"FP64","data":[1]}]}"""),
+                _ => _served.Post("/endpoints/merged/invocations", $$"""{"instances":[[{{i}},1],[0,0]]}"""),
             };
+            var (status, body) = await Ask();
+            for (; status == 503; (status, body) = await Ask()) await Task.Delay(100); // a loaded machine has them wait too long
             Assert.True(status == 200, body);
             Assert.Contains(i % 3 == 2 ? $"[{(2 * i) + 4},1]" : $"\"data\":[{(2 * i) + 4}]", body);
         }));

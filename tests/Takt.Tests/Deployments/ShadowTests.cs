@@ -20,9 +20,9 @@ public sealed class ShadowTests : RolloutLine
         var answers = new List<string>();
         for (var i = 0; i < 100; i++) answers.Add((await _app.Router.Infer("e", Row(), null, default)).Id);
         while (shadows[0].Slot.Stats.Requests < 100) await Task.Delay(5);
+        while (shadows[1].Slot.Stats.Requests < 20 || shadows[1].Compared < shadows[1].Slot.Stats.Requests) await Task.Delay(5);
         Assert.InRange(shadows[1].Slot.Stats.Requests, 20, 80);
         Assert.Equal(0, shadows.Sum(s => s.Dropped));
-        while (shadows[1].Compared < shadows[1].Slot.Stats.Requests) await Task.Delay(5);
         Assert.Equal(0, shadows[1].MeanDifference); // the same version
         Assert.Equal(shadows[1].Compared, shadows[1].Agreed);
         var log = _app.Predictions.Of("e");
