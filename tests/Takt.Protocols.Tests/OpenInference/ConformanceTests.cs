@@ -30,6 +30,7 @@ public sealed class ConformanceTests(ITestOutputHelper output)
         ["test_training_dropout_default"] = "random: a seed is that of another generator",
         ["test_training_dropout_default_mask"] = "random: a seed is that of another generator",
         ["test_training_dropout_mask"] = "random: a seed is that of another generator",
+        ["test_cast_FLOAT_to_BFLOAT16"] = "rounding: the vector is cut off, ONNX Runtime rounds to the nearest",
         ["test_cast_FLOAT_to_STRING"] = "digits: ONNX Runtime and numpy write floats differently",
         ["test_castlike_FLOAT_to_STRING"] = "digits: ONNX Runtime and numpy write floats differently",
         ["test_castlike_FLOAT_to_STRING_expanded"] = "digits: ONNX Runtime and numpy write floats differently",
