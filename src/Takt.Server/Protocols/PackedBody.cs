@@ -15,7 +15,7 @@ static class PackedBody
     {
         if (http.Request.ContentLength > most) throw tooLarge();
         if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = most; // chunked bodies too
-        var sent = new MemoryStream((int)(http.Request.ContentLength ?? 4096));
+        var sent = new MemoryStream((int)Math.Min(http.Request.ContentLength ?? 4096, 1 << 20)); // a length is only what a client says
         await http.Request.Body.CopyToAsync(sent, http.RequestAborted);
         sent.Position = 0;
         switch (http.Request.Headers.ContentEncoding.ToString().ToLowerInvariant())
