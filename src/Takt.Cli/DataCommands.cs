@@ -58,8 +58,8 @@ static class DataCommands
             var list = app.Datasets.List();
             if (Json(parsed, new DatasetList(list.Select(DatasetView.Of).ToList()), DatasetsJson.Default.DatasetList)) return ExitCode.Ok;
             if (list.Count == 0) Console.Error.WriteLine("no datasets yet; 'takt run' or 'takt data collect NAME FILES' makes one");
-            else DataText.Rows(["NAME", "VERSION", "FILES", "ROWS", "SIZE", "COMMITS", "COLLECTED"],
-                list.Select(d => new[] { d.Name, DataText.Short(d.Tip.Id), $"{d.Tip.Files:N0}", DataText.Count(d.Tip.Rows), DataText.Size(d.Tip.Bytes), $"{d.Commits}", DataText.Time(d.Tip.Time) }));
+            else DataText.Rows(["NAME", "VERSION", "COMMIT", "FILES", "ROWS", "SIZE", "COMMITS", "COLLECTED"],
+                list.Select(d => new[] { d.Name, $"v{app.Datasets.Numbers(d.Name)[d.Tip.Id]}", DataText.Short(d.Tip.Id), $"{d.Tip.Files:N0}", DataText.Count(d.Tip.Rows), DataText.Size(d.Tip.Bytes), $"{d.Commits}", DataText.Time(d.Tip.Time) }));
             return ExitCode.Ok;
         });
         return command;
@@ -74,8 +74,9 @@ static class DataCommands
             await using var app = Open(parsed);
             var log = app.Datasets.Log(parsed.GetRequiredValue(reference));
             if (Json(parsed, new CommitList(log.Select(CommitView.Of).ToList()), DatasetsJson.Default.CommitList)) return ExitCode.Ok;
-            DataText.Rows(["VERSION", "COLLECTED", "FILES", "ROWS", "SIZE", "MESSAGE"],
-                log.Select(c => new[] { DataText.Short(c.Id), DataText.Time(c.Time), $"{c.Files:N0}", DataText.Count(c.Rows), DataText.Size(c.Bytes), c.Dropped is null ? c.Message : $"(dropped) {c.Message}" }));
+            var numbers = app.Datasets.Numbers(log[0].Dataset);
+            DataText.Rows(["VERSION", "COMMIT", "COLLECTED", "FILES", "ROWS", "SIZE", "MESSAGE"],
+                log.Select(c => new[] { $"v{numbers[c.Id]}", DataText.Short(c.Id), DataText.Time(c.Time), $"{c.Files:N0}", DataText.Count(c.Rows), DataText.Size(c.Bytes), c.Dropped is null ? c.Message : $"(dropped) {c.Message}" }));
             return ExitCode.Ok;
         });
         return command;

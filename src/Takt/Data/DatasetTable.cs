@@ -61,6 +61,9 @@ static class DatasetTable
     public static DatasetCommit? Numbered(SqlSession session, string dataset, long version) => session.First(
         $"select {Sql.Raw(Columns)} from dataset_commit where dataset = {dataset} and version = {version}", Commit);
 
+    public static Dictionary<Digest, long> Numbers(SqlSession session, string dataset) =>
+        session.Query($"select id, version from dataset_commit where dataset = {dataset}", row => (Id: row.Digest(0), Number: row.Number(1))).ToDictionary(v => v.Id, v => v.Number);
+
     public static List<DatasetCommit> All(SqlSession session, string dataset) => session.Query(
         $"select {Sql.Raw(Columns)} from dataset_commit where dataset = {dataset} order by version", Commit);
 

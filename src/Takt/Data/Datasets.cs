@@ -109,6 +109,9 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
         return database.Read(session => History(session, Resolve(session, wanted), most));
     }
 
+    /// <summary>The number of each version, that of <c>NAME@v3</c>, by its id.</summary>
+    public IReadOnlyDictionary<Digest, long> Numbers(string dataset) => database.Read(session => DatasetTable.Numbers(session, dataset));
+
     /// <summary>The tip of a ref, or null when the dataset or the ref is not there.</summary>
     public DatasetCommit? Tip(string dataset, string name = DatasetReference.Main) => database.Read(session =>
         DatasetTable.Tip(session, dataset, name) is { } target ? DatasetTable.Find(session, dataset, target) : null);
