@@ -33,7 +33,9 @@ public sealed class PipelineRunner(
         var code = await GitCommit.Of(folder.Root, cancel);
         var tags = new Dictionary<string, string> { [KindTag] = "pipeline", [TriggerTag] = request.Trigger };
         if (code is not null) tags[CodeTag] = code;
-        var run = await tracker.Start(new StartRun(project.Name, request.Stages.Count == 0 ? "pipeline" : string.Join(' ', request.Stages), Tags: tags));
+        var id = RunId.New();
+        Directory.CreateDirectory(LogsOf(id)); // before the row: it tells whose run it is, see Recover
+        var run = await tracker.Start(new StartRun(project.Name, request.Stages.Count == 0 ? "pipeline" : string.Join(' ', request.Stages), Tags: tags, Id: id));
 
         var digests = new FileDigests(database, time);
         var runner = new StageRunner(project, graph, run, code, folder, blobs, tracker, _table, digests, executor, time);
@@ -54,10 +56,10 @@ public sealed class PipelineRunner(
     }
 
     /// <summary>Ends runs whose process was killed, unless a pipeline runs in the folder. The next <see cref="Run"/> does so too; until then they would look as if they still ran.</summary>
-    /// <remarks>Nothing on PostgreSQL: there the runs may be those of another machine, whose folder can't be asked.</remarks>
+    /// <remarks>On PostgreSQL only this folder's: the others may be those of another machine, whose folder can't be asked.</remarks>
     public async Task EndLeftovers()
     {
-        if (database.Dialect != SqlDialect.Sqlite || !tracker.Unfinished().Any(IsOurs)) return;
+        if (!tracker.Unfinished().Any(IsOurs)) return;
         using var turn = FolderLock.TryTake(RunLock, $"process {Environment.ProcessId}", out _);
         if (turn is not null) await Recover();
     }
@@ -66,7 +68,7 @@ public sealed class PipelineRunner(
     public string? LogOf(RunId pipelineRun, string stage)
     {
         // the names come from a caller: only what is listed is opened
-        var logs = Path.Combine(folder.Runs, pipelineRun.Value);
+        var logs = LogsOf(pipelineRun);
         return Directory.Exists(logs) ? Directory.GetFiles(logs, "*.log").FirstOrDefault(f => Path.GetFileNameWithoutExtension(f) == stage) : null;
     }
 
@@ -150,14 +152,20 @@ public sealed class PipelineRunner(
 
     string RunLock => Path.Combine(folder.State, "run.lock");
 
-    static bool IsOurs(RunDetail run) => run.Tags.GetValueOrDefault(KindTag) is "pipeline" or "stage";
+    string LogsOf(RunId pipelineRun) => Path.Combine(folder.Runs, pipelineRun.Value);
 
-    /// <summary>Ends runs whose process was killed, and takes away what they may have half written.</summary>
+    /// <summary>
+    /// A run of a pipeline in this folder. A database of servers may have those of other folders, which live or die without us: a run is its folder's that has its logs.
+    /// A file has those of its folder alone.
+    /// </summary>
+    bool IsOurs(RunDetail run) => run.Tags.GetValueOrDefault(KindTag) is "pipeline" or "stage" && (database.Dialect == SqlDialect.Sqlite || Directory.Exists(LogsOf(run.Parent ?? run.Id)));
+
+    /// <summary>Ends runs whose process was killed, and takes away what they may have half written. Whoever calls it holds the folder's lock, so that none of its runs lives.</summary>
     async Task Recover()
     {
         foreach (var run in tracker.Unfinished().Where(IsOurs))
         {
-            var logs = Path.Combine(folder.Runs, run.Id.Value);
+            var logs = LogsOf(run.Id);
             if (Directory.Exists(logs))
                 foreach (var log in Directory.GetFiles(logs).Where(f => f.EndsWith(".log", StringComparison.Ordinal) || f.EndsWith(".log" + LogTail.Raw, StringComparison.Ordinal)))
                 {
