@@ -68,7 +68,7 @@ public static class DeploymentsApi
         using (body)
         {
             if (body.RootElement.ValueKind != JsonValueKind.Object || !body.RootElement.TryGetProperty("labels", out var list) || list.ValueKind != JsonValueKind.Array)
-                throw TaktException.Invalid("labels is missing: a list of {\"id\": \"p-…:0\", \"label\": 1}");
+                throw TaktException.Invalid("labels is missing: a list of {\"id\": \"p-…:0\", \"label\": 1}, or with a \"key\" in place of the id");
             if (list.GetArrayLength() > MostLabels) throw new TaktException(TaktError.TooLarge, $"{list.GetArrayLength()} labels in one call; {MostLabels} are allowed");
             var now = app.Time.GetUtcNow();
             var labels = new List<Label>(list.GetArrayLength());
@@ -76,7 +76,7 @@ public static class DeploymentsApi
             foreach (var item in list.EnumerateArray())
             {
                 if (Read(item, now) is { } label) labels.Add(label);
-                else if (faults.Count < 10) faults.Add($"labels[{labels.Count + faults.Count}]: needs an id (text) and a label (number or true/false)");
+                else if (faults.Count < 10) faults.Add($"labels[{labels.Count + faults.Count}]: needs an id or a key (text, not both) and a label (number or true/false)");
             }
             if (faults.Count > 0) throw new TaktException(TaktError.Invalid, faults);
             await app.Predictions.Of(endpoint).Append(labels, http.RequestAborted);
@@ -87,7 +87,11 @@ public static class DeploymentsApi
     /// <summary>An id without a row is the request's only row.</summary>
     static Label? Read(JsonElement item, DateTimeOffset now)
     {
-        if (item.ValueKind != JsonValueKind.Object || !item.TryGetProperty("id", out var id) || id.ValueKind != JsonValueKind.String || !item.TryGetProperty("label", out var label)) return null;
+        if (item.ValueKind != JsonValueKind.Object || !item.TryGetProperty("label", out var label)) return null;
+        var byKey = item.TryGetProperty("key", out var id);
+        if (byKey == item.TryGetProperty("id", out var own)) return null;
+        if (!byKey) id = own;
+        if (id.ValueKind != JsonValueKind.String || (byKey && !PredictionKeys.IsKey(id.GetString()))) return null;
         double? value = label.ValueKind switch
         {
             JsonValueKind.Number => label.GetDouble(),
@@ -98,7 +102,7 @@ public static class DeploymentsApi
         if (value is null || !double.IsFinite(value.Value)) return null;
         var time = item.TryGetProperty("time", out var t) && t.ValueKind == JsonValueKind.String && t.TryGetDateTimeOffset(out var given) ? given : now;
         var text = id.GetString()!;
-        return new Label(text.Contains(':', StringComparison.Ordinal) ? text : text + ":0", value.Value, time);
+        return byKey ? new Label(text, value.Value, time, ByKey: true) : new Label(text.Contains(':', StringComparison.Ordinal) ? text : text + ":0", value.Value, time);
     }
 
     static async Task<IResult> Predictions(TaktApp app, string endpoint, int limit)

@@ -12,14 +12,14 @@ sealed class AnswerLog(Func<string, PredictionLog> logs, TimeProvider time)
     public long Unlogged => Volatile.Read(ref _unlogged);
 
     /// <summary>Logs and counts a request that was answered, here or by an LLM's upstream.</summary>
-    public async ValueTask Done(Slot slot, string id, DateTimeOffset? eventTime, long start, Table? inputs, Table? outputs, string error, bool failed)
+    public async ValueTask Done(Slot slot, string id, DateTimeOffset? eventTime, long start, Table? inputs, Table? outputs, string error, bool failed, IReadOnlyList<string>? keys = null)
     {
         var latency = Stopwatch.GetElapsedTime(start);
         slot.Stats.Count(latency, failed, failed ? 0 : inputs?.Rows ?? 1);
         var now = time.GetUtcNow();
         if ((!failed && !slot.TakesSample()) || Of(slot) is not { } log) return; // an error is always logged
         using var step = ServingTrace.Step("log");
-        await log.Append(new PredictionBatch(id, eventTime ?? now, now, slot.Revision.Number, slot.Name, latency, Redacted(slot, inputs), Redacted(slot, outputs), error) { Trace = ServingTrace.Id });
+        await log.Append(new PredictionBatch(id, eventTime ?? now, now, slot.Revision.Number, slot.Name, latency, Redacted(slot, inputs), Redacted(slot, outputs), error) { Trace = ServingTrace.Id, Keys = keys });
     }
 
     /// <summary>What a shadow answered, beside what the champion did; never waits long and never throws.</summary>

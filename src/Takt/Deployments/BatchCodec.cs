@@ -18,6 +18,9 @@ static class BatchCodec
     /// <summary>In front of a whole <see cref="BatchRecord"/> or <see cref="RowsRecord"/>, in one record with it: the 16 bytes of its trace's id.</summary>
     public const byte TracedRecord = 6;
 
+    /// <summary>As <see cref="LabelRecord"/>, with callers' keys in place of ids.</summary>
+    public const byte KeyedLabelRecord = 7;
+
     /// <summary>Bytes of a <see cref="TracedRecord"/> before the record that it is about.</summary>
     public const int TraceBytes = 17;
 
@@ -44,11 +47,15 @@ static class BatchCodec
         writer.Text(batch.Error);
         Write(writer, batch.Inputs);
         Write(writer, batch.Outputs);
+        if (batch.Keys is not { } keys) return;
+        writer.Int(keys.Count);
+        foreach (var key in keys) writer.Text(key);
     }
 
+    /// <param name="labels">All by id, or all by key.</param>
     public static void Write(RecordWriter writer, IReadOnlyList<Label> labels)
     {
-        writer.Byte(LabelRecord);
+        writer.Byte(labels is [{ ByKey: true }, ..] ? KeyedLabelRecord : LabelRecord);
         writer.Int(labels.Count);
         foreach (var label in labels)
         {
@@ -82,16 +89,24 @@ static class BatchCodec
         var (id, time, received) = (reader.Text(), reader.Long(), reader.Long());
         var (revision, model, latency, error) = (reader.Int(), reader.Text(), reader.Long(), reader.Text());
         return new PredictionBatch(id, DateTimeOffset.FromUnixTimeMilliseconds(time), DateTimeOffset.FromUnixTimeMilliseconds(received), revision, model,
-            TimeSpan.FromTicks(latency), ReadTable(ref reader), ReadTable(ref reader), error);
+            TimeSpan.FromTicks(latency), ReadTable(ref reader), ReadTable(ref reader), error) { Keys = ReadKeys(ref reader) };
     }
 
-    /// <summary>A record with <see cref="LabelRecord"/>.</summary>
+    static string[]? ReadKeys(ref RecordReader reader)
+    {
+        if (reader.IsAtEnd) return null;
+        var keys = new string[reader.Int()];
+        for (var i = 0; i < keys.Length; i++) keys[i] = reader.Text();
+        return keys;
+    }
+
+    /// <summary>A record with <see cref="LabelRecord"/> or <see cref="KeyedLabelRecord"/>.</summary>
     public static List<Label> ReadLabels(ReadOnlySpan<byte> record)
     {
         var reader = new RecordReader(record[1..]);
         var count = reader.Int();
         var labels = new List<Label>(count);
-        for (var i = 0; i < count; i++) labels.Add(new Label(reader.Text(), reader.Double(), DateTimeOffset.FromUnixTimeMilliseconds(reader.Long())));
+        for (var i = 0; i < count; i++) labels.Add(new Label(reader.Text(), reader.Double(), DateTimeOffset.FromUnixTimeMilliseconds(reader.Long()), record[0] == KeyedLabelRecord));
         return labels;
     }
 

@@ -12,7 +12,7 @@ public sealed record LogRange(DateTimeOffset? From = null, DateTimeOffset? Recei
     /// <summary>Those segments of which something is wanted; labels can belong to any prediction.</summary>
     internal List<SharedSegment> Of(IReadOnlyList<SharedSegment> segments)
     {
-        var wanted = segments.Where(s => s.Kind == "labels" || ((From is null || s.Time.To >= From) && (ReceivedFrom is null || s.Received.To >= ReceivedFrom) && (ReceivedTo is null || s.Received.From <= ReceivedTo))).ToList();
+        var wanted = segments.Where(s => s.Kind is "labels" or "keyed" || ((From is null || s.Time.To >= From) && (ReceivedFrom is null || s.Received.To >= ReceivedFrom) && (ReceivedTo is null || s.Received.From <= ReceivedTo))).ToList();
         if (Newest is not { } most) return wanted;
         var (rows, edge) = (0L, DateTimeOffset.MaxValue);
         foreach (var segment in wanted.Where(s => s.Kind == "predictions").OrderByDescending(s => s.Received.From))
@@ -21,6 +21,6 @@ public sealed record LogRange(DateTimeOffset? From = null, DateTimeOffset? Recei
             edge = segment.Received.From;
             if ((rows += segment.Rows) >= most) break;
         }
-        return rows < most ? wanted : wanted.FindAll(s => s.Kind == "labels" || s.Received.To >= edge);
+        return rows < most ? wanted : wanted.FindAll(s => s.Kind is "labels" or "keyed" || s.Received.To >= edge);
     }
 }

@@ -14,5 +14,8 @@ public sealed record PredictionBatch(
     /// <summary>The trace that the request belongs to; null: it is not known.</summary>
     public System.Diagnostics.ActivityTraceId? Trace { get; init; }
 
+    /// <summary>What the caller's own system calls each row, so that labels can name it; null: it did not say.</summary>
+    public IReadOnlyList<string>? Keys { get; init; }
+
     public int Rows => Inputs?.Rows ?? 1;
 }

@@ -17,6 +17,13 @@ static class PredictionFacts
         if (connection is null) return null;
         var table = Tables.Query(connection, $"select p.*, (select label from labels where id = {DuckDb.Text(row)}) as label from predictions p where id = {DuckDb.Text(row)} limit 1", cancel);
         if (table.Rows == 0) return null;
+        if (table.Find("key") is { } key && !key.IsMissing(0))
+        {
+            // whether a label by key means this row goes by all that came after it, too
+            using var all = await log.Open(new LogRange(ReceivedFrom: came - Margin), cancel);
+            if (all is not null) table = Tables.Query(all, $"select p.*, (select label from labels where id = {DuckDb.Text(row)}) as label from predictions p where id = {DuckDb.Text(row)} limit 1", cancel);
+        }
+        if (table.Rows == 0) return null;
         var facts = new Dictionary<string, string>(StringComparer.Ordinal) { ["endpoint"] = endpoint };
         DateTimeOffset? received = null;
         foreach (var column in table.Columns)

@@ -153,9 +153,13 @@ public sealed class PredictionLog : IAsyncDisposable
     /// <exception cref="TaktException">Unavailable: the disk refuses.</exception>
     public async Task Append(IReadOnlyList<Label> labels, CancellationToken cancel = default)
     {
-        var writer = RecordWriter.OfThread();
-        BatchCodec.Write(writer, labels);
-        var record = writer.Framed().ToArray();
+        byte[] record = [];
+        foreach (var kind in labels.GroupBy(l => l.ByKey))
+        {
+            var writer = RecordWriter.OfThread();
+            BatchCodec.Write(writer, kind.ToList());
+            record = [.. record, .. writer.Framed()];
+        }
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         while (!TryAppend(record, 0, done)) await Room().WaitAsync(cancel);
         await done.Task;

@@ -9,6 +9,8 @@ ref struct RecordReader(ReadOnlySpan<byte> record)
 {
     ReadOnlySpan<byte> _rest = record;
 
+    public readonly bool IsAtEnd => _rest.IsEmpty;
+
     public byte Byte()
     {
         var value = _rest[0];

@@ -104,29 +104,30 @@ public sealed class Router
 
     /// <summary>Answers rows with a slot that the caller has entered, and leaves.</summary>
     /// <inheritdoc cref="Infer(string, Table, DateTimeOffset?, CancellationToken)"/>
-    public Task<Answer> Infer(Slot slot, Table inputs, DateTimeOffset? eventTime, CancellationToken cancel, Deadline deadline = default, string? parameters = null)
+    public Task<Answer> Infer(Slot slot, Table inputs, DateTimeOffset? eventTime, CancellationToken cancel, Deadline deadline = default, string? parameters = null, PredictionKeys? keys = null)
     {
         slot.RequireRows(inputs.Rows);
-        return Infer(slot, inputs, null, [], eventTime, cancel, deadline, parameters);
+        return Infer(slot, inputs, null, [], eventTime, cancel, deadline, parameters, keys);
     }
 
     /// <summary>Answers tensors with a slot that the caller has entered, and leaves.</summary>
     /// <param name="outputs">Those that are wanted; none: all.</param>
     /// <exception cref="TaktException">Invalid: the model takes other tensors, or none. Unavailable: too many requests wait.</exception>
-    public Task<Answer> Infer(Slot slot, IReadOnlyList<Tensor> inputs, IReadOnlyCollection<string> outputs, DateTimeOffset? eventTime, CancellationToken cancel, Deadline deadline = default)
+    public Task<Answer> Infer(Slot slot, IReadOnlyList<Tensor> inputs, IReadOnlyCollection<string> outputs, DateTimeOffset? eventTime, CancellationToken cancel, Deadline deadline = default, PredictionKeys? keys = null)
     {
         slot.Model?.Tensors?.Require(inputs, outputs); // the caller's mistake is not the revision's
         if (slot.Revision.Spec.Limits is not null && inputs.Count > 0 && inputs.All(t => t.Shape.Length > 0 && t.Shape[0] == inputs[0].Shape[0])) slot.RequireRows((int)Math.Min(int.MaxValue, inputs[0].Shape[0]));
-        return Infer(slot, null, inputs, outputs, eventTime, cancel, deadline);
+        return Infer(slot, null, inputs, outputs, eventTime, cancel, deadline, keys: keys);
     }
 
     /// <param name="rows">Or <paramref name="tensors"/>.</param>
-    async Task<Answer> Infer(Slot slot, Table? rows, IReadOnlyList<Tensor>? tensors, IReadOnlyCollection<string> wanted, DateTimeOffset? eventTime, CancellationToken cancel, Deadline deadline, string? parameters = null)
+    async Task<Answer> Infer(Slot slot, Table? rows, IReadOnlyList<Tensor>? tensors, IReadOnlyCollection<string> wanted, DateTimeOffset? eventTime, CancellationToken cancel, Deadline deadline, string? parameters = null, PredictionKeys? keys = null)
     {
         (Table Inputs, Table Outputs, IReadOnlyList<Tensor>? Tensors) Asked() => rows is not null ? (rows, slot.Model!.Predict(rows), null) : TensorLog.Ask(slot, tensors!, wanted);
 
         var endpoint = slot.Revision.Endpoint;
         if (slot.Model is null) throw TaktException.Invalid($"'{endpoint}' is an LLM deployment; ask it at /v1/chat/completions");
+        var named = keys?.Of(rows?.Rows ?? TensorLog.Rows(tensors!, []));
         deadline.Require(endpoint);
         if (!slot.Turn.TryEnter()) await Wait(slot, cancel, deadline);
         var start = Stopwatch.GetTimestamp();
@@ -146,7 +147,7 @@ public sealed class Router
             // the rows fit the signature: whatever went wrong, the revision did it
             step.Failed(e);
             step?.Dispose();
-            await Done(slot, id, eventTime, start, null, null, e.Message, failed: true);
+            await Done(slot, id, eventTime, start, null, null, e.Message, failed: true, named);
             throw;
         }
         finally
@@ -155,7 +156,7 @@ public sealed class Router
             step?.Dispose();
         }
         if (slot.Shadows is { } shadows) ShadowCopy.Offer(shadows, _time.GetUtcNow(), id, eventTime, start, inputs, outputs, tensors);
-        await Done(slot, id, eventTime, start, inputs, outputs, "", failed: false);
+        await Done(slot, id, eventTime, start, inputs, outputs, "", failed: false, named);
         return new Answer(id, slot.Revision, slot.Model.Signature, outputs) { Tensors = given };
     }
 
@@ -166,8 +167,8 @@ public sealed class Router
     /// <param name="rows">Reads the request for the slot's signature; called again for the champion where the challenger can't.</param>
     /// <param name="parameters">What the slot's model takes beside them, as <see cref="ModelParams.Enforce"/> gives it.</param>
     /// <inheritdoc cref="Infer(string, Table, DateTimeOffset?, CancellationToken)"/>
-    public Task<Answer> Ask(string endpoint, Func<Slot, Table> rows, DateTimeOffset? eventTime, CancellationToken cancel, string? key = null, Deadline deadline = default, Func<Slot, string?>? parameters = null) =>
-        Ask(endpoint, slot => Infer(slot, Read(slot, rows), eventTime, cancel, deadline, parameters?.Invoke(slot)), eventTime, key ?? KeyIn(endpoint, rows));
+    public Task<Answer> Ask(string endpoint, Func<Slot, Table> rows, DateTimeOffset? eventTime, CancellationToken cancel, string? key = null, Deadline deadline = default, Func<Slot, string?>? parameters = null, PredictionKeys? keys = null) =>
+        Ask(endpoint, slot => Infer(slot, Read(slot, rows), eventTime, cancel, deadline, parameters?.Invoke(slot), keys), eventTime, key ?? KeyIn(endpoint, rows));
 
     /// <summary>As <see cref="Ask(string, Func{Slot, Table}, DateTimeOffset?, CancellationToken, string?)"/>, for whoever reads the request otherwise.</summary>
     /// <param name="ask">Reads the request for the slot, which has a model or not, and answers it.</param>
@@ -204,8 +205,8 @@ public sealed class Router
 
     /// <summary>Answers with this slot and no other; leaves it.</summary>
     /// <inheritdoc cref="Infer(string, Table, DateTimeOffset?, CancellationToken)"/>
-    public Task<Answer> AskOne(Slot entered, Func<Slot, Table> rows, DateTimeOffset? eventTime, CancellationToken cancel, Deadline deadline = default) =>
-        AskOne(entered, slot => Infer(slot, Read(slot, rows), eventTime, cancel, deadline));
+    public Task<Answer> AskOne(Slot entered, Func<Slot, Table> rows, DateTimeOffset? eventTime, CancellationToken cancel, Deadline deadline = default, PredictionKeys? keys = null) =>
+        AskOne(entered, slot => Infer(slot, Read(slot, rows), eventTime, cancel, deadline, keys: keys));
 
     /// <inheritdoc cref="AskOne(Slot, Func{Slot, Table}, DateTimeOffset?, CancellationToken)"/>
     public async Task<Answer> AskOne(Slot entered, Func<Slot, Task<Answer>> ask)
@@ -303,7 +304,8 @@ public sealed class Router
     }
 
     /// <inheritdoc cref="AnswerLog.Done"/>
-    public ValueTask Done(Slot slot, string id, DateTimeOffset? eventTime, long start, Table? inputs, Table? outputs, string error, bool failed) => _log.Done(slot, id, eventTime, start, inputs, outputs, error, failed);
+    public ValueTask Done(Slot slot, string id, DateTimeOffset? eventTime, long start, Table? inputs, Table? outputs, string error, bool failed, IReadOnlyList<string>? keys = null) =>
+        _log.Done(slot, id, eventTime, start, inputs, outputs, error, failed, keys);
 
     /// <inheritdoc cref="AnswerLog.Shadow"/>
     internal Task LogShadow(Slot slot, ShadowCopy copy, TimeSpan latency, double[]? difference, Table? outputs, string error) => _log.Shadow(slot, copy, latency, difference, outputs, error);

@@ -7,7 +7,7 @@ sealed class SegmentRows(IReadOnlyList<LogColumn> inputs, IReadOnlyList<LogColum
 {
     readonly ColumnValues[] _inputs = inputs.Select(c => new ColumnValues(c, 1024)).ToArray();
     readonly ColumnValues[] _outputs = outputs.Select(c => new ColumnValues(c, 1024)).ToArray();
-    readonly List<string?> _id = [], _model = [], _error = [], _trace = [];
+    readonly List<string?> _id = [], _model = [], _error = [], _trace = [], _key = [];
     readonly List<long> _time = [], _received = [], _revision = [], _latency = [];
 
     public int Rows => _id.Count;
@@ -21,7 +21,7 @@ sealed class SegmentRows(IReadOnlyList<LogColumn> inputs, IReadOnlyList<LogColum
     public void Add(PredictionBatch batch, string? trace)
     {
         for (var row = 0; row < batch.Rows; row++)
-            Add($"{batch.Id}:{row}", batch.Time.ToUnixTimeMilliseconds(), batch.Received.ToUnixTimeMilliseconds(), batch.Revision, batch.Model, batch.Latency.Ticks, batch.Error, trace);
+            Add($"{batch.Id}:{row}", batch.Time.ToUnixTimeMilliseconds(), batch.Received.ToUnixTimeMilliseconds(), batch.Revision, batch.Model, batch.Latency.Ticks, batch.Error, trace, batch.Keys is { } keys && keys.Count == batch.Rows ? keys[row] : null);
         for (var c = 0; c < _inputs.Length; c++) _inputs[c].Append(batch.Inputs!.Columns[c]);
         for (var c = 0; c < _outputs.Length; c++) _outputs[c].Append(batch.Outputs!.Columns[c]);
     }
@@ -37,7 +37,7 @@ sealed class SegmentRows(IReadOnlyList<LogColumn> inputs, IReadOnlyList<LogColum
                 for (var row = 0; row < rows; row++) column.Append(ref reader);
     }
 
-    void Add(string id, long time, long received, int revision, string model, long latency, string error, string? trace)
+    void Add(string id, long time, long received, int revision, string model, long latency, string error, string? trace, string? key = null)
     {
         const long TicksAMicrosecond = 10;
         _id.Add(id);
@@ -48,15 +48,18 @@ sealed class SegmentRows(IReadOnlyList<LogColumn> inputs, IReadOnlyList<LogColum
         _latency.Add(latency / TicksAMicrosecond);
         _error.Add(error);
         _trace.Add(trace);
+        _key.Add(key);
     }
 
     /// <summary>A log of requests that nobody traces has no such column.</summary>
     IEnumerable<Column> Traces() => _trace.Exists(t => t is not null) ? [Column.Of("trace_id", _trace.ToArray())] : [];
 
+    IEnumerable<Column> Keys() => _key.Exists(k => k is not null) ? [Column.Of("key", _key.ToArray())] : [];
+
     public Table Build(string prefix = "in_") => new(
     [
         Column.Of("id", _id.ToArray()), Column.OfTimes("time", _time.ToArray()), Column.OfTimes("received", _received.ToArray()), Column.Of("revision", _revision.ToArray()),
-        Column.Of("model_version", _model.ToArray()), Column.Of("latency_us", _latency.ToArray()), Column.Of("error", _error.ToArray()), .. Traces(),
+        Column.Of("model_version", _model.ToArray()), Column.Of("latency_us", _latency.ToArray()), Column.Of("error", _error.ToArray()), .. Traces(), .. Keys(),
         .. _inputs.Select(c => c.Build(prefix)), .. _outputs.Select(c => c.Build("out_")),
     ]);
 }

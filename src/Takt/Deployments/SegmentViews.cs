@@ -8,13 +8,18 @@ static class SegmentViews
 {
     const string NoShadow = "select ''::varchar as id, now()::timestamp as time, now()::timestamp as received, 0::bigint as revision, ''::varchar as model_version, 0::bigint as latency_us, ''::varchar as error, 0::double as difference where false";
 
+    const string NoLabel = "select ''::varchar as id, 0::double as label, now()::timestamp as time, (now()::timestamp, '', 0::bigint) as place where false";
+    const string Place = "(time, name, file_row_number) as place";
+
+    static string Told(string files) => $"read_parquet([{files}], filename = true, file_row_number = true) join segment_order on file = filename";
+
     /// <param name="segments">By their names, which begin with their kind; the files may be called anything.</param>
     /// <param name="twice">A row may be in two of them: it is taken once.</param>
     /// <returns>Null: there is no prediction among them.</returns>
     public static DuckDBConnection? Open(IReadOnlyCollection<(string Name, string File)> segments, bool twice = false)
     {
         string List(string kind) => string.Join(", ", segments.Where(s => s.Name.StartsWith(kind + "-", StringComparison.Ordinal)).OrderBy(s => s.Name, StringComparer.Ordinal).Select(s => DuckDb.Text(s.File)));
-        var (predictions, shadows, labels) = (List("predictions"), List("shadows"), List("labels"));
+        var (predictions, shadows, labels, keyed) = (List("predictions"), List("shadows"), List("labels"), List("keyed"));
         if (predictions.Length == 0) return null;
         var connection = DuckDb.Open();
         try
@@ -23,11 +28,16 @@ static class SegmentViews
             DuckDb.Execute(connection, $"create view shadows as {(shadows.Length == 0 ? NoShadow : $"select * from read_parquet([{shadows}], union_by_name = true)")}");
             // the label of the newest time counts, of one time the later written: files of the store are not called by when they were written
             DuckDb.Execute(connection, "create table segment_order(file varchar, name varchar)");
-            foreach (var chunk in segments.Where(s => s.Name.StartsWith("labels-", StringComparison.Ordinal)).Chunk(500))
-                DuckDb.Execute(connection, $"insert into segment_order values {string.Join(", ", chunk.Select(s => $"({DuckDb.Text(s.File)}, {DuckDb.Text(s.Name)})"))}");
-            DuckDb.Execute(connection, labels.Length == 0
-                ? "create view told as select ''::varchar as id, 0::double as label, now()::timestamp as time, (now()::timestamp, '', 0::bigint) as place where false"
-                : $"create view told as select id, label, time, (time, name, file_row_number) as place from read_parquet([{labels}], filename = true, file_row_number = true) join segment_order on file = filename");
+            foreach (var chunk in segments.Where(s => s.Name.StartsWith("labels-", StringComparison.Ordinal) || s.Name.StartsWith("keyed-", StringComparison.Ordinal)).Chunk(500))
+                DuckDb.Execute(connection, $"insert into segment_order values {string.Join(", ", chunk.Select(s => $"({DuckDb.Text(s.File)}, {DuckDb.Text(s.Name[(s.Name.IndexOf('-', StringComparison.Ordinal) + 1)..])})"))}");
+            var told = labels.Length == 0 ? NoLabel : $"select id, label, time, {Place} from {Told(labels)}";
+            // which prediction a key means is found when it is read, for it may come later than the label, or from another server
+            if (keyed.Length > 0 && Tables.Schema(connection, "predictions").Any(c => c.Name == "key"))
+                told += $"""
+                     union all select p.id, k.label, k.time, k.place from (select key, label, time, {Place} from {Told(keyed)}) k
+                     asof join (select key, time, max(id) as id from predictions where key is not null and error = '' group by key, time) p on k.key = p.key and k.time >= p.time
+                    """;
+            DuckDb.Execute(connection, "create view told as " + told);
             DuckDb.Execute(connection, "create view labels as select id, arg_max(label, place) as label, max(time) as time from told group by id");
             return connection;
         }

@@ -2,7 +2,7 @@ using Takt.Data;
 
 namespace Takt.Deployments;
 
-/// <summary>Turns the records of a journal into Parquet segments: <c>predictions-…</c>, <c>shadows-…</c> and <c>labels-…</c>, each written aside and renamed.</summary>
+/// <summary>Turns the records of a journal into Parquet segments: <c>predictions-…</c>, <c>shadows-…</c>, <c>labels-…</c> and <c>keyed-…</c> (labels by key), each written aside and renamed.</summary>
 /// <remarks>Memory is bounded by <see cref="MostRows"/> rows a shape, whatever the journal's length.</remarks>
 static class SegmentWriter
 {
@@ -18,8 +18,8 @@ static class SegmentWriter
         // a change of the model's inputs begins a new segment: within one, all rows have the same columns
         var open = new Dictionary<string, SegmentRows>(StringComparer.Ordinal);
         var shapeOf = new Dictionary<int, string>();
-        var labels = new List<Label>();
-        var (part, labelPart) = (0, 0);
+        var (labels, keyed) = (new List<Label>(), new List<Label>());
+        var (part, labelPart, keyedPart) = (0, 0, 0);
         foreach (var framed in records)
         {
             var traced = framed.Length > BatchCodec.TraceBytes && framed[0] == BatchCodec.TracedRecord;
@@ -29,7 +29,11 @@ static class SegmentWriter
             {
                 case BatchCodec.LabelRecord:
                     labels.AddRange(BatchCodec.ReadLabels(record));
-                    if (labels.Count >= MostRows) WriteLabels();
+                    if (labels.Count >= MostRows) WriteLabels("labels", "id", labels, ref labelPart);
+                    break;
+                case BatchCodec.KeyedLabelRecord:
+                    keyed.AddRange(BatchCodec.ReadLabels(record));
+                    if (keyed.Count >= MostRows) WriteLabels("keyed", "key", keyed, ref keyedPart);
                     break;
                 case BatchCodec.SourceRecord:
                     var read = BatchCodec.ReadSource(record);
@@ -55,7 +59,8 @@ static class SegmentWriter
             }
         }
         foreach (var shape in open.Keys.ToList()) WriteRows(shape);
-        if (labels.Count > 0) WriteLabels();
+        if (labels.Count > 0) WriteLabels("labels", "id", labels, ref labelPart);
+        if (keyed.Count > 0) WriteLabels("keyed", "key", keyed, ref keyedPart);
 
         void WriteRows(string shape)
         {
@@ -64,17 +69,17 @@ static class SegmentWriter
             open.Remove(shape);
         }
 
-        void WriteLabels()
+        void WriteLabels(string kind, string named, List<Label> of, ref int written)
         {
             // the first has no number, as when there was only one
-            Tables.Write(Labels(labels), Path.Combine(folder, labelPart++ == 0 ? $"labels-{name}.parquet" : $"labels-{name}~{labelPart:D2}.parquet"));
-            labels.Clear();
+            Tables.Write(Labels(of, named), Path.Combine(folder, written++ == 0 ? $"{kind}-{name}.parquet" : $"{kind}-{name}~{written:D2}.parquet"));
+            of.Clear();
         }
     }
 
-    static Table Labels(List<Label> labels) => new(
+    static Table Labels(List<Label> labels, string named) => new(
     [
-        Column.Of("id", labels.Select(l => (string?)l.Id).ToArray()),
+        Column.Of(named, labels.Select(l => (string?)l.Id).ToArray()),
         Column.Of("label", labels.Select(l => l.Value).ToArray()),
         Column.OfTimes("time", labels.Select(l => l.Time.ToUnixTimeMilliseconds() * 1000).ToArray()),
     ]);

@@ -132,6 +132,7 @@ sealed class Segments : IAsyncDisposable
             {
                 Merge("predictions-");
                 Merge("labels-");
+                Merge("keyed-");
                 Merge("shadows-");
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException or TaktException or DuckDBException)

@@ -21,7 +21,7 @@ public sealed class SharedLog(Database database, IBlobStore store, string server
     /// <summary>A writer that comes back after longer may add once more what was merged meanwhile.</summary>
     static readonly TimeSpan NamesKept = TimeSpan.FromDays(90);
 
-    static readonly string[] Kinds = ["predictions", "shadows", "labels"];
+    static readonly string[] Kinds = ["predictions", "shadows", "labels", "keyed"];
 
     /// <summary>Endpoints of which somebody has written something.</summary>
     public IReadOnlyList<string> Endpoints() => database.Read(session => session.Query($"select distinct endpoint from prediction_segment order by endpoint", row => row.Text(0)));
@@ -64,11 +64,12 @@ public sealed class SharedLog(Database database, IBlobStore store, string server
     async Task<SharedSegment> Store(string endpoint, string name, string path, CancellationToken cancel)
     {
         var kind = Kinds.First(k => name.StartsWith(k + "-", StringComparison.Ordinal));
+        var came = kind is "labels" or "keyed" ? "time" : "received";
         Table facts;
         using (var connection = DuckDb.Open(threads: 1))
             facts = DuckDb.Guard(path, () => Tables.Query(connection, $"""
-                select count(*) as rows, epoch_ms(min(time)) as time_from, epoch_ms(max(time)) as time_to, epoch_ms(min({(kind == "labels" ? "time" : "received")})) as received_from,
-                       epoch_ms(max({(kind == "labels" ? "time" : "received")})) as received_to from read_parquet({DuckDb.Text(path)})
+                select count(*) as rows, epoch_ms(min(time)) as time_from, epoch_ms(max(time)) as time_to, epoch_ms(min({came})) as received_from,
+                       epoch_ms(max({came})) as received_to from read_parquet({DuckDb.Text(path)})
                 """));
         DateTimeOffset At(string column) => DateTimeOffset.FromUnixTimeMilliseconds(facts[column].Integers[0]);
         await using var content = File.OpenRead(path);

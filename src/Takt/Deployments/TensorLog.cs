@@ -47,7 +47,7 @@ static class TensorLog
         inputs is [{ Shape: [_, var features] }] && features == model.Signature.Inputs.Count && features > 0 ? model.Signature.Inputs.Select(f => f.Name).ToList() : null;
 
     /// <summary>The common first dimension of all; 1: there is none.</summary>
-    static int Rows(IReadOnlyList<Tensor> inputs, IReadOnlyList<Tensor> outputs)
+    internal static int Rows(IReadOnlyList<Tensor> inputs, IReadOnlyList<Tensor> outputs)
     {
         var rows = -1L;
         foreach (var tensor in inputs.Concat(outputs))

@@ -340,4 +340,29 @@ public sealed class OpenInferenceTests : IAsyncLifetime
         var row = rows.Single(r => r!["id"]!.GetValue<string>() == id + ":1")!;
         Assert.Equal((1.0, 0.9, "b"), (row["label"]!.GetValue<double>(), row["in_x"]!.GetValue<double>(), row["in_c"]!.GetValue<string>()));
     }
+
+    [Fact]
+    public async Task A_label_finds_its_prediction_by_the_key_that_the_request_said()
+    {
+        Task<(int, string)> Ask(string parameters) => _model.Post("/v2/models/m/infer", Good.Replace("\"id\":\"42\"", "\"parameters\":" + parameters, StringComparison.Ordinal));
+        var (_, body) = await Ask("""{"key":["order-17","order-18"]}""");
+        var id = JsonNode.Parse(body)!["parameters"]!["prediction_id"]!.GetValue<string>();
+        using var plain = new HttpRequestMessage(HttpMethod.Post, "/v2/models/m/infer") { Content = new StringContent(Good), Headers = { { "X-Takt-Key", "order-19, order-20" } } };
+        Assert.True((await _model.Http.SendAsync(plain)).IsSuccessStatusCode);
+        using var csv = new HttpRequestMessage(HttpMethod.Post, "/endpoints/m/invocations") { Content = new StringContent("x,c\n0.5,a\n", null, "text/csv"), Headers = { { "X-Takt-Key", "order-21" } } };
+        Assert.True((await _model.Http.SendAsync(csv)).IsSuccessStatusCode);
+        var (status, _) = await _model.Post("/api/v1/deployments/m/labels", """{"labels":[{"key":"order-18","label":1},{"key":"order-20","label":0},{"key":"order-21","label":7},{"key":"order-99","label":1}]}""");
+        Assert.Equal(200, status);
+        var rows = JsonNode.Parse(await _model.Http.GetStringAsync("/api/v1/deployments/m/predictions"))!["predictions"]!.AsArray();
+        Assert.Equal("order-18", rows.Single(r => r!["id"]!.GetValue<string>() == id + ":1")!["key"]!.GetValue<string>());
+        Assert.Equal((IEnumerable<(string, double?)>)[("order-17", null), ("order-18", 1.0), ("order-19", null), ("order-20", 0.0), ("order-21", 7.0)],
+            rows.Where(r => r!["key"] is not null).Select(r => (r!["key"]!.GetValue<string>(), r["label"]?.GetValue<double>())).OrderBy(r => r.Item1, StringComparer.Ordinal));
+        foreach (var (parameters, why) in (IEnumerable<(string, string)>)[("""{"key":"order-1"}""", "1 keys for 2 rows"), ("""{"key":["a",""]}""", "the key of row 1"), ("""{"key":7}""", "parameters.key must be a text")])
+        {
+            var (refused, answer) = await Ask(parameters);
+            Assert.Equal(400, refused);
+            Assert.Contains(why, answer);
+        }
+        Assert.Equal(400, (await _model.Post("/api/v1/deployments/m/labels", """{"labels":[{"key":"a","id":"p-1:0","label":1}]}""")).Item1);
+    }
 }

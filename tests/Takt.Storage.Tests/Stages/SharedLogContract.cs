@@ -106,6 +106,31 @@ public abstract class SharedLogContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_label_by_key_meets_the_newest_answer_of_that_key_at_its_time_whichever_server_has_it_and_however_late()
+    {
+        var (a, b) = (await Server("a"), await Server("b"));
+        static PredictionBatch Keyed(int n, DateTimeOffset at, string error = "") => Batch(n, at) with { Keys = ["order-17"], Error = error };
+        await b.Of("e").Append([new Label("order-17", 1, Start.AddHours(1), ByKey: true), new Label("order-17", 9, Start.AddHours(-1), ByKey: true), new Label("order-18", 5, Start.AddHours(1), ByKey: true)]);
+        await Published(b, "b"); // before the prediction is known anywhere
+        await a.Of("e").Append(Batch(0)); // a segment without keys
+        await Published(a, "a");
+        Assert.Equal(0, (await Query(a, "select * from labels")).Rows);
+        await a.Of("e").Append(Keyed(1, Start));
+        await a.Of("e").Append(Keyed(2, Start.AddMinutes(1)));
+        await a.Of("e").Append(Keyed(3, Start.AddMinutes(2), "failed")); // an attempt without an answer takes no label
+        await a.Of("e").Append(Keyed(4, Start.AddHours(2))); // after the label
+        await Published(a, "a");
+        foreach (var logs in (PredictionLogs[])[a, b])
+        {
+            var rows = await Query(logs, "select id, label from labels");
+            Assert.Equal((1, Id(2, Start.AddMinutes(1)) + ":0", 1.0), (rows.Rows, rows["id"].Texts[0], rows["label"].NumberAt(0)));
+        }
+        await a.Of("e").Append([new Label("order-17", 0, Start.AddMinutes(90), ByKey: true), new Label(Id(1, Start) + ":0", 3, Start)]); // corrected by key at another server; by id beside it
+        await Published(a, "a");
+        foreach (var logs in (PredictionLogs[])[a, b]) Assert.Equal([3.0, 0.0], Labels(await Query(logs, "select id, label from labels order by id")));
+    }
+
+    [Fact]
     public async Task Many_small_segments_become_few_and_no_row_is_lost_or_twice_also_after_a_crash_before_the_file_was_removed()
     {
         var (a, reader) = (await Server("a"), await Server("reader"));

@@ -119,6 +119,7 @@ public static class OpenAiApi
         ServingTrace.Is(id);
         using var step = ServingTrace.Step($"{call.Operation} {upstream.Model}", ActivityKind.Client);
         step?.SetTag("gen_ai.operation.name", call.Operation).SetTag("gen_ai.request.model", upstream.Model).SetTag("gen_ai.provider.name", "openai").SetTag("server.address", new Uri(upstream.Url).Host);
+        var keys = http.Keys()?.Of(1);
         var (error, failed) = ("", false);
         try
         {
@@ -171,7 +172,7 @@ public static class OpenAiApi
             if (failed) step?.SetStatus(ActivityStatusCode.Error, error);
             meter.Tell(step);
             step?.Dispose();
-            await app.Router.Done(slot, id, null, start, meter.Inputs(), meter.Outputs(), error, failed);
+            await app.Router.Done(slot, id, null, start, meter.Inputs(), meter.Outputs(), error, failed, keys);
         }
     }
 

@@ -190,6 +190,7 @@ sealed class GrpcCalls(TaktApp app, IHostApplicationLifetime lifetime, ILogger<G
     /// <returns>Null: take the long way.</returns>
     async ValueTask<WireMessage?> Short(HttpContext http, ReadOnlyMemory<byte> message, TabularMessage.Parts parts, CancellationToken cancel, bool streamed, Deadline deadline)
     {
+        if (http.Request.Headers.ContainsKey(Sticky.KeyHeader)) return null;
         if (!parts.IsPlain || !message.Span[parts.Version].IsEmpty) return null;
         var name = Name(message.Span[parts.Model], out var length);
         if (length < 0 || app.Router.KeyIsColumn(name.AsSpan(0, length))) return null; // the second: the rows say which revision answers

@@ -109,7 +109,7 @@ static class InferCall
                 Full(http.Response, only);
                 return null;
             }
-            if (http.Request.ContentLength is not (> 0 and <= LongestInPipe) || http.Request.Headers.ContainsKey(InferRequest.HeaderLength) || http.Request.Headers.ContentEncoding.Count > 0 || path.AsSpan(Prefix.Length, end - Prefix.Length).Contains('@'))
+            if (http.Request.ContentLength is not (> 0 and <= LongestInPipe) || http.Request.Headers.ContainsKey(InferRequest.HeaderLength) || http.Request.Headers.ContainsKey(Sticky.KeyHeader) || http.Request.Headers.ContentEncoding.Count > 0 || path.AsSpan(Prefix.Length, end - Prefix.Length).Contains('@'))
             {
                 return await Long(http, app, path[Prefix.Length..end], null);
             }
@@ -264,9 +264,10 @@ static class InferCall
             request.RequireOutputs(slot.Model.Signature);
             return rows;
         }
+        var keys = request.Keys ?? http.Keys();
         Task<Answer> Asked(Slot slot) => slot.Model is null ? throw TaktException.Invalid($"'{slot.Revision.Endpoint}' is an LLM deployment; ask it at /v1/chat/completions")
-            : request.IsOf(slot.Model) ? app.Router.Infer(slot, request.ToTensors(body, slot.Model.Tensors!), request.Outputs, request.EventTime, cancel, deadline)
-            : app.Router.Infer(slot, Rows(slot), request.EventTime, cancel, deadline);
+            : request.IsOf(slot.Model) ? app.Router.Infer(slot, request.ToTensors(body, slot.Model.Tensors!), request.Outputs, request.EventTime, cancel, deadline, keys)
+            : app.Router.Infer(slot, Rows(slot), request.EventTime, cancel, deadline, keys: keys);
         return version is null && !model.Contains('@', StringComparison.Ordinal) ? app.Router.Ask(model, Asked, request.EventTime, http.StickyKey(app, model) ?? app.Router.KeyIn(model, Rows))
             : app.Router.AskOne(OpenInferenceApi.Enter(OpenInferenceApi.Require(app, model, version)), Asked);
     }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Takt.Deployments;
 
 namespace Takt.Server.Protocols.OpenInference;
 
@@ -38,6 +39,11 @@ static class InferJson
                 json.Read();
                 request.EventTime = Time(ref json);
             }
+            else if (json.ValueTextEquals("key"u8))
+            {
+                json.Read();
+                request.Keys = Keys(ref json);
+            }
             else if (json.ValueTextEquals("timeout"u8))
             {
                 json.Read();
@@ -50,6 +56,16 @@ static class InferJson
             }
             else json.Skip();
         }
+    }
+
+    static PredictionKeys Keys(ref Utf8JsonReader json)
+    {
+        var keys = new List<string>();
+        if (json.TokenType == JsonTokenType.String) keys.Add(json.GetString()!);
+        else if (json.TokenType == JsonTokenType.StartArray)
+            while (json.Read() && json.TokenType == JsonTokenType.String) keys.Add(json.GetString()!);
+        if (json.TokenType is not (JsonTokenType.String or JsonTokenType.EndArray)) throw TaktException.Invalid("parameters.key must be a text, or a list of texts, one a row");
+        return new PredictionKeys(keys);
     }
 
     static DateTimeOffset Time(ref Utf8JsonReader json) => InferRequest.Time(json.TokenType == JsonTokenType.Number && json.TryGetInt64(out var milliseconds) ? milliseconds : null, json.TokenType == JsonTokenType.String ? json.GetString() : null);

@@ -1,4 +1,5 @@
 using System.Text;
+using Takt.Deployments;
 
 namespace Takt.Server.Protocols.OpenInference;
 
@@ -145,6 +146,13 @@ static class InferMessage
                     else if (field == 3) text = Text(ref reader, "parameters.event_time");
                     else reader.Skip();
                 request.EventTime = InferRequest.Time(milliseconds, text);
+                break;
+            case "key":
+                var key = "";
+                for (var of = new ProtobufReader(value); of.Next(out var kind);)
+                    if (kind == 3) key = Text(ref of, "parameters.key");
+                    else of.Skip();
+                request.Keys = new PredictionKeys([key], inOne: true);
                 break;
             case "timeout":
                 var timeout = -1L;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Takt.Data;
+using Takt.Deployments;
 using Takt.Models;
 using Takt.Pipelines;
 
@@ -19,6 +20,8 @@ sealed class InferRequest
     public string? Id { get; internal set; }
 
     public DateTimeOffset? EventTime { get; internal set; }
+
+    public PredictionKeys? Keys { get; internal set; }
 
     /// <summary>Triton's <c>timeout</c>, in the request in microseconds; null: none.</summary>
     public TimeSpan? Timeout { get; internal set; }

@@ -64,13 +64,13 @@ public static class ScoringApi
             var deadline = http.Admit(app, endpoint);
             var body = await Body(http, app.MostBody(endpoint));
             Answer answer;
-            if (type.MediaType == "text/csv") answer = await app.Router.Ask(endpoint, slot => ScoringRequest.Csv(body, slot.Model!.Signature), null, http.RequestAborted, http.StickyKey(app, endpoint), deadline);
+            if (type.MediaType == "text/csv") answer = await app.Router.Ask(endpoint, slot => ScoringRequest.Csv(body, slot.Model!.Signature), null, http.RequestAborted, http.StickyKey(app, endpoint), deadline, keys: http.Keys());
             else
             {
                 using var json = Parse(body);
                 ScoringRequest.RequireForm(json.RootElement);
                 answer = await app.Router.Ask(endpoint, slot => ScoringRequest.Json(json.RootElement, slot.Model!.Signature), null, http.RequestAborted, http.StickyKey(app, endpoint), deadline,
-                    slot => slot.Model?.Params?.Enforce(json.RootElement.TryGetProperty("params", out var given) ? given : null));
+                    slot => slot.Model?.Params?.Enforce(json.RootElement.TryGetProperty("params", out var given) ? given : null), http.Keys());
             }
             http.Response.Headers["x-takt-prediction-id"] = answer.Id;
             http.AnsweredBy(answer.Revision);
@@ -109,8 +109,8 @@ public static class ScoringApi
             if (root.TryGetProperty("signature_name", out var wanted) && (wanted.ValueKind != JsonValueKind.String || wanted.GetString() is not ("" or DefaultSignature)))
                 throw TaktException.Invalid($"Serving signature key {wanted.GetRawText()} not found; there is \"{DefaultSignature}\"");
             Table Read(Slot of) => ScoringRequest.Json(root, of.Model!.Signature);
-            var answer = slot is null ? await app.Router.Ask(model, Read, null, http.RequestAborted, http.StickyKey(app, model), deadline)
-                : await app.Router.AskOne(OpenInference.OpenInferenceApi.Enter(slot), Read, null, http.RequestAborted, deadline);
+            var answer = slot is null ? await app.Router.Ask(model, Read, null, http.RequestAborted, http.StickyKey(app, model), deadline, keys: http.Keys())
+                : await app.Router.AskOne(OpenInference.OpenInferenceApi.Enter(slot), Read, null, http.RequestAborted, deadline, http.Keys());
             http.Response.Headers["x-takt-prediction-id"] = answer.Id;
             http.AnsweredBy(answer.Revision);
             return Json(200, new JsonObject { [instances ? "predictions" : "outputs"] = instances || answer.Outputs.Columns.Count == 1 ? Rows(answer) : Columns(answer) });
