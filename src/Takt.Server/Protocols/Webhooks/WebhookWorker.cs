@@ -40,7 +40,16 @@ sealed partial class WebhookWorker(TaktApp app, ILogger<WebhookWorker> log) : Ba
 
     async Task Deliver(WebhookDelivery delivery, CancellationToken stop)
     {
-        var result = await app.WebhookSender.Send(delivery, stop);
+        WebhookResult result;
+        try
+        {
+            result = await app.WebhookSender.Send(delivery, stop);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            await app.Webhooks.Again(delivery, null); // who is next need not wait for this server's claim to end
+            throw;
+        }
         if (result.Success) await app.Webhooks.Done(delivery);
         else if (result.Again && delivery.Attempt < Models.Webhooks.MostAttempts) await app.Webhooks.Again(delivery, result.RetryAfter);
         else
