@@ -19,7 +19,7 @@ public sealed class WebhookTests : IAsyncLifetime
     readonly string _folder = Directory.CreateTempSubdirectory("takt-hooks").FullName;
     readonly ConcurrentQueue<(string Body, string Id, string Time, string Signature)> _seen = new();
     readonly SemaphoreSlim _came = new(0);
-    int _refuse;
+    int _refuse, _silent;
     WebApplication _receiver = null!;
     TaktServer? _server;
     HttpClient _http = null!;
@@ -36,6 +36,7 @@ public sealed class WebhookTests : IAsyncLifetime
             var body = await new StreamReader(http.Request.Body).ReadToEndAsync();
             _seen.Enqueue((body, http.Request.Headers["X-MLflow-Delivery-Id"]!, http.Request.Headers["X-MLflow-Timestamp"]!, http.Request.Headers["X-MLflow-Signature"].ToString()));
             _came.Release();
+            if (Interlocked.Decrement(ref _silent) >= 0) await Task.Delay(Timeout.Infinite, http.RequestAborted);
             return Interlocked.Decrement(ref _refuse) >= 0 ? Results.StatusCode(503) : Results.Text("taken");
         });
         await _receiver.StartAsync();
@@ -104,6 +105,18 @@ public sealed class WebhookTests : IAsyncLifetime
         await Start();
         var again = await Next();
         Assert.Equal((first.Id, first.Body, ""), (again.Id, again.Body, again.Signature));
+    }
+
+    [Fact]
+    public async Task A_server_that_stops_gives_back_the_delivery_it_had_in_hand()
+    {
+        await Hook();
+        _silent = 1;
+        Assert.Equal(200, (await Send("POST", "/registered-models/create", """{"name":"m"}""")).Status);
+        var first = await Next();
+        await _server!.DisposeAsync();
+        await Start();
+        Assert.Equal(first.Id, (await Next()).Id);
     }
 
     [Fact]
