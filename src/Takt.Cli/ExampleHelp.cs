@@ -77,6 +77,8 @@ sealed class ExampleHelp(HelpAction inner) : SynchronousCommandLineAction
             foreach (var line in lines) Console.WriteLine("  " + line);
             Console.WriteLine();
         }
-        return inner.Invoke(parsed);
+        if (command is not RootCommand root) return inner.Invoke(parsed);
+        RootHelp.Print(root, Console.Out);
+        return ExitCode.Ok;
     }
 }

@@ -8,6 +8,16 @@ public sealed class OptionsTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
+    public async Task Help_tells_every_option_and_command_with_what_it_takes()
+    {
+        var help = (await TaktProcess.Run(_folder, "help")).Out;
+        foreach (var line in (string[])["Usage:\n  takt [command] [options]", "  -v, --verbose          Tell more", "  -C, --folder <folder>  Work", "  -h, -?, --help         Show", "  run <stage>           Run", "  score <model> <data>  Run", "  version               Print"])
+            Assert.Contains(line, help);
+        Assert.Equal(help, (await TaktProcess.Run(_folder, "--help")).Out);
+        Assert.Equal(help, (await TaktProcess.Run(_folder)).Out);
+    }
+
+    [Fact]
     public async Task Help_is_asked_for_by_a_word_or_an_option_and_begins_with_what_people_type()
     {
         var (word, option) = (await TaktProcess.Run(_folder, "help", "data", "add"), await TaktProcess.Run(_folder, "data", "add", "--help"));
