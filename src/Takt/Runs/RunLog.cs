@@ -71,7 +71,7 @@ public sealed class RunLog(Database database, TimeProvider time, Workspace works
     {
         var experiment = Active(session, id);
         var run = new RunId(id);
-        AddParams(session, run, entry.Params);
+        AddParams(session, run, entry.Params, entry.IsBatch);
         if (entry.Metrics.Count > 0)
         {
             RunTable.AddPoints(session, id, experiment, entry.Metrics);
@@ -172,7 +172,7 @@ public sealed class RunLog(Database database, TimeProvider time, Workspace works
 
     internal static TaktException Unknown(string id) => TaktException.NotFound($"Run with id={id} not found");
 
-    static void AddParams(SqlSession session, RunId run, IReadOnlyList<KeyValuePair<string, string>> values)
+    static void AddParams(SqlSession session, RunId run, IReadOnlyList<KeyValuePair<string, string>> values, bool batch)
     {
         List<(string Key, string Old, string New)>? changed = null;
         foreach (var (key, value) in values)
@@ -182,7 +182,7 @@ public sealed class RunLog(Database database, TimeProvider time, Workspace works
             if (old != value) (changed ??= []).Add((key, old, value));
         }
         if (changed is null) return;
-        throw TaktException.Invalid(values.Count == 1
+        throw TaktException.Invalid(values.Count == 1 && !batch
             ? $"Changing param values is not allowed. Param with key='{changed[0].Key}' was already logged with value='{changed[0].Old}' for run ID='{run}'. Attempted logging new value '{changed[0].New}'."
             : $"Changing param values is not allowed. Params were already logged='[{string.Join(", ", changed.Select(c => $"{{'key': '{c.Key}', 'old_value': '{c.Old}', 'new_value': '{c.New}'}}"))}]' for run ID='{run}'.");
     }

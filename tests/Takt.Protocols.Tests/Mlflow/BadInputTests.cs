@@ -51,6 +51,32 @@ public sealed class BadInputTests
         Assert.Contains(word, (string?)JsonNode.Parse(answer)!["message"]);
     }
 
+    [Theory]
+    [InlineData("runs/log-metric", """{"run_id":"RUN","key":"k","value":true,"timestamp":7,"step":3}""", "\"value\":1,\"timestamp\":7,\"step\":3")]
+    [InlineData("runs/log-metric", """{"run_id":"RUN","key":"k","value":false,"timestamp":7}""", "\"value\":0,\"timestamp\":7")]
+    [InlineData("runs/log-metric", """{"run_id":"RUN","key":"k","value":2,"timestamp":1764441000123.75,"step":4}""", "\"timestamp\":1764441000123,\"step\":4")]
+    [InlineData("runs/log-metric", """{"run_id":"RUN","key":"k","value":2,"timestamp":7,"step":1.9}""", "\"timestamp\":7,\"step\":1")]
+    [InlineData("runs/log-batch", """{"run_id":"RUN","metrics":[{"key":"k","value":true,"timestamp":1.5}]}""", "\"value\":1,\"timestamp\":1")]
+    [InlineData("runs/log-metric", """{"run_id":"RUN","key":"k","value":2,"timestamp":"1.5"}""", null)]
+    [InlineData("runs/log-metric", """{"run_id":"RUN","key":"k","value":2,"timestamp":true}""", null)]
+    [InlineData("runs/log-metric", """{"run_id":"RUN","key":"k","value":2,"timestamp":9223372036854775808}""", null)]
+    [InlineData("runs/log-metric", """{"run_id":"RUN","key":"k\n","value":2,"timestamp":1}""", null)]
+    [InlineData("runs/create", """{"experiment_id":"0","tags":"x"}""", null)]
+    [InlineData("runs/create", """{"experiment_id":1.5}""", null)]
+    [InlineData("runs/update", """{"run_id":"RUN","status":"NOPE"}""", null)]
+    public async Task What_has_a_meaning_is_taken_and_read_back_and_nothing_else_is_stored(string path, string body, string? stored)
+    {
+        await using var server = await MlflowServer.Start();
+        // an experiment's id as a number, as the oldest clients send it
+        var run = (string)JsonNode.Parse((await server.Send("POST", Api + "/runs/create", """{"experiment_id":0}""")).Body)!["run"]!["info"]!["run_id"]!;
+        var (status, answer) = await server.Send("POST", $"{Api}/{path}", body.Replace("RUN", run, StringComparison.Ordinal));
+        Assert.True(status == (stored is null ? 400 : 200), answer);
+        var now = (await server.Send("GET", $"{Api}/runs/get?run_id={run}")).Body;
+        if (stored is null) Assert.DoesNotContain("\"metrics\"", now);
+        else Assert.Contains(stored, now);
+        Assert.Contains("RUNNING", now);
+    }
+
     [Fact]
     public async Task A_batch_over_the_limit_is_refused_and_a_param_that_changes_undoes_its_batch()
     {
@@ -62,7 +88,9 @@ public sealed class BadInputTests
         Assert.Contains("at most 1000 metrics", answer);
         Assert.Equal(200, (await server.Send("POST", Api + "/runs/log-parameter", $$"""{"run_id":"{{run}}","key":"p","value":"1"}""")).Status);
         var batch = $$"""{"run_id":"{{run}}","metrics":[{"key":"m","value":1,"timestamp":1}],"params":[{"key":"p","value":"2"}]}""";
-        Assert.Equal(400, (await server.Send("POST", Api + "/runs/log-batch", batch)).Status);
+        (status, answer) = await server.Send("POST", Api + "/runs/log-batch", batch);
+        Assert.Equal(400, status);
+        Assert.Equal($"Changing param values is not allowed. Params were already logged='[{{'key': 'p', 'old_value': '1', 'new_value': '2'}}]' for run ID='{run}'.", (string?)JsonNode.Parse(answer)!["message"]);
         Assert.Equal("{}", (await server.Send("GET", $"{Api}/metrics/get-history?run_id={run}&metric_key=m")).Body);
     }
 

@@ -40,7 +40,7 @@ sealed class MetricCalls(RunLog runs, MetricHistory history)
         Most(parameters.Count, MostParams, "params");
         Most(tags.Count, MostTags, "tags");
         Most(metrics.Count + parameters.Count + tags.Count, MostTogether, "metrics, params, and tags");
-        var entry = new LogEntry(Each(metrics, "metrics", Metric), Each(parameters, "params", RunCalls.Param), Each(tags, "tags", RunCalls.Tag));
+        var entry = new LogEntry(Each(metrics, "metrics", Metric), Each(parameters, "params", RunCalls.Param), Each(tags, "tags", RunCalls.Tag)) { IsBatch = true };
         var twice = entry.Params.GroupBy(p => p.Key, StringComparer.Ordinal).Where(g => g.Count() > 1).Select(g => $"'{g.Key}'").ToList();
         if (twice.Count > 0)
             throw TaktException.Invalid($"Duplicate parameter keys have been submitted: [{string.Join(", ", twice)}]. Please ensure the request contains only one param value per param key.");

@@ -63,6 +63,8 @@ sealed class MlflowRequest
     {
         if (_query is not null) return _query.TryGetValue(name, out var values) ? values[^1] : null;
         if (!Find(name, out var value)) return null;
+        // clients before 0.9.1 send an experiment's id as a number
+        if (name == "experiment_id" && value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out _)) return value.GetRawText();
         return value.ValueKind == JsonValueKind.String ? String(name, value) : throw Wrong(name, value);
     }
 
@@ -81,16 +83,19 @@ sealed class MlflowRequest
     {
         if (IdOrNull(name) is not { Length: > 0 } text) return null;
         if (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)) return number;
-        // 1e3 and 5.0 are whole numbers too
-        return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var real) && real == Math.Floor(real) && Math.Abs(real) < 9e18
+        // 1e3 and 5.0 are whole numbers too; a number's fraction is cut, as MLflow's check does, a text's is wrong
+        return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var real) && Math.Abs(real) < 9e18
+            && (real == Math.Floor(real) || (_query is null && Find(name, out var given) && given.ValueKind == JsonValueKind.Number))
             ? (long)real : throw (_query is null && Find(name, out var value) ? Wrong(name, value) : Wrong(name, MlflowLimits.Quoted(text)));
     }
 
-    /// <exception cref="TaktException">Invalid: it is not there, or no number, NaN, Infinity or -Infinity.</exception>
+    /// <summary>True is 1 and false 0, as Python has it.</summary>
+    /// <exception cref="TaktException">Invalid: it is not there, or no number, truth value, NaN, Infinity or -Infinity.</exception>
     public double Real(string name)
     {
         if (!Find(name, out var value)) throw Missing(name);
         if (value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number)) return number;
+        if (value.ValueKind is JsonValueKind.True or JsonValueKind.False) return value.ValueKind == JsonValueKind.True ? 1 : 0;
         if (value.ValueKind != JsonValueKind.String) throw Wrong(name, value);
         var text = String(name, value);
         return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out number) ? number : throw Wrong(name, value);
