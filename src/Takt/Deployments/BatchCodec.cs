@@ -89,7 +89,8 @@ static class BatchCodec
         var (id, time, received) = (reader.Text(), reader.Long(), reader.Long());
         var (revision, model, latency, error) = (reader.Int(), reader.Text(), reader.Long(), reader.Text());
         return new PredictionBatch(id, DateTimeOffset.FromUnixTimeMilliseconds(time), DateTimeOffset.FromUnixTimeMilliseconds(received), revision, model,
-            TimeSpan.FromTicks(latency), ReadTable(ref reader), ReadTable(ref reader), error) { Keys = ReadKeys(ref reader) };
+            TimeSpan.FromTicks(latency), ReadTable(ref reader), ReadTable(ref reader), error)
+        { Keys = ReadKeys(ref reader) };
     }
 
     static string[]? ReadKeys(ref RecordReader reader)
