@@ -10,41 +10,19 @@ takt=${TAKT:-$here/artifacts/takt/takt}
 [ -x "$takt" ] || "$here/takt" version >/dev/null || exit 1
 dir=$(mktemp -d); server=""
 trap '[ -z "$server" ] || kill $server 2>/dev/null; wait 2>/dev/null; rm -rf "$dir"' EXIT
-python3 - "$dir" <<'P'
-import json, os, random, struct, sys
-def varint(n):
-    out = b""
-    while n > 127: out, n = out + bytes([n & 127 | 128]), n >> 7
-    return out + bytes([n])
-def field(number, value):  # protobuf: a number, a text or a message
-    if isinstance(value, int): return varint(number << 3) + varint(value)
-    value = value.encode() if isinstance(value, str) else value
-    return varint(number << 3 | 2) + varint(len(value)) + value
-def tensor(name, shape):  # ValueInfoProto; -1: the batch
-    return field(1, name) + field(2, field(1, field(1, 1) + field(2, b"".join(field(1, field(2, "n") if d < 0 else field(1, d)) for d in shape))))
-def weights(name, shape):  # TensorProto
-    count = 1
-    for d in shape: count *= d
-    return b"".join(field(1, d) for d in shape) + field(2, 1) + field(8, name) + field(9, struct.pack("<%df" % count, *(random.random() * 0.1 - 0.05 for _ in range(count))))
-def node(op, inputs, output): return field(1, b"".join(field(1, i) for i in inputs) + field(2, output) + field(4, op))
-def model(nodes, constants, takes, gives): return field(1, 8) + field(7, b"".join(nodes) + field(2, "g") + b"".join(field(5, c) for c in constants) + field(11, takes) + field(12, gives)) + field(8, field(1, "") + field(2, 13))
+PYTHONPATH="$here/bench/serving" PYTHONDONTWRITEBYTECODE=1 python3 - "$dir" <<'P'
+import json, random, struct, sys
+from onnx_model import binary_lua, node, save, tensor, weights
+d = sys.argv[1]
 random.seed(1)
-models = {
-    "dense": (model([node("MatMul", ["x", "a"], "h"), node("Relu", ["h"], "r"), node("MatMul", ["r", "b"], "s"), node("Relu", ["s"], "t"), node("MatMul", ["t", "c"], "y")], [weights(w, [2048, 2048]) for w in "abc"], tensor("x", [-1, 2048]), tensor("y", [-1, 2048])), [1, 2048]),
-    "conv": (model([node("Conv", ["x", "w"], "y")], [weights("w", [32, 16, 3, 3])], tensor("x", [-1, 16, 32, 32]), tensor("y", [-1, 32, 30, 30])), [1, 16, 32, 32]),
-}
-for name, (body, shape) in models.items():
-    folder = os.path.join(sys.argv[1], name)
-    os.mkdir(folder)
-    open(folder + "/model.onnx", "wb").write(body)
-    open(folder + "/MLmodel", "w").write("flavors:\n  onnx:\n    code: null\n    data: model.onnx\n    onnx_version: 1.16.0\n    providers:\n    - CPUExecutionProvider\n  python_function:\n    loader_module: mlflow.onnx\n    data: model.onnx\n")
-    count = 1
-    for d in shape: count *= d
+save(d + "/dense", [node("MatMul", ["x", "a"], "h"), node("Relu", ["h"], "r"), node("MatMul", ["r", "b"], "s"), node("Relu", ["s"], "t"), node("MatMul", ["t", "c"], "y")], [weights(w, [2048, 2048]) for w in "abc"], tensor("x", [-1, 2048]), tensor("y", [-1, 2048]))
+save(d + "/conv", [node("Conv", ["x", "w"], "y")], [weights("w", [32, 16, 3, 3])], tensor("x", [-1, 16, 32, 32]), tensor("y", [-1, 32, 30, 30]))
+for name, shape, count in ("dense", [1, 2048], 2048), ("conv", [1, 16, 32, 32], 16384):
     raw = struct.pack("<%df" % count, *(random.random() for _ in range(count)))
     head = json.dumps({"inputs": [{"name": "x", "shape": shape, "datatype": "FP32", "parameters": {"binary_data_size": len(raw)}}], "parameters": {"binary_data_output": True}}, separators=(",", ":")).encode()
-    open(f"{sys.argv[1]}/{name}.bin", "wb").write(head + raw)
-    open(f"{sys.argv[1]}/{name}.head", "w").write(str(len(head)))
-    open(f"{sys.argv[1]}/{name}.lua", "w").write('local f = io.open("%s/%s.bin", "rb")\nwrk.method = "POST"\nwrk.headers["Content-Type"] = "application/octet-stream"\nwrk.headers["Inference-Header-Content-Length"] = "%d"\nwrk.body = f:read("*a")\n' % (sys.argv[1], name, len(head)))
+    open(f"{d}/{name}.bin", "wb").write(head + raw)
+    open(f"{d}/{name}.head", "w").write(str(len(head)))
+    binary_lua(f"{d}/{name}.lua", f"{d}/{name}.bin", len(head))
 P
 cat >"$dir/takt.yaml" <<'Y'
 takt: 1
@@ -70,15 +48,9 @@ load() { # MODEL FILE
 }
 for model in dense dense-merged conv conv-merged; do load $model warm.txt; done
 for _ in $(seq "$rounds"); do for model in dense dense-merged conv conv-merged; do load $model all.txt; done; done
-python3 - "$dir/all.txt" <<'P'
-import statistics, sys
-def ms(t): return float(t[:-2]) / 1000 if t.endswith("us") else float(t[:-2]) if t.endswith("ms") else float(t[:-1]) * 1000
-rows = {}
-for line in open(sys.argv[1]):
-    name, rate, p50, p99, *bad = line.split(None, 4)
-    rows.setdefault(name, []).append((float(rate), ms(p50), ms(p99)))
-    if bad and bad[0].strip(): sys.exit(f"{name}: {bad[0].strip()}: no figures")
-m = {n: [statistics.median(c) for c in zip(*r)] for n, r in rows.items()}
-for name, (rate, p50, p99) in m.items(): print(f"{name:14} {rate:9,.0f} req/s   p50 {p50:7.2f} ms   p99 {p99:7.2f} ms   (median of {len(rows[name])})")
+PYTHONPATH="$here/bench/serving" PYTHONDONTWRITEBYTECODE=1 python3 - "$dir/all.txt" <<'P'
+import sys
+from medians import table
+m = table(sys.argv[1])
 for name in ("dense", "conv"): print(f"{name:6} merged / one by one   {m[name + '-merged'][0] / m[name][0]:.2f}")
 P

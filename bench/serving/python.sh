@@ -77,16 +77,10 @@ for _ in $(seq "$rounds"); do
     done
     load "forest-c32-unmerged" "$(url forest-single)" 32 1
 done
-python3 - "$dir/all.txt" <<'P'
-import statistics, sys
-def ms(t): return float(t[:-2]) / 1000 if t.endswith("us") else float(t[:-2]) if t.endswith("ms") else float(t[:-1]) * 1000
-rows = {}
-for line in open(sys.argv[1]):
-    name, rate, p50, p99, *bad = line.split(None, 4)
-    rows.setdefault(name, []).append((float(rate), ms(p50), ms(p99)))
-    if bad and bad[0].strip(): sys.exit(f"{name}: {bad[0].strip()}: no figures")
-m = {n: [statistics.median(c) for c in zip(*r)] for n, r in rows.items()}
-for name, (rate, p50, p99) in m.items(): print(f"{name:22} {rate:9,.0f} req/s   p50 {p50:8.2f} ms   p99 {p99:8.2f} ms   (median of {len(rows[name])})")
+PYTHONPATH="$here/bench/serving" PYTHONDONTWRITEBYTECODE=1 python3 - "$dir/all.txt" <<'P'
+import sys
+from medians import table
+m = table(sys.argv[1])
 for name in m:
     if name.endswith("-takt"): print(f"{name[:-5]:16} takt / mlflow   {m[name][0] / m[name[:-5] + '-mlflow'][0]:6.1f}")
 print(f"forest-c32 merged / unmerged {m['forest-c32-takt'][0] / m['forest-c32-unmerged'][0]:6.1f}")

@@ -57,16 +57,10 @@ for _ in $(seq "$rounds"); do
 done
 dropped=$(curl -s "http://127.0.0.1:$port/api/v1/deployments/m/predictions?limit=1" | sed 's/.*"dropped":\([0-9]*\).*/\1/')
 rss=$(awk '/VmHWM/ { printf "%.0f", $2 / 1024 }' /proc/$server/status)
-python3 - "$dir/all.txt" "$dropped" "$rss" <<'P'
-import statistics, sys
-def ms(t): return float(t[:-2]) / 1000 if t.endswith("us") else float(t[:-2]) if t.endswith("ms") else float(t[:-1]) * 1000
-rows = {}
-for line in open(sys.argv[1]):
-    name, rate, p50, p99, *bad = line.split(None, 4)
-    rows.setdefault(name, []).append((float(rate), ms(p50), ms(p99)))
-    if bad and bad[0].strip(): print(f"{name}: {bad[0].strip()}")
-m = {n: [statistics.median(c) for c in zip(*r)] for n, r in rows.items()}
-for name, (rate, p50, p99) in m.items(): print(f"{name:10} {rate:10,.0f} req/s   p50 {p50:6.2f} ms   p99 {p99:6.2f} ms   (median of {len(rows[name])})")
+PYTHONPATH="$here/bench/serving" PYTHONDONTWRITEBYTECODE=1 python3 - "$dir/all.txt" "$dropped" "$rss" <<'P'
+import sys
+from medians import table
+m = table(sys.argv[1], strict=False)
 print(f"infer / hello      {m['infer'][0] / m['hello'][0]:.2f}   (bar 0.60)")
 print(f"p99 infer / hello  {m['infer'][2] / m['hello'][2]:.2f}   (bar 2.5)")
 print(f"logged / unlogged  {m['infer'][0] / m['unlogged'][0]:.2f}   (bar 0.90)")
