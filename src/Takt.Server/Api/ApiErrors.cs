@@ -34,7 +34,7 @@ public static class ApiErrors
         }
         catch (TaktException e) when (!http.Response.HasStarted)
         {
-            http.Response.RetryAfter(e);
+            await http.RetryAfter(e);
             await Write(http, Status(e.Error), e.Error.ToString(), e.Message, e.Faults);
         }
         catch (BadHttpRequestException e) when (!http.Response.HasStarted)

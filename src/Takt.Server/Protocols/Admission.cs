@@ -35,9 +35,12 @@ static class Admission
     public static TaktException TooLarge(long most, long? has) => new(TaktError.TooLarge, has is { } bytes ? $"the request has {bytes} bytes; {most} are allowed" : $"the request has over {most} bytes");
 
     /// <summary>Tells when to come again, where that is known.</summary>
-    public static void RetryAfter(this HttpResponse response, TaktException e)
+    /// <returns>Done when the answer may go out.</returns>
+    public static ValueTask RetryAfter(this HttpContext http, TaktException e)
     {
-        if (e.Error is TaktError.Unavailable or TaktError.TooMany) response.Headers.RetryAfter = Seconds(e.RetryAfter ?? TimeSpan.FromSeconds(1));
+        if (e.Error is not (TaktError.Unavailable or TaktError.TooMany)) return default;
+        http.Response.Headers.RetryAfter = Seconds(e.RetryAfter ?? TimeSpan.FromSeconds(1));
+        return e.Error == TaktError.Unavailable ? EarlyRetry.Hold(http) : default; // over a rate: nobody else's time is lost
     }
 
     static string Seconds(TimeSpan time) => ((long)Math.Max(1, Math.Ceiling(time.TotalSeconds))).ToString(System.Globalization.CultureInfo.InvariantCulture);

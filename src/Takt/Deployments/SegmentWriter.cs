@@ -6,7 +6,7 @@ namespace Takt.Deployments;
 /// <remarks>Memory is bounded by <see cref="MostRows"/> rows a shape, whatever the journal's length.</remarks>
 static class SegmentWriter
 {
-    public const int MostRows = 100_000;
+    public const int MostRows = 50_000;
 
     /// <summary>In front of a shape of shadows' rows.</summary>
     const string Shadows = "shadows|";

@@ -2,10 +2,10 @@ namespace Takt.Deployments;
 
 /// <summary>Lets so many in at once, so many wait, and turns the rest away.</summary>
 /// <remarks>
-/// How many may wait goes by time, not by number: a short burst may wait up to 100 ms, but once nobody has found the queue empty for 100 ms, or somebody was turned away, it is overload until a second
-/// without either has passed. Then no request is let in that would wait for longer than a quarter of what one takes (at least 1 ms): those that are let in are answered in less than twice the usual time,
+/// How many may wait goes by time, not by number: a short burst may wait up to 100 ms, but once nobody has found the queue empty for 100 ms, or somebody was turned away, it is overload until 2.5 seconds
+/// without either have passed. Then no request is let in that would wait for longer than a quarter of what one takes (at least 1 ms): those that are let in are answered in less than twice the usual time,
 /// whatever the load, and the others know at once.
-/// After Maurer, "Fail at Scale", ACM Queue 13(8), 2015, which takes it from CoDel (Nichols and Jacobson 2012); the second's calm is ours: without it the queue, found empty once, fills again for 100 ms.
+/// After Maurer, "Fail at Scale", ACM Queue 13(8), 2015, which takes it from CoDel (Nichols and Jacobson 2012); the calm is ours: without it the queue, found empty once, fills again for 100 ms.
 /// </remarks>
 /// <param name="time">Null: the system's, by its cheapest clock.</param>
 public sealed class Turnstile(int inside, int waiting, TimeProvider? time = null) : IDisposable
@@ -16,8 +16,8 @@ public sealed class Turnstile(int inside, int waiting, TimeProvider? time = null
     /// <summary>A wait that never matters, in ms.</summary>
     const double Nothing = 1;
 
-    /// <summary>An overload is over so long after the last was turned away, in ms.</summary>
-    const double Calm = 1000;
+    /// <summary>An overload is over so long after the last was turned away, in ms: longer than those who were told to come again in a second, or are held that long, stay away.</summary>
+    const double Calm = 2500;
 
     /// <summary>Weight of the newest request in the mean time.</summary>
     const double Newest = 0.05;

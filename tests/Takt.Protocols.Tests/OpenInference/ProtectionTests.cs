@@ -153,6 +153,35 @@ public sealed class ProtectionTests : IAsyncLifetime
 
     [Theory]
     [InlineData("/v2/models/m/infer")]
+    [InlineData("/endpoints/m/invocations")]
+    public async Task Whoever_asks_again_before_its_time_is_refused_when_the_time_has_come(string path)
+    {
+        var gate = GatedModel.InPlaceOf(_model, new LimitSpec(Waiting: 1, AtOnce: 1), inside: 0);
+        var turn = _model.Server.App.Router.Find("m")!.Champion.Turn;
+        var first = Send();
+        await gate.HasBegun();
+        var second = Send();
+        while (turn.Waiting < 1) await Task.Delay(5);
+        using var client = new System.Net.Sockets.TcpClient();
+        await client.ConnectAsync(_model.Server.Address.Host, _model.Server.Address.Port);
+        using var reader = new StreamReader(client.GetStream());
+        var since = System.Diagnostics.Stopwatch.StartNew();
+        for (var request = 0; request < 2; request++) // both on one connection
+        {
+            await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"POST {path} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"));
+            Assert.Equal("HTTP/1.1 503 Service Unavailable", await reader.ReadLineAsync());
+            var length = 0;
+            while (await reader.ReadLineAsync() is { Length: > 0 } header)
+                if (header.StartsWith("Content-Length: ", StringComparison.Ordinal)) length = int.Parse(header[16..]);
+            Assert.Equal(length, await reader.ReadBlockAsync(new char[length]));
+        }
+        Assert.True(since.ElapsedMilliseconds >= 950, $"the second refusal came after {since.ElapsedMilliseconds} ms"); // Retry-After is a second; a clock tick of tolerance
+        gate.Open();
+        Assert.Equal((int[])[200, 200], (int[])[(int)(await first).StatusCode, (int)(await second).StatusCode]);
+    }
+
+    [Theory]
+    [InlineData("/v2/models/m/infer")]
     [InlineData("/v2/models/m/versions/1/infer")]
     [InlineData("/endpoints/m/invocations")]
     [InlineData("/v1/models/m:predict")]

@@ -80,7 +80,7 @@ public sealed class TurnstileTests
     }
 
     [Fact]
-    public async Task A_second_after_the_last_was_turned_away_bursts_may_wait_again()
+    public async Task Once_nobody_was_turned_away_for_two_and_a_half_seconds_bursts_may_wait_again()
     {
         using var turn = Busy();
         _time.Advance(Ms(101));
@@ -89,7 +89,7 @@ public sealed class TurnstileTests
         turn.Leave(Ms(10));
         await first;
         turn.Leave(Ms(10));
-        _time.Advance(Ms(1001));
+        _time.Advance(Ms(2501));
         Assert.True(turn.TryEnter());
         for (var i = 1; i <= 10; i++) _ = turn.Enter("m", default);
         Assert.Equal((10, 1), (turn.Waiting, turn.TurnedAway));

@@ -76,7 +76,7 @@ public static class OpenAiApi
         }
         catch (TaktException e)
         {
-            http.Response.RetryAfter(e);
+            await http.RetryAfter(e);
             return e.Error == TaktError.TooMany ? Error(429, e.Message, "requests", null, "rate_limit_exceeded") : Error(Api.ApiErrors.Status(e.Error), e.Message, "invalid_request_error", null, null);
         }
         if (!AtOnce.Wait(0))

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Diagnostics;
 using System.IO.Pipelines;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
@@ -27,6 +28,8 @@ static class InferCall
 
     const string Prefix = "/v2/models/";
     const string Suffix = "/infer";
+
+    static readonly ConditionalWeakTable<Slot, byte[]> FullAnswers = [];
 
     /// <summary>Must come after whatever decides who may ask.</summary>
     public static void UseInference(this IApplicationBuilder web, TaktApp app) => web.Use(next => http =>
@@ -106,6 +109,7 @@ static class InferCall
             }
             if (app.Router.Find(path.AsSpan(Prefix.Length, end - Prefix.Length)) is { Challenger: null, Champion: var only } && only.Turn.TurnsAway())
             {
+                await EarlyRetry.Hold(http);
                 Full(http.Response, only);
                 return null;
             }
@@ -195,7 +199,7 @@ static class InferCall
     {
         response.StatusCode = StatusCodes.Status503ServiceUnavailable;
         response.Headers.RetryAfter = "1";
-        Write(response, System.Text.Encoding.UTF8.GetBytes($"{{\"error\":\"'{slot.Revision.Endpoint}' has more requests than it can answer; try again in a second\"}}"));
+        Write(response, FullAnswers.GetValue(slot, static s => System.Text.Encoding.UTF8.GetBytes($"{{\"error\":\"'{s.Revision.Endpoint}' has more requests than it can answer; try again in a second\"}}")));
     }
 
     static void Write(HttpResponse response, ReadOnlySpan<byte> json)
@@ -329,14 +333,14 @@ static class InferCall
     }
 
     /// <summary>Triton's statuses and its one-line error object.</summary>
-    public static Task Refuse(HttpContext http, TaktException e, int? status = null)
+    public static async Task Refuse(HttpContext http, TaktException e, int? status = null)
     {
-        if (http.Response.HasStarted) return Task.CompletedTask;
+        if (http.Response.HasStarted) return;
         http.Response.Clear();
-        http.Response.RetryAfter(e);
+        await http.RetryAfter(e);
         http.Response.StatusCode = status ?? Status(e.Error);
         http.Response.ContentType = "application/json";
-        return http.Response.WriteAsync(new JsonObject { ["error"] = string.Join("; ", e.Faults) }.ToJsonString());
+        await http.Response.WriteAsync(new JsonObject { ["error"] = string.Join("; ", e.Faults) }.ToJsonString());
     }
 
     public static int Status(TaktError error) => error switch

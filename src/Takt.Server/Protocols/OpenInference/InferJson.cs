@@ -6,18 +6,20 @@ namespace Takt.Server.Protocols.OpenInference;
 /// <summary>Reads the JSON of an infer request: which tensors there are and where the data of each begins, not the data.</summary>
 static class InferJson
 {
+    static readonly JsonReaderOptions Options = new() { MaxDepth = 16 };
+
     /// <exception cref="TaktException">Invalid: not JSON of this form.</exception>
     public static void Read(ReadOnlySpan<byte> body, InferRequest request)
     {
         try
         {
-            var json = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = 16 });
+            var json = new Utf8JsonReader(body, Options);
             if (!json.Read() || json.TokenType != JsonTokenType.StartObject) throw TaktException.Invalid("the request must be a JSON object");
             while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
             {
                 if (json.ValueTextEquals("id"u8)) request.Id = Text(ref json, "id");
                 else if (json.ValueTextEquals("parameters"u8)) Parameters(ref json, request);
-                else if (json.ValueTextEquals("inputs"u8)) Inputs(ref json, request);
+                else if (json.ValueTextEquals("inputs"u8)) Inputs(ref json, body, request);
                 else if (json.ValueTextEquals("outputs"u8)) Outputs(ref json, request);
                 else json.Skip();
             }
@@ -25,7 +27,21 @@ static class InferJson
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException) // the second: a text that is no Unicode
         {
-            throw new TaktException(TaktError.Invalid, $"the request is not JSON: {e.Message}", e);
+            throw new TaktException(TaktError.Invalid, $"the request is not JSON: {Why(body) ?? e.Message}", e);
+        }
+    }
+
+    /// <summary>Says where, which a reader that was put behind a list does not know.</summary>
+    static string? Why(ReadOnlySpan<byte> body)
+    {
+        try
+        {
+            for (var json = new Utf8JsonReader(body, Options); json.Read();) { }
+            return null;
+        }
+        catch (JsonException e)
+        {
+            return e.Message;
         }
     }
 
@@ -70,8 +86,9 @@ static class InferJson
 
     static DateTimeOffset Time(ref Utf8JsonReader json) => InferRequest.Time(json.TokenType == JsonTokenType.Number && json.TryGetInt64(out var milliseconds) ? milliseconds : null, json.TokenType == JsonTokenType.String ? json.GetString() : null);
 
-    static void Inputs(ref Utf8JsonReader json, InferRequest request)
+    static void Inputs(ref Utf8JsonReader json, ReadOnlySpan<byte> body, InferRequest request)
     {
+        var behind = 0; // where the reader was put last
         if (!Into(ref json, JsonTokenType.StartArray, "inputs")) return;
         while (json.Read() && json.TokenType == JsonTokenType.StartObject)
         {
@@ -88,8 +105,14 @@ static class InferJson
                 {
                     json.Read();
                     if (json.TokenType != JsonTokenType.StartArray) throw TaktException.Invalid($"data of input '{name}' must be a list");
-                    from = json.TokenStartIndex;
-                    json.Skip();
+                    from = behind + json.TokenStartIndex;
+                    if (NumberList.Length(body[(int)from..]) is > 0 and var length)
+                    {
+                        behind = (int)from + length - 1;
+                        json = new Utf8JsonReader(body[behind..], isFinalBlock: true, json.CurrentState);
+                        json.Read(); // the list's end
+                    }
+                    else json.Skip();
                 }
                 else if (json.ValueTextEquals("parameters"u8)) bytes = BinarySize(ref json);
                 else json.Skip();

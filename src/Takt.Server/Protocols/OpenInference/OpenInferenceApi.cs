@@ -206,7 +206,7 @@ public static class OpenInferenceApi
         }
         catch (TaktException e)
         {
-            context.HttpContext.Response.RetryAfter(e);
+            await context.HttpContext.RetryAfter(e);
             return Results.Text(new JsonObject { ["error"] = string.Join("; ", e.Faults) }.ToJsonString(), "application/json", statusCode: InferCall.Status(e.Error));
         }
     }

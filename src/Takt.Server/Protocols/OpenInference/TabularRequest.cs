@@ -16,15 +16,35 @@ static class TabularRequest
     const int LongestId = 256;
     public const long LargestExact = 1L << 53;
 
-    static readonly ConditionalWeakTable<RowScorer, object> Fitting = [];
-    static readonly object Fits = new(), FitsNot = new();
+    /// <summary>So many requests that are not as the template are read before another becomes it: making one costs more than it saves a single request.</summary>
+    const int Patience = 256;
+
+    static readonly ConditionalWeakTable<RowScorer, Known> Scorers = [];
 
     /// <param name="id">The request's id as it stands in the body; empty when it has none.</param>
     /// <returns>False: take the long way.</returns>
     public static bool TryRead(ReadOnlySpan<byte> body, RowScorer scorer, RowBatch batch, out Range id)
     {
         id = default;
-        if (!CanRead(scorer)) return false;
+        var known = Of(scorer);
+        if (!known.CanRead) return false;
+        if (known.Template is { } template && template.TryRead(body, batch))
+        {
+            if (known.Misses != Patience) known.Misses = Patience;
+            return true;
+        }
+        if (!TryParse(body, scorer, batch, out id)) return false;
+        if (known.Misses-- <= 0 && batch.Rows == 1 && id.Equals(default))
+        {
+            known.Misses = Patience;
+            known.Template = TabularTemplate.Of(body, scorer) ?? known.Template;
+        }
+        return true;
+    }
+
+    static bool TryParse(ReadOnlySpan<byte> body, RowScorer scorer, RowBatch batch, out Range id)
+    {
+        id = default;
         try
         {
             var json = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = 16 });
@@ -53,10 +73,12 @@ static class TabularRequest
     }
 
     /// <summary>Whether requests to this model can take the short way at all.</summary>
-    public static bool CanRead(RowScorer scorer)
+    public static bool CanRead(RowScorer scorer) => Of(scorer).CanRead;
+
+    static Known Of(RowScorer scorer)
     {
-        if (!Fitting.TryGetValue(scorer, out var fits)) Fitting.AddOrUpdate(scorer, fits = scorer.Features.Count <= MostFeatures && scorer.Features.All(CanRead) ? Fits : FitsNot);
-        return fits == Fits;
+        if (!Scorers.TryGetValue(scorer, out var known)) Scorers.AddOrUpdate(scorer, known = new Known(scorer.Features.Count <= MostFeatures && scorer.Features.All(CanRead)));
+        return known;
     }
 
     static bool CanRead(Feature feature) => feature.Type is FieldType.String ? feature.Categories is not null : feature.Type is not FieldType.Binary && feature.Categories is null;
@@ -174,7 +196,7 @@ static class TabularRequest
                 batch.Set(row, feature, double.NaN, default, missing: true);
                 return true;
             case JsonTokenType.Number when type is FieldType.Float or FieldType.Double:
-                if (!json.TryGetDouble(out var number) || !double.IsFinite(number)) return false;
+                if (JsonNumber.Read(json.ValueSpan, out double number) == 0 || !double.IsFinite(number)) return false;
                 batch.Set(row, feature, number);
                 return true;
             case JsonTokenType.Number when type is not FieldType.String:
@@ -192,5 +214,16 @@ static class TabularRequest
             default:
                 return false;
         }
+    }
+
+    sealed class Known(bool canRead)
+    {
+        public bool CanRead => canRead;
+
+        /// <summary>Null before the first request. Of several threads at once any may win.</summary>
+        public TabularTemplate? Template { get; set; }
+
+        /// <summary>How many more may miss it before there is another.</summary>
+        public int Misses { get; set; }
     }
 }

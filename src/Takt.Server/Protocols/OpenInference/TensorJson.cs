@@ -22,9 +22,11 @@ static class TensorJson
             faults.Add($"input '{name}' has fewer values than its shape {Tensor.ShapeText(shape)}");
             return null;
         }
-        var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = 32 });
         var size = Tensor.SizeOf(type);
         var values = new byte[size == 0 ? 16 * count : size * count];
+        if (type == TensorType.Fp32 && NumberList.TryRead(json, MemoryMarshal.Cast<byte, float>(values.AsSpan()))) return values;
+        if (type == TensorType.Fp64 && NumberList.TryRead(json, MemoryMarshal.Cast<byte, double>(values.AsSpan()))) return values;
+        var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = 32 });
         var (at, end) = (0L, 0);
         for (var depth = 0; reader.Read();)
         {
@@ -78,14 +80,10 @@ static class TensorJson
                 foreach (var value in data) json.WriteBooleanValue(value != 0);
                 break;
             case TensorType.Fp32:
-                foreach (var value in MemoryMarshal.Cast<byte, float>(data))
-                    if (float.IsFinite(value)) json.WriteNumberValue(value);
-                    else json.WriteNullValue();
+                NumberList.Write(json, MemoryMarshal.Cast<byte, float>(data));
                 break;
             case TensorType.Fp64:
-                foreach (var value in MemoryMarshal.Cast<byte, double>(data))
-                    if (double.IsFinite(value)) json.WriteNumberValue(value);
-                    else json.WriteNullValue();
+                NumberList.Write(json, MemoryMarshal.Cast<byte, double>(data));
                 break;
             case TensorType.Uint8: foreach (var value in data) json.WriteNumberValue((int)value); break;
             case TensorType.Int8: foreach (var value in MemoryMarshal.Cast<byte, sbyte>(data)) json.WriteNumberValue((int)value); break;

@@ -24,8 +24,9 @@ static class TensorReader
             _ => new double[count],
         };
         bool[]? missing = null;
-        var at = 0;
-        for (var depth = 0; json.Read();)
+        var plain = values is double[] all && NumberList.TryRead(body[tensor.From..], all.AsSpan());
+        var at = plain ? count : 0;
+        for (var depth = 0; !plain && json.Read();)
         {
             if (json.TokenType == JsonTokenType.StartArray)
             {

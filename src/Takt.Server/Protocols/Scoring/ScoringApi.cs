@@ -79,7 +79,7 @@ public static class ScoringApi
         catch (TaktException e)
         {
             if (e.Error == TaktError.TimedOut) return Results.Text("Request processing time exceeded limit", "text/plain", statusCode: 504); // MLflow's words
-            http.Response.RetryAfter(e);
+            await http.RetryAfter(e);
             var (status, code) = e.Error switch
             {
                 TaktError.NotFound => (404, "RESOURCE_DOES_NOT_EXIST"),
@@ -117,7 +117,7 @@ public static class ScoringApi
         }
         catch (TaktException e)
         {
-            http.Response.RetryAfter(e);
+            await http.RetryAfter(e);
             return Error(OpenInference.InferCall.Status(e.Error), string.Join("; ", e.Faults));
         }
         catch (BadHttpRequestException e)
