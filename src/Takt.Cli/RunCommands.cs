@@ -27,16 +27,19 @@ static class RunCommands
         if (list.Count == 0) Terminal.Note("no runs yet; `takt run` makes one");
         else DataText.Rows(["RUN", "EXPERIMENT", "NAME", "STATUS", "STARTED", "TOOK", "TRIGGER"], list.Select(r => new[]
         {
-            r.Text("id"), r.Text("experiment"), r.Text("name"), r.Text("status"), r.Time("startedAt"), Took(r), (r["tags"] as JsonObject).Text("takt.trigger"),
+            r.Text("id"), r.Text("experiment"), r.Text("name"), Refusal(r).Length > 0 ? "refused" : r.Text("status"), r.Time("startedAt"), Took(r), (r["tags"] as JsonObject).Text("takt.trigger"),
         }));
     }
+
+    /// <summary>The gate and the rule that stopped it; empty when none did.</summary>
+    static string Refusal(JsonObject run) => (run["tags"] as JsonObject).Text("takt.refused");
 
     static string Took(JsonObject of) => DateTimeOffset.TryParse(of.Text("startedAt"), System.Globalization.CultureInfo.InvariantCulture, out var start)
         && DateTimeOffset.TryParse(of.Text("endedAt"), System.Globalization.CultureInfo.InvariantCulture, out var end) ? DataText.Took(end - start) : "";
 
     static void Show(JsonObject run)
     {
-        ApiCommand.Facts(("run", run.Text("id")), ("experiment", run.Text("experiment")), ("name", run.Text("name")), ("status", run.Text("status")),
+        ApiCommand.Facts(("run", run.Text("id")), ("experiment", run.Text("experiment")), ("name", run.Text("name")), ("status", Refusal(run) is { Length: > 0 } refusal ? $"refused by {refusal}" : run.Text("status")),
             ("started", run.Time("startedAt")), ("ended", run.Time("endedAt")), ("took", Took(run)), ("parent", run.Text("parent")));
         var stages = run.List("stages").ToList();
         if (stages.Count > 0)

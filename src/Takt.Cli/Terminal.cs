@@ -7,7 +7,7 @@ namespace Takt.Cli;
 /// <summary>Data goes to stdout, talk and progress to stderr; colour only on a terminal and never under NO_COLOR.</summary>
 public static class Terminal
 {
-    public enum Tone { Plain, Good, Bad, Dim }
+    public enum Tone { Plain, Good, Warn, Bad, Dim }
 
     static readonly JsonSerializerOptions Readable = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
@@ -28,7 +28,7 @@ public static class Terminal
     public static void Note(string text, Tone tone = Tone.Plain)
     {
         if (LineDrawn) Console.Error.Write("\r\e[K");
-        var code = tone switch { Tone.Good => "32", Tone.Bad => "31", Tone.Dim => "2", _ => "" };
+        var code = tone switch { Tone.Good => "32", Tone.Warn => "33", Tone.Bad => "31", Tone.Dim => "2", _ => "" };
         Console.Error.WriteLine(Colour && code.Length > 0 ? $"\e[{code}m{text}\e[0m" : text);
     }
 

@@ -83,6 +83,20 @@ public sealed class DashboardTests(FlightsLine line, Chromium chromium) : IClass
     }
 
     [Fact]
+    public async Task A_run_that_a_gate_refused_says_so_and_by_which_rule_on_every_page_and_looks_like_no_crash()
+    {
+        using var http = new HttpClient { BaseAddress = new Uri(line.Address) };
+        var rule = new System.Text.RegularExpressions.Regex(@"(?i)refused by (<b>)?gates\.quality: auc >= 0\.99: 0\.\d+ < 0\.99");
+        foreach (var path in (string[])["/", "/runs", "/runs/" + line.Refused, "/pipelines"])
+        {
+            var html = System.Net.WebUtility.HtmlDecode(await http.GetStringAsync(path));
+            Assert.Matches(rule, html);
+            Assert.Contains("<span class=\"badge warn\"", html);
+            Assert.DoesNotContain("<span class=\"badge bad\">failed", html.Split("Rules of the gate")[0]);
+        }
+    }
+
+    [Fact]
     public void Names_of_any_length_and_width_stay_inside_the_boxes_of_the_lineage()
     {
         foreach (var name in (string[])["short", "flights@c3bd02cc", "ein-sehr-langer-Name-der-nicht-passt@12", "机器学习模型注册表机器学习模型", "🦊🦊🦊🦊🦊🦊🦊🦊🦊🦊🦊🦊", "", "iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii"])

@@ -13,6 +13,9 @@ public sealed class FlightsLine : IAsyncLifetime
 
     public string Run { get; private set; } = "";
 
+    /// <summary>A run that its gate stopped.</summary>
+    public string Refused { get; private set; } = "";
+
     public string Address => Server.Address.ToString().TrimEnd('/');
 
     public async ValueTask InitializeAsync()
@@ -32,9 +35,22 @@ public sealed class FlightsLine : IAsyncLifetime
         var result = await Server.App.Pipelines.Run(new PipelineRequest([]));
         Assert.True(result.Succeeded, string.Join('\n', result.Stages));
         Run = result.Run.Value;
+        Refused = await RunWithAnImpossibleGate();
         while (Server.App.Router.Find("flights") is null) await Task.Delay(20);
         await Rolling("moving");
         await RolledBack("moved");
+    }
+
+    /// <summary>Nothing before the gate has to run again.</summary>
+    async Task<string> RunWithAnImpossibleGate()
+    {
+        var file = Path.Combine(_folder, "takt.yaml");
+        var usual = File.ReadAllText(file);
+        File.WriteAllText(file, usual.Replace("auc >= 0.6,", "auc >= 0.99,", StringComparison.Ordinal));
+        var result = await Server.App.Pipelines.Run(new PipelineRequest([]));
+        Assert.True(result.StoppedByGate, string.Join('\n', result.Stages));
+        File.WriteAllText(file, usual);
+        return result.Run.Value;
     }
 
     /// <summary>An endpoint on the way to its second revision, in a step that no test lives to see the end of.</summary>

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Microsoft.Playwright;
+using Takt.Runs.Traces;
 
 namespace Takt.Dashboard.Tests;
 
@@ -63,6 +64,20 @@ public sealed class RunsPagesTests(RunsServer server, Chromium chromium) : IClas
         Assert.Contains("role=\"alert\"", html);
         Assert.Contains("Invalid clause(s) in filter string", html);
         Assert.Contains("value=\"metrics.acc &gt; &#39;x&#39; OR &lt;b&gt;\"", html);
+    }
+
+    [Fact]
+    public async Task A_column_that_is_none_is_told_on_the_table_and_what_was_typed_stays()
+    {
+        foreach (var asked in (string[])["group=zzz", "sort=x.y", "cols=foo.bar"])
+        {
+            using var answer = await server.Http.GetAsync($"{Table}&{asked}");
+            var html = WebUtility.HtmlDecode(await answer.Content.ReadAsStringAsync());
+            Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+            Assert.Contains("is no column: write metrics.KEY", html);
+            Assert.Contains("id=\"filter\"", html);
+            if (asked[0] is 'g' or 'c') Assert.Contains($"value=\"{asked.Split('=')[1]}\"", html);
+        }
     }
 
     [Fact]
@@ -231,6 +246,60 @@ public sealed class RunsPagesTests(RunsServer server, Chromium chromium) : IClas
         await page.SelectOptionAsync("#chart-axis", "relative");
         await Arrived(page, "**x=relative**");
         Assert.Contains("log=1", page.Url);
+        await page.CloseAsync();
+    }
+
+    [Fact]
+    public async Task Charts_tell_the_values_under_the_pointer_hide_runs_leave_out_outliers_and_give_every_point()
+    {
+        var page = await chromium.Browser.NewPageAsync(new() { BaseURL = server.Address, ViewportSize = new() { Width = 1000, Height = 700 } });
+        await page.GotoAsync($"/compare?run={server.Sweep[5]},{server.Sweep[50]},{server.Sweep[90]}");
+        var plot = page.Locator(".plot[data-key=acc]");
+        await plot.ScrollIntoViewIfNeededAsync();
+        await page.WaitForSelectorAsync(".plot[data-key=acc][data-drawn='18'] canvas");
+        await plot.Locator(".u-over").HoverAsync();
+        await Assertions.Expect(plot.Locator(".values-here")).ToContainTextAsync("run-90");
+        Assert.Equal(4, await plot.Locator(".values-here div").CountAsync()); // the place, and three runs
+        await page.ClickAsync($"#chart-runs li[data-run='{server.Sweep[90]}'] .mark");
+        await Assertions.Expect(plot.Locator("figcaption")).ToHaveTextAsync("acc · 1 hidden");
+        await plot.Locator(".u-over").HoverAsync(new() { Position = new() { X = 40, Y = 40 } });
+        await Assertions.Expect(plot.Locator(".values-here")).ToContainTextAsync("run-50");
+        Assert.DoesNotContain("run-90", await plot.Locator(".values-here").TextContentAsync());
+
+        await page.GotoAsync($"/runs/{server.Odd}?outliers=0");
+        await page.Locator(".plot").ScrollIntoViewIfNeededAsync();
+        await Assertions.Expect(page.Locator(".plot figcaption")).ToContainTextAsync("outside");
+        var download = await page.RunAndWaitForDownloadAsync(() => page.ClickAsync("[data-png]"));
+        Assert.Equal("loss.png", download.SuggestedFilename);
+        await page.CloseAsync();
+
+        var lines = (await server.Http.GetStringAsync($"/runs/series.csv?key=loss&run={server.Odd}")).TrimEnd().Split("\r\n");
+        Assert.Equal("run_id,run_name,step,time,value", lines[0]);
+        Assert.Equal(5001, lines.Length);
+        Assert.Contains(lines, l => l.EndsWith(",3210,2026-09-21T15:06:50.0000000Z,99", StringComparison.Ordinal));
+        Assert.Contains(lines, l => l.EndsWith(",NaN", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_trace_of_many_spans_begins_folded_and_is_searched()
+    {
+        static NewSpan Span(int id, int parent, int status) => new([9, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16], [0, 0, 0, 0, 0, 0, (byte)(id >> 8), (byte)id], parent == 0 ? [] : [0, 0, 0, 0, 0, 0, (byte)(parent >> 8), (byte)parent],
+            $"step {id}", 1_790_000_000_000_000_000 + ((ulong)id * 1_000_000), 1_790_000_001_000_000_000, status, "", [], []);
+        // a chain of 150 below the root, and one beside it
+        await server.Server.App.Traces.AddSpans(long.Parse(server.Experiment), [.. Enumerable.Range(1, 150).Select(i => Span(i, i - 1, i == 140 ? 2 : 1)), Span(200, 1, 1)]);
+        var page = await chromium.Browser.NewPageAsync(new() { BaseURL = server.Address });
+        await page.GotoAsync("/traces/tr-0902030405060708090a0b0c0d0e0f10");
+        await Assertions.Expect(page.Locator(".span:not([hidden])")).ToHaveCountAsync(4); // 1, 2, 3 (folded), 200
+        Assert.Contains("▸ 147", await page.TextContentAsync(".span:nth-of-type(3) .branch"));
+        await page.FocusAsync(".span:nth-of-type(3) summary");
+        await page.Keyboard.PressAsync("ArrowRight");
+        await Assertions.Expect(page.Locator(".span:not([hidden])")).ToHaveCountAsync(5);
+        await page.CheckAsync("#span-errors");
+        await Assertions.Expect(page.Locator("#span-note")).ToHaveTextAsync("1 of 151");
+        await Assertions.Expect(page.Locator(".span:not([hidden])")).ToHaveCountAsync(140); // the way to it
+        await page.UncheckAsync("#span-errors");
+        await page.FillAsync("#span-find", "step 200");
+        await Assertions.Expect(page.Locator(".span:not([hidden])")).ToHaveCountAsync(2);
         await page.CloseAsync();
     }
 

@@ -25,11 +25,11 @@ static class ComparePage
         if (ids.Count > MostRuns) throw TaktException.Invalid($"{ids.Count} runs are more than the {MostRuns} that are compared at once; choose fewer");
         if (ids.Count == 0)
         {
-            var state = RunListState.Read(query);
+            var state = RunListState.Read(query).Valid();
             var experiment = RunListPage.Resolve(app, workspace, state.Experiment);
             ids = app.RunGrid.In(workspace).Page(state.Query(experiment is null ? [] : [experiment.Id]) with { Limit = MostRuns, After = null, Before = null, TopLevel = state.Nested == true }, []).Rows.Select(r => r.Id).ToList();
         }
-        if (ids.Count == 0) return ("Compare", Html.Of($"<section class=\"card\">{Parts.Empty("No run to compare: choose some in the runs table.", "mlflow.start_run()")}</section>"));
+        if (ids.Count == 0) return ("Compare", Html.Of($"<section class=\"card\">{Html.Of($"<div class=\"empty\"><p>Here the params, metrics and curves of 2 to 300 runs stand side by side. Select some in the <a href=\"/runs\">runs table</a>, then press Compare.</p></div>")}</section>"));
         var table = app.RunGrid.In(workspace).Of(ids);
         var missing = ids.Except(table.Rows.Select(r => r.Id)).ToList();
         if (missing.Count > 0) throw TaktException.NotFound($"no run {string.Join(", ", missing.Take(5))}{(missing.Count > 5 ? $" and {missing.Count - 5} more" : "")}");
@@ -43,7 +43,7 @@ static class ComparePage
                 {(axes.Count < 2 ? Html.Of($"<div class=\"empty\"><p>The runs differ in fewer than two numbers: there is nothing to plot.</p></div>") : ParallelPlot.Draw(rows, axes))}
                 <form class="toolbar" method="get" action="/compare"><input type="hidden" name="run" value="{string.Join(',', ids)}">{(onlyDifferences ? Html.None : Html.Of($"<input type=\"hidden\" name=\"all\" value=\"1\">"))}
                 <label class="field wide"><span>Axes, from left to right; the last one orders the eye. Two axes: a scatter plot</span><input name="axes" value="{string.Join(',', axes.Select(a => a.Column))}" spellcheck="false" autocomplete="off"></label><button>Draw</button></form>
-                """), $"{rows.Count} runs, {axes.Count} axes")}
+                """), $"{rows.Count} runs, {axes.Count} axes{(rows.Count > ParallelPlot.MostOwnColours && axes.Count > 0 ? $"; coloured by {Parts.Cut(axes[^1].Column.Key, 40)}, from blue (least) to red (most)" : "")}")}
             {RunPage.Charts(Series(app, rows), rows.Select(r => (r.Id, r.Name)).ToList())}
             <section class="card" id="values"><header><h2>Params, metrics and tags</h2><a class="switch" role="switch" aria-checked="{(onlyDifferences ? "true" : "false")}" id="only-differing" href="{url}{(onlyDifferences ? "&all=1" : "")}#values">Only what differs <span class="dim">{differing:N0} of {columns.Count:N0}</span></a></header>
             {Differences(rows, columns, onlyDifferences)}</section>
@@ -85,8 +85,8 @@ static class ComparePage
             html.Append("<tbody><tr class=\"part\"><th scope=\"rowgroup\" class=\"name\">").Append(kind).Append("s <span class=\"dim\">").Append(part.Count.ToString("N0", CultureInfo.InvariantCulture)).Append("</span></th><td colspan=\"").Append(rows.Count).Append("\"></td></tr>");
             foreach (var (column, index, differs) in part.Take(MostKeys))
             {
-                // what stands out stands out against a majority; where each has its own value, nothing does
-                var usual = differs && kind != RunColumnKind.Metric ? rows.GroupBy(r => r.Cells[index].Text ?? "\0").FirstOrDefault(g => g.Count() * 2 > rows.Count)?.Key : null;
+                // what stands out stands out against two of three; where each has its own value, nothing does
+                var usual = differs && kind != RunColumnKind.Metric ? rows.GroupBy(r => r.Cells[index].Text ?? "\0").FirstOrDefault(g => g.Count() * 3 > rows.Count * 2)?.Key : null;
                 var numbers = kind == RunColumnKind.Metric ? rows.Select(r => r.Cells[index].Number).OfType<double>().Where(double.IsFinite).ToList() : [];
                 var (least, most) = numbers.Count > 1 ? (numbers.Min(), numbers.Max()) : (double.NaN, double.NaN);
                 html.Append("<tr><th scope=\"row\" class=\"name\"><code title=\"").Append(Encoded(column.Key)).Append("\">").Append(Encoded(Cut(column.Key))).Append("</code></th>");

@@ -21,11 +21,11 @@ public static class DashboardPages
     public static void MapDashboard(this IEndpointRouteBuilder routes, TaktApp app)
     {
         var events = new RunEvents(app);
-        Map("/", http => OverviewPage.Render(app, In(http)));
+        Map("/", http => OverviewPage.Render(app, In(http), Here(http)));
         Map("/data", http => DataPages.List(app, In(http)));
         Map("/data/{name}", http => DataPages.One(app, In(http), Value(http, "name")));
         Map("/pipelines", http => In(http).IsDefault ? PipelinePage.Render(app) : ("Pipelines", WorkspaceChoice.Elsewhere("Pipelines")));
-        Map("/runs", http => RunListPage.Render(app, In(http), RunListState.Read(http.Request.Query), Notice.Of(http.Request.Query)));
+        Map("/runs", http => RunListPage.Render(app, In(http), RunListState.Read(http.Request.Query), Notice.Of(http.Request.Query), Here(http)));
         Map("/runs/{id}", http => RunPage.Render(app, In(http), Value(http, "id")));
         Map("/runs/{id}/artifacts/{**path}", http => ArtifactPage.Render(app, In(http), Value(http, "id"), Value(http, "path"), http.RequestAborted));
         Map("/experiments", http => ExperimentsPage.Render(app, In(http), http.Request.Query["find"].ToString(), http.Request.Query["page"].ToString()));
@@ -33,7 +33,7 @@ public static class DashboardPages
         Map("/models", http => ModelPages.List(app, In(http)));
         Map("/models/{name}", http => ModelPages.One(app, In(http), Value(http, "name")));
         Map("/models/{name}/{version:int}", http => ModelVersionPage.Render(app, In(http), Value(http, "name"), int.Parse(Value(http, "version"))));
-        Map("/traces", http => TracePages.List(app, In(http), http.Request.Query["experiment"].ToString(), http.Request.Query["filter"].ToString().Trim(), http.Request.Query["after"].ToString() is { Length: > 0 } after ? after : null));
+        Map("/traces", http => TracePages.List(app, In(http), http.Request.Query["experiment"].ToString(), http.Request.Query["filter"].ToString().Trim(), http.Request.Query["after"].ToString() is { Length: > 0 } after ? after : null, Here(http)));
         Map("/traces/{id}", http => TracePages.One(app, In(http), Value(http, "id")));
         Map("/deployments", http => In(http).IsDefault ? DeploymentPages.List(app) : ("Deployments", WorkspaceChoice.Elsewhere("Deployments")));
         Map("/deployments/{endpoint}", http => In(http).IsDefault ? DeploymentPages.One(app, Value(http, "endpoint"), http.Request.Query["part"] == "live") : throw WorkspaceChoice.NotHere("endpoint", Value(http, "endpoint"), In(http)));
@@ -53,13 +53,14 @@ public static class DashboardPages
         });
         routes.MapGet("/runs/{id}/parts", (HttpContext http, string id) => RunListPage.Below(app, In(http), http, id));
         routes.MapGet("/runs/series", (HttpContext http) => SeriesAnswer.Write(app, http));
+        routes.MapGet("/runs/series.csv", (HttpContext http) => SeriesAnswer.Csv(app, http));
         routes.MapGet("/runs/{id}/events", (HttpContext http, string id) => events.Follow(http, In(http), id));
         routes.MapGet("/runs/{id}/download/{**path}", (HttpContext http, string id, string path) => ArtifactPage.Send(app, In(http), http, id, path, image: false));
         routes.MapGet("/runs/{id}/image/{**path}", (HttpContext http, string id, string path) => ArtifactPage.Send(app, In(http), http, id, path, image: true));
         routes.MapGet("/live", (HttpContext http) => In(http).IsDefault ? Live(http, app) : throw WorkspaceChoice.NotHere("traffic", "live", In(http)));
         routes.MapGet("/assets/{**name}", (HttpContext http, string name) => Asset(http, name));
         routes.MapFallback((HttpContext http) => http.Request.Headers.Accept.ToString().Contains("text/html", StringComparison.OrdinalIgnoreCase)
-            ? Fault(http, 404, "Not found", $"There is no page {http.Request.Path}.", "takt status") : throw TaktException.NotFound($"no such endpoint: {http.Request.Method} {http.Request.Path}"));
+            ? Fault(http, 404, "Not found", $"There is no page {http.Request.Path}.") : throw TaktException.NotFound($"no such endpoint: {http.Request.Method} {http.Request.Path}"));
 
         Workspace In(HttpContext http) => WorkspaceChoice.Of(app, http);
 
@@ -90,18 +91,21 @@ public static class DashboardPages
             catch (TaktException e) when (e.Error != TaktError.Cancelled)
             {
                 var title = e.Error switch { TaktError.NotFound => "Not found", TaktError.Denied => "Not allowed", TaktError.Invalid => "That does not work", TaktError.Unavailable => "Not available now", _ => "That did not work" };
-                return Fault(http, Api.ApiErrors.Status(e.Error), title, e.Message, e.Error == TaktError.NotFound ? "takt status" : null);
+                return Fault(http, Api.ApiErrors.Status(e.Error), title, e.Message);
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
                 http.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger("Takt.Server").LogError(e, "Page {Path} failed; trace id {TraceId}", http.Request.Path, http.TraceIdentifier);
-                return Fault(http, 500, "A bug in Takt", $"This page could not be made. The server's log has the reason under trace id {http.TraceIdentifier}.", null);
+                return Fault(http, 500, "A bug in Takt", $"This page could not be made. The server's log has the reason under trace id {http.TraceIdentifier}.");
             }
         }
 
-        IResult Fault(HttpContext http, int status, string title, string message, string? command) => Show(http, title, Html.Of($"""
-            <section class="card"><div class="empty"><p dir="auto">{message}</p>{(command is null ? Html.None : Html.Of($"<p><code>{command}</code></p>"))}<p><a href="/">Overview</a> · <a href="/runs">Runs</a> · <a href="/models">Models</a></p></div></section>
+        IResult Fault(HttpContext http, int status, string title, string message) => Show(http, title, Html.Of($"""
+            <section class="card"><div class="empty"><p dir="auto">{message}</p>{(status >= 500 ? Html.Of($"<p><a href=\"{Again(http)}\">Try again</a></p>") : Html.None)}<p>Go to {Page.Links(http.Request.Path)}</p></div></section>
             """), status);
+
+        // a form is not sent again by a link
+        static string Again(HttpContext http) => HttpMethods.IsGet(http.Request.Method) ? http.Request.Path + http.Request.QueryString : "/";
 
         IResult Show(HttpContext http, string title, Html body, int status)
         {
@@ -109,6 +113,9 @@ public static class DashboardPages
             return new PageAnswer(Page.Show(http.Request.Path, title, body, Path.GetFileName(app.Folder.Root), WorkspaceChoice.Switcher(app, http)), status);
         }
     }
+
+    /// <summary>This server's address, as the reader's browser knows it.</summary>
+    static string Here(HttpContext http) => $"{http.Request.Scheme}://{http.Request.Host}";
 
     static string Value(HttpContext http, string name) => http.Request.RouteValues[name] as string ?? "";
 

@@ -23,7 +23,8 @@ static class DataPages
     static Html Datasets(TaktApp app, DateTimeOffset now) => Parts.Section("Datasets", Parts.Table(["Dataset", "Version", "Rows", "Files", "Size", "Versions", "Collected"], app.Datasets.List().Select(d => new[]
         {
             Parts.Link($"/data/{d.Name}", d.Name), Parts.Id(d.Tip.Id.ToString()), Parts.Count(d.Tip.Rows), Parts.Count(d.Tip.Files), Parts.Size(d.Tip.Bytes), Parts.Count(d.Commits), Parts.Time(d.Tip.Time, now),
-        }), "No data has been collected.", "takt run", "Datasets", numbers: [2, 3, 4, 5]));
+        }), "Datasets are tables and folders with a history: what each column holds, which version came when and from where, what was made of it. There is none yet.",
+        File.Exists(app.Folder.ProjectFile) ? "takt run\ntakt data add data/" : "takt data add data/\ntakt init --data FILE --target COLUMN", "Datasets", numbers: [2, 3, 4, 5]));
 
     /// <summary>What is collected on a schedule; nothing when nothing is, or when the project file has faults, which the Pipelines page shows.</summary>
     static Html Refreshes(TaktApp app, DateTimeOffset now)

@@ -22,7 +22,7 @@ static class DeploymentPages
                 Parts.Link($"/deployments/{d.Endpoint}", d.Endpoint), Parts.Text(Name(d.Live)), Parts.Text(Name(d.Challenger)), d.Challenger is null ? Html.None : Parts.Bar(d.ChallengerShare, 1, $"{d.ChallengerShare:P0} to the challenger", "busy"),
                 Parts.Count(stats?.Requests), Parts.Count(stats?.Errors), Ms(stats, "p95_ms"), d.Rollout is { } r ? Parts.State(r.State.ToString()) : Html.None, Parts.Time(d.UpdatedAt, now),
             };
-        }), "Nothing is deployed.", "takt run", "Endpoints", numbers: [4, 5, 6], dropEmpty: true)));
+        }), "Endpoints answer for a model: which version is in charge, how fast it is, how a rollout stands. Nothing is deployed yet: name a model under deploy: in takt.yaml (docs/takt-yaml.md has an example), then", "takt run", "Endpoints", numbers: [4, 5, 6], dropEmpty: true)));
     }
 
     /// <param name="liveOnly">Only what changes while a rollout is under way: the page asks for it every few seconds.</param>
@@ -34,7 +34,7 @@ static class DeploymentPages
         var live = d.Rollout is { Active: true };
         var newest = Html.Of($"""
             <div id="live-part"{new Html(live ? " data-refresh=\"3\"" : "")}>
-            {Parts.Section("Traffic", Parts.Table(["", "Revision", "Model", "Share", "Requests", "Errors", "p50", "p95"], new[] { ("in charge", d.Live, route?.Champion, 1 - d.ChallengerShare), ("challenger", d.Challenger, route?.Challenger, d.ChallengerShare) }
+            {Parts.Section("Traffic", Parts.Table(["Role", "Revision", "Model", "Share", "Requests", "Errors", "p50", "p95"], new[] { ("in charge", d.Live, route?.Champion, 1 - d.ChallengerShare), ("challenger", d.Challenger, route?.Challenger, d.ChallengerShare) }
                 .Where(x => x.Item2 is not null).Select(x => (x.Item1, x.Item2, Stats: x.Item3?.Stats.Now(), Share: x.Item4)).Select(x => new[]
                 {
                     Parts.Text(x.Item1), Parts.Count(x.Item2!.Number), Parts.Text(Name(x.Item2)), Parts.Bar(x.Share, 1, $"{x.Share:P0}"), Parts.Count(x.Stats?.Requests), Parts.Count(x.Stats?.Errors), Ms(x.Stats, "p50_ms"), Ms(x.Stats, "p95_ms"),

@@ -16,7 +16,7 @@ static class ModelPages
             Parts.Link(Url(m.Name), Parts.Cut(m.Name)), m.Latest.MaxBy(v => v.Version) is { } newest ? Named(m.Name, newest.Version) : Html.None,
             Html.Join(m.Aliases.Select(a => Html.Of($"{Parts.Badge($"{a.Key} → {a.Value}", a.Key == "champion" ? "good" : "busy")} "))), Html.Join(m.Latest.Where(v => v.Stage != "None").Select(v => Html.Of($"{Parts.Badge($"{v.Stage} → {v.Version}", "quiet")} "))),
             Parts.Text(m.Description.Length > 120 ? m.Description[..120] + "…" : m.Description), Parts.Time(m.UpdatedAt, now),
-        }), "No model has been registered.", "takt run   ·   mlflow.register_model(…)", "Models", dropEmpty: true), models.Count > Most ? $"the first {Most}" : null));
+        }), "Registered models: their versions, which one is champion, how good each is and where it is from. There is none yet: a register stage of a pipeline makes one, and so does any MLflow client.", "takt run\nmlflow.register_model(\"runs:/RUN_ID/model\", \"NAME\")", "Models", dropEmpty: true), models.Count > Most ? $"the first {Most}" : null));
     }
 
     public static (string, Html) One(TaktApp app, Workspace workspace, string name)

@@ -68,7 +68,7 @@ static class ModelVersionPage
         {
             var package = ModelPackage.Open(await app.Models.PackageFolder(version));
             var fields = package.Info.Signature.Inputs.Select(f => ("in", f)).Concat(package.Info.Signature.Outputs.Select(f => ("out", f)));
-            return Parts.Section("Signature", Parts.Table(["", "Name", "Type", "Required"], fields.Select(x => new[] { Parts.Text(x.Item1), Html.Of($"<code>{x.f.Name}</code>"), Parts.Text(x.f.Type.ToString()), Parts.Text(x.f.Required ? "yes" : "no") }), "", "", "Signature"), $"{package.Info.Task}, {package.Flavor}");
+            return Parts.Section("Signature", Parts.Table(["Way", "Name", "Type", "Required"], fields.Select(x => new[] { Parts.Text(x.Item1), Html.Of($"<code>{x.f.Name}</code>"), Parts.Text(x.f.Type.ToString()), Parts.Text(x.f.Required ? "yes" : "no") }), "", "", "Signature"), $"{package.Info.Task}, {package.Flavor}");
         }
         catch (TaktException e)
         {

@@ -1,4 +1,5 @@
 using Takt.Monitors;
+using Takt.Runs;
 
 namespace Takt.Server.Dashboard;
 
@@ -10,16 +11,21 @@ static class MonitorPage
         var now = app.Time.GetUtcNow();
         var monitors = File.Exists(app.Folder.ProjectFile) ? app.Pipelines.LoadProject().Monitors : [];
         return ("Monitors", Html.Of($"""
-            <link rel="stylesheet" href="/assets/uplot/uplot.min.css">
-            <section class="card"><header><h2>Requests per second</h2><button id="pause" type="button" aria-pressed="false">Pause</button></header><div id="live" class="chart" role="img" aria-label="Requests per second of each endpoint over the last two minutes"></div><p id="live-now" class="dim">waiting for the first second…</p></section>
-            <script src="/assets/uplot/uplot.min.js"></script><script src="/assets/live.js"></script>
-            {(monitors.Count == 0 ? Parts.Section("Monitors", Parts.Empty("takt.yaml has no monitors.", "monitor: in takt.yaml")) : Html.Join(monitors.Select(m => One(app, m.Name, m.Threshold))))}
-            {Parts.Section("What alerts started", Parts.Table(["Window end", "Monitor", "State", "Run", "Outcome", "Raised"], app.Monitors.Table.Triggers(30).Select(t => new[]
+            {(app.Deployments.List().Count == 0 ? Html.None : Traffic)}
+            {(monitors.Count == 0 ? Parts.Section("Monitors", Parts.Empty("A monitor compares what an endpoint is asked with what its model was trained on: drift, quality, and how right it was once labels come. None is declared: add one under monitor: in takt.yaml (docs/monitors.md), then", "takt serve\ntakt monitor list")) : Html.Join(monitors.Select(m => One(app, m.Name, m.Threshold))))}
+            {(monitors.Count == 0 ? Html.None : Parts.Section("What alerts started", Parts.Table(["Window end", "Monitor", "State", "Run", "Outcome", "Why", "Raised"], app.Monitors.Table.Triggers(30).Select(t => new[]
             {
-                Parts.Day(t.EventTime), Parts.Text(t.Monitor), Parts.State(t.State), Parts.Id(t.Run, $"/runs/{t.Run}"), t.Outcome.Length == 0 ? Html.None : Parts.State(t.Outcome), Parts.Time(t.CreatedAt, now),
-            }), "No alert has started a pipeline.", "triggers: { drift: … } in takt.yaml", "What alerts started", dropEmpty: true))}
+                Parts.Day(t.EventTime), Parts.Text(t.Monitor), Parts.State(t.State), Parts.Id(t.Run, $"/runs/{t.Run}"), t.Outcome.Length == 0 ? Html.None : Parts.State(t.Outcome),
+                t.Outcome == "gate not passed" && t.Run is { } run ? Parts.Brief(app.Runs.Find(new RunId(run))?.Tags.GetValueOrDefault(PipelineRunner.RefusedTag) ?? "") : Html.None, Parts.Time(t.CreatedAt, now),
+            }), "No alert has started a pipeline. One does when takt.yaml says so:", $"triggers: {{ drift: {{ monitor: {monitors[0].Name}, cooldown: 7d }} }}", "What alerts started", dropEmpty: true)))}
             """));
     }
+
+    static readonly Html Traffic = new("""
+        <link rel="stylesheet" href="/assets/uplot/uplot.min.css">
+        <section class="card"><header><h2>Requests per second</h2><button id="pause" type="button" aria-pressed="false">Pause</button></header><div id="live" class="chart" role="img" aria-label="Requests per second of each endpoint over the last two minutes"></div><p id="live-now" class="dim">waiting for the first second…</p></section>
+        <script src="/assets/uplot/uplot.min.js"></script><script src="/assets/live.js"></script>
+        """);
 
     static Html One(TaktApp app, string name, double threshold)
     {

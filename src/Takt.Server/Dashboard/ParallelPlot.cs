@@ -15,6 +15,12 @@ static class ParallelPlot
     const int Top = 34;
     const int Bottom = 24;
 
+    /// <summary>More runs than these are not told apart by colours of their own: the last axis colours them.</summary>
+    public const int MostOwnColours = 20;
+
+    static string Colour(IReadOnlyList<RunGridRow> rows, IReadOnlyList<PlotAxis> axes, int run) => rows.Count <= MostOwnColours ? RunColour.Of(rows[run].Id)
+        : axes[^1].At[run] is { } at ? string.Create(CultureInfo.InvariantCulture, $"hsl({220 + (at * 140):0} 75% 52%)") : "hsl(0 0% 55%)";
+
     public static Html Draw(IReadOnlyList<RunGridRow> rows, IReadOnlyList<PlotAxis> axes)
     {
         var svg = new StringBuilder(rows.Count * 200);
@@ -38,7 +44,7 @@ static class ParallelPlot
                 path.Append(CultureInfo.InvariantCulture, $"{(pen ? 'L' : 'M')}{X(a):0.#},{Y(at):0.#}");
                 pen = true;
             }
-            Shape(svg, rows[r], $"<path d=\"{path}\" stroke=\"{RunColour.Of(rows[r].Id)}\"/>");
+            Shape(svg, rows[r], $"<path d=\"{path}\" stroke=\"{Colour(rows, axes, r)}\"/>");
         }
         for (var a = 0; a < axes.Count; a++)
         {
@@ -58,7 +64,7 @@ static class ParallelPlot
         foreach (var (at, text) in axes[1].Ticks) Text(svg, Left - 62, Y(at) + 4, text, "tick");
         for (var r = 0; r < rows.Count; r++)
             if (axes[0].At[r] is { } x && axes[1].At[r] is { } y)
-                Shape(svg, rows[r], string.Create(CultureInfo.InvariantCulture, $"<circle cx=\"{X(x):0.#}\" cy=\"{Y(y):0.#}\" r=\"5\" fill=\"{RunColour.Of(rows[r].Id)}\"/>"));
+                Shape(svg, rows[r], string.Create(CultureInfo.InvariantCulture, $"<circle cx=\"{X(x):0.#}\" cy=\"{Y(y):0.#}\" r=\"5\" fill=\"{Colour(rows, axes, r)}\"/>"));
     }
 
     static void Shape(StringBuilder svg, RunGridRow row, string shape) =>

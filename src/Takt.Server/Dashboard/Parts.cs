@@ -1,4 +1,5 @@
 using System.Globalization;
+using Takt.Runs;
 
 namespace Takt.Server.Dashboard;
 
@@ -32,7 +33,11 @@ static class Parts
             """);
     }
 
-    public static Html Empty(string text, string command) => Html.Of($"""<div class="empty"><p>{text}</p><p><code>{command}</code></p></div>""");
+    /// <summary>What a place is for, and what fills it.</summary>
+    /// <param name="commands">One a line; each can be copied.</param>
+    public static Html Empty(string text, string commands) => Html.Of($"""<div class="empty"><p>{text}</p>{commands.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(Command)}</div>""");
+
+    public static Html Command(string command) => Html.Of($"""<p class="command"><code>{command}</code> <button type="button" class="small" data-copy="{command}" aria-label="Copy {command}">Copy</button></p>""");
 
     public static Html Facts(params (string Name, Html Value)[] facts) =>
         Html.Of($"""<dl>{facts.Where(f => f.Value.Value.Length > 0).Select(f => Html.Of($"<div><dt>{f.Name}</dt><dd>{f.Value}</dd></div>"))}</dl>""");
@@ -52,6 +57,13 @@ static class Parts
         "RUNNING" or "Running" or "Rolling" or "Pending" or "Promoting" or "running" or "pending" => "busy",
         _ => "quiet",
     });
+
+    /// <summary>How a run ended; one that a gate stopped is told from one that broke.</summary>
+    /// <param name="refused">The gate and its rule; null when none stopped it.</param>
+    public static Html Outcome(string status, string? refused) => refused is null || status != nameof(RunStatus.FAILED) ? State(status)
+        : Html.Of($"""<span class="badge warn" title="refused by {refused}">refused</span> <span class="dim why" title="refused by {refused}">{refused[(refused.IndexOf(": ", StringComparison.Ordinal) is var at and > 0 ? at + 2 : 0)..]}</span>""");
+
+    public static Html Outcome(RunDetail run) => Outcome(run.Status.ToString(), run.Tags.GetValueOrDefault(PipelineRunner.RefusedTag));
 
     /// <summary>How long ago, and exactly when.</summary>
     public static Html Time(DateTimeOffset? time, DateTimeOffset now)
@@ -156,9 +168,9 @@ static class Parts
             Html.Of($"<rect x=\"{c.Left:0.##}\" y=\"{40 - (c.Share * 40):0.##}\" width=\"{c.Width:0.##}\" height=\"{c.Share * 40:0.##}\"/>"))}</svg>
         """);
 
-    static string Words(string state) => state switch
+    public static string Words(string state) => state switch
     {
-        "NotPassed" => "not passed",
+        "NotPassed" or "gate not passed" => "refused",
         "RolledBack" => "rolled back",
         "Waiting" => "waits for an approval",
         _ => state.ToLowerInvariant(),

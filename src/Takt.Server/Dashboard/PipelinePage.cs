@@ -12,6 +12,9 @@ static class PipelinePage
 
     public static (string, Html) Render(TaktApp app)
     {
+        if (!File.Exists(app.Folder.ProjectFile))
+            return ("Pipelines", Parts.Section("Stages", Parts.Empty($"A pipeline is the graph of stages in takt.yaml: what runs, what it needs, what is up to date. There is no takt.yaml in {app.Folder.Root}; any of these, in that folder, makes one:",
+                "takt init --data FILE --target COLUMN\ntakt init --from flights\ntakt init")));
         Project project;
         try
         {
@@ -26,10 +29,12 @@ static class PipelinePage
         var states = run is null ? [] : app.Pipelines.Stages.Of(run.Id).ToDictionary(s => s.Stage);
         var note = run is null ? Parts.Text("it has not run yet; takt run") : Html.Of($"states of {RunPage.Named(run.Id.Value, run.Name)} {Parts.Time(run.StartedAt, app.Time.GetUtcNow())}");
         return ("Pipelines", Html.Of($"""
-            {Parts.SectionWith(project.Name, graph.Order.Count == 0 ? Parts.Empty("takt.yaml has no stages.", "takt init --from flights") : Graph(graph, states), note)}
+            {Parts.SectionWith(project.Name, graph.Order.Count == 0 ? Parts.Empty("takt.yaml has no stages.", "takt init --from flights") : Html.Of($"{Refusal(run)}{Graph(graph, states)}"), note)}
             {Parts.Section("Stages", Parts.Table(["Stage", "State", "Time", "What", "Reads", "Writes"], graph.Order.Select(stage => Row(stage, states.GetValueOrDefault(stage.Name), run)), "takt.yaml has no stages.", "takt init --from flights", "Stages", dropEmpty: true))}
             """));
     }
+
+    static Html Refusal(RunDetail? run) => run?.Tags.GetValueOrDefault(PipelineRunner.RefusedTag) is { } refused ? Html.Of($"<p class=\"outcome warn\">The newest run was refused by <b>{refused}</b></p>") : Html.None;
 
     static Html[] Row(Stage stage, StageRun? ran, RunDetail? run) =>
     [
@@ -52,7 +57,7 @@ static class PipelinePage
         return Html.Of($"""
             <div class="scroll" role="region" aria-label="Graph of the stages" tabindex="0"><svg class="graph" viewBox="-2 -2 {width} {height}" width="{width}" height="{height}" role="img" aria-label="Graph of the stages; the table below says the same">
             {arrows.Select(a => Html.Of($"<path d=\"M{a.From.X + box},{a.From.Y + (Height / 2)} C{a.From.X + box + GapX},{a.From.Y + (Height / 2)} {a.To.X - GapX},{a.To.Y + (Height / 2)} {a.To.X},{a.To.Y + (Height / 2)}\"/>"))}
-            {graph.Order.Select(s => Html.Of($"<g class=\"{Tone(states.GetValueOrDefault(s.Name))}\" transform=\"translate({place[s.Name].X},{place[s.Name].Y})\"><title>{s.Name}</title>{new Html(SvgText.Box(box, Height, s.Name, $"{s.Kind?.Name ?? "run"} · {states.GetValueOrDefault(s.Name)?.State.ToString().ToLowerInvariant() ?? "not run"}"))}</g>"))}
+            {graph.Order.Select(s => Html.Of($"<g class=\"{Tone(states.GetValueOrDefault(s.Name))}\" transform=\"translate({place[s.Name].X},{place[s.Name].Y})\"><title>{s.Name}</title>{new Html(SvgText.Box(box, Height, s.Name, $"{s.Kind?.Name ?? "run"} · {(states.GetValueOrDefault(s.Name)?.State is { } state ? Parts.Words(state.ToString()) : "not run")}"))}</g>"))}
             </svg></div>
             """);
     }

@@ -58,7 +58,7 @@ sealed class RunEvents(TaktApp app)
         {
             json.WriteStartObject();
             json.WriteString("status", run.Status);
-            json.WriteString("badge", Parts.State(run.Status).Value);
+            json.WriteString("badge", Parts.Outcome(run.Status, run.Tags.LastOrDefault(t => t.Key == PipelineRunner.RefusedTag).Value).Value);
             json.WriteStartObject("metrics");
             foreach (var metric in changed)
             {

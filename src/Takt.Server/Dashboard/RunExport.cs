@@ -20,7 +20,7 @@ static class RunExport
 
     static async Task Send(TaktApp app, Workspace workspace, HttpContext http, string ending, string type, Func<IReadOnlyList<RunColumn>, IReadOnlyList<RunGridRow>, bool, bool, byte[]> write)
     {
-        var state = RunListState.Read(http.Request.Query).Start;
+        var state = RunListState.Read(http.Request.Query).Valid().Start;
         var experiment = RunListPage.Resolve(app, workspace, state.Experiment);
         var query = state.Query(experiment is null ? [] : [experiment.Id]) with { Limit = Together, TopLevel = state.Nested == true };
         var page = app.RunGrid.In(workspace).Page(query, state.Columns); // a wrong filter is told before anything is sent
@@ -63,7 +63,7 @@ static class RunExport
         return Encoding.UTF8.GetBytes(text.ToString());
     }
 
-    static void Field(StringBuilder text, string value)
+    public static void Field(StringBuilder text, string value)
     {
         if (value.AsSpan().IndexOfAny(",\"\r\n") < 0) text.Append(value);
         else text.Append('"').Append(value.Replace("\"", "\"\"")).Append('"');

@@ -19,34 +19,34 @@ static class RunListPage
     /// <summary>Parts of a run that open below it; a link leads to all.</summary>
     const int MostBelow = 200;
 
-    public static (string, Html) Render(TaktApp app, Workspace workspace, RunListState state, Notice notice)
+    /// <param name="here">The server's own address, for who wants to log to it.</param>
+    public static (string, Html) Render(TaktApp app, Workspace workspace, RunListState state, Notice notice, string here)
     {
         var now = app.Time.GetUtcNow();
         var experiment = Resolve(app, workspace, state.Experiment);
         var grid = app.RunGrid.In(workspace);
         IReadOnlyList<long> ids = experiment is null ? [] : [experiment.Id];
         var query = state.Query(ids);
-        string? fault = null;
-        Html body;
+        var fault = state.Fault;
+        var body = Html.None;
         var count = "";
-        try
+        if (fault is null) try
         {
             long Count(RunGridQuery of) => grid.Count(of, state.Filter.Length == 0 ? long.MaxValue : CountedUpTo);
             var (total, within) = (Count(query), state.AsTree ? Count(query with { TopLevel = false }) : 0);
             count = $"{total:N0}{(state.Filter.Length > 0 && total == CountedUpTo ? " or more" : "")} {(state.Deleted ? "deleted " : "")}run{(total == 1 ? "" : "s")}{(within > total ? $", {within:N0} with their parts" : "")}";
-            body = state.Group is { } group ? Groups(grid, state, query, group, now) : Table(grid, state, query, now, all: experiment is null);
+            body = state.Group is { } group ? Groups(grid, state, query, group, now) : Table(grid, state, query, now, all: experiment is null, here);
         }
         catch (TaktException e) when (e.Error == TaktError.Invalid)
         {
             fault = e.Message;
-            body = Html.None;
         }
         return (experiment is null ? "Runs" : experiment.Name, Html.Of($"""
             <script src="/assets/columns.js"></script>
             {notice.Show(state.Url())}
             <section class="card runs" data-experiment="{state.Experiment}">
             {Toolbar(app.ExperimentGrid.In(workspace), state, experiment, fault)}
-            <p class="count"><span>{count} · {Parts.Link("/experiments", "all experiments")}</span>{Exports(state)}</p>
+            <p class="count"><span>{count}{(count.Length > 0 ? " · " : "")}{Parts.Link("/experiments", "all experiments")}</span>{(fault is null ? Exports(state) : Html.None)}</p>
             {body}
             </section>
             {Columns(state)}
@@ -68,9 +68,9 @@ static class RunListPage
             <form class="toolbar" method="get" action="/runs" role="search" aria-label="Runs">
             {kept.Select(p => Html.Of($"<input type=\"hidden\" name=\"{p.Name}\" value=\"{p.Value}\">"))}
             <label class="field"><span>Experiment</span><select name="experiment" data-submit>{Option("", "All experiments", experiment is null)}{listed.Select(e => Option(e.Id.ToString(CultureInfo.InvariantCulture), Cut(e.Name), e.Id == experiment?.Id))}</select></label>
-            <label class="field wide"><span>Filter</span><input id="filter" name="filter" value="{state.Filter}" list="keys" spellcheck="false" autocomplete="off" autocapitalize="none" placeholder="metrics.acc &gt; 0.9 AND params.model = 'vit'" {new Html(fault is null ? "" : "aria-invalid=\"true\" aria-describedby=\"fault\"")}></label>
+            <label class="field wide"><span>Filter</span><input id="filter" name="filter" value="{state.Filter}" list="keys" spellcheck="false" autocomplete="off" autocapitalize="none" placeholder="metrics.acc &gt; 0.9 AND params.model = 'vit'" {new Html(fault is null || state.Fault is not null ? "" : "aria-invalid=\"true\" aria-describedby=\"fault\"")}></label>
             <datalist id="keys"></datalist>
-            <label class="field"><span>Group by</span><input name="group" value="{state.Group?.ToString() ?? ""}" list="groups" spellcheck="false" autocomplete="off" placeholder="params.model" size="14"></label>
+            <label class="field"><span>Group by</span><input name="group" value="{state.GroupText}" list="groups" spellcheck="false" autocomplete="off" placeholder="params.model" size="14"></label>
             <datalist id="groups"><option value="status"></option><option value="user_id"></option><option value="experiment"></option></datalist>
             <label class="field"><span>Rows</span><select name="show" data-submit>{RunListState.Sizes.Select(n => Option(n.ToString(CultureInfo.InvariantCulture), n.ToString(CultureInfo.InvariantCulture), n == state.Show))}</select></label>
             <label class="field"><span>Nested</span><select name="nested" data-submit>{Option("", state.Nested is null ? state.AsTree ? "auto: below" : "auto: one list" : "auto", state.Nested is null)}{Option("tree", "below parents", state.Nested == true)}{Option("flat", "one list", state.Nested == false)}</select></label>
@@ -88,13 +88,13 @@ static class RunListPage
         : Html.Of($"""<span class="exports">Export {Parts.Link(state.Start.Url("/runs/export.csv"), "CSV")} {Parts.Link(state.Start.Url("/runs/export.json"), "JSON")} <span class="dim keys">· keys: j k move, x select, o parts, c compare, Enter open, / filter</span></span>""");
 
     // written straight into one buffer: a table of 100 rows and 500 columns is 50,000 cells
-    static Html Table(RunGrid grid, RunListState state, RunGridQuery query, DateTimeOffset now, bool all)
+    static Html Table(RunGrid grid, RunListState state, RunGridQuery query, DateTimeOffset now, bool all, string here)
     {
         var page = grid.Page(query, state.Columns);
         if (page.Rows.Count == 0)
             return state.Filter.Length > 0 ? Html.Of($"""<div class="empty"><p>No run matches this filter.</p><p>{Parts.Link((state.Start with { Filter = "" }).Url(), "Show all of them")}</p></div>""")
                 : state.Deleted ? Html.Of($"""<div class="empty"><p>Nothing is in the bin.</p></div>""")
-                : Parts.Empty("Nothing has run here yet. Run the pipeline, or log from any MLflow client:", "takt run   ·   mlflow.set_tracking_uri(\"http://this-server\")");
+                : Parts.Empty("Every run has a row here: of a pipeline, of its stages, and what any MLflow client logs; to filter, sort, group and compare. Nothing has run yet:", $"takt run\nexport MLFLOW_TRACKING_URI={here}\nmlflow.set_tracking_uri(\"{here}\")");
         var rows = new RunRows(page.Columns, now) { Experiments = all, Users = page.Rows.Any(r => r.User.Length > 0), Parts = state.AsTree ? grid.Parts(page.Rows, state.Deleted) : null };
         var html = new StringBuilder(page.Rows.Count * (600 + (page.Columns.Count * 30)));
         html.Append(Html.Of($"""<form id="selection" method="get" action="/compare"><div class="scroll grid" role="region" aria-label="Runs" tabindex="0"><table data-shape="{rows.Shape}"><thead><tr><th class="pick"><input type="checkbox" id="pick-all" aria-label="Select all runs on this page"></th>""").Value);
@@ -129,7 +129,7 @@ static class RunListPage
     public static IResult Below(TaktApp app, Workspace workspace, HttpContext http, string id)
     {
         var query = http.Request.Query;
-        var state = RunListState.Read(query);
+        var state = RunListState.Read(query).Valid();
         var parent = app.RunLog.In(workspace).Get(id);
         var grid = app.RunGrid.In(workspace);
         var depth = int.TryParse(query["depth"], NumberStyles.None, CultureInfo.InvariantCulture, out var asked) ? Math.Clamp(asked, 1, RunRows.Deepest) : 1;
@@ -174,7 +174,7 @@ static class RunListPage
         <dialog id="columns" aria-labelledby="columns-title"><form method="get" action="/runs">
         <h2 id="columns-title">Columns</h2>
         {(state with { Columns = null }).Parts().Select(p => Html.Of($"<input type=\"hidden\" name=\"{p.Name}\" value=\"{p.Value}\">"))}
-        <label class="field wide"><span>Shown, in this order; <code>metrics.val_*</code> stands for all that begin so; empty: a few</span><input name="cols" id="cols" value="{state.ColumnText}" spellcheck="false" autocomplete="off"></label>
+        <label class="field wide"><span>Shown, in this order; <code>metrics.val_*</code> stands for all that begin so; empty: a few</span><input name="cols" id="cols" value="{(state.Fault is null ? state.ColumnText : state.ColumnsTyped)}" spellcheck="false" autocomplete="off"></label>
         <label class="field wide"><span>Find</span><input type="search" id="find-column" autocomplete="off" placeholder="part of a name"></label>
         <div id="column-list" class="choices" role="group" aria-label="Columns that there are" tabindex="0"></div>
         <p class="dim" id="column-note">the keys of the newest and the oldest runs; any other can be typed above</p>

@@ -19,6 +19,15 @@ sealed record RunListState
     /// <summary>Null: a few that the runs have.</summary>
     public IReadOnlyList<RunColumn>? Columns { get; init; }
     public RunColumn? Group { get; init; }
+
+    /// <summary>As it was typed; kept when it is no column, so that it can be corrected.</summary>
+    public string GroupText { get; init; } = "";
+
+    /// <inheritdoc cref="GroupText"/>
+    public string ColumnsTyped { get; init; } = "";
+
+    /// <summary>What of the address can't be meant; the page tells it beside what can be changed.</summary>
+    public string? Fault { get; init; }
     public int Show { get; init; } = Sizes[0];
     public bool Deleted { get; init; }
 
@@ -32,6 +41,8 @@ sealed record RunListState
     public string? Before { get; init; }
 
     /// <exception cref="TaktException">Invalid: a column that is none.</exception>
+    public RunListState Valid() => Fault is null ? this : throw TaktException.Invalid(Fault);
+
     public static RunListState Read(IQueryCollection query)
     {
         var faults = new List<string>();
@@ -42,7 +53,7 @@ sealed record RunListState
             return null;
         }
         var columns = query.ContainsKey("cols") && query["cols"].ToString().Trim() is { Length: > 0 } cols ? Split(cols).Select(Column).OfType<RunColumn>().ToList() : null;
-        var state = new RunListState
+        return new RunListState
         {
             Experiment = query["experiment"].ToString().Trim(),
             Filter = query["filter"].ToString().Trim(),
@@ -50,13 +61,15 @@ sealed record RunListState
             Ascending = query["dir"] == "asc",
             Columns = columns,
             Group = query["group"].ToString().Trim() is { Length: > 0 } group ? Column(group) : null,
+            GroupText = query["group"].ToString().Trim(),
+            ColumnsTyped = query["cols"].ToString().Trim(),
             Show = int.TryParse(query["show"], CultureInfo.InvariantCulture, out var show) ? Math.Clamp(show, 1, Sizes[^1]) : Sizes[0],
             Deleted = query["deleted"] == "1",
             Nested = query["nested"].ToString() switch { "tree" => true, "flat" => false, _ => query["top"] == "1" ? true : null },
             After = query["after"].ToString() is { Length: > 0 } after ? after : null,
             Before = query["before"].ToString() is { Length: > 0 } before ? before : null,
+            Fault = faults.Count == 0 ? null : string.Join("; ", faults.Distinct()),
         };
-        return faults.Count == 0 ? state : throw TaktException.Invalid(string.Join("; ", faults.Distinct()));
     }
 
     public RunGridQuery Query(IReadOnlyList<long> experiments) => new()

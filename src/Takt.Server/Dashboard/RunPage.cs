@@ -18,11 +18,16 @@ static class RunPage
 
     public static Html Table(IReadOnlyList<RunDetail> runs, DateTimeOffset now) => Parts.Table(["Run", "Experiment", "Status", "Trigger", "Started", "Took"], runs.Select(r => new[]
     {
-        Named(r.Id.Value, r.Name), Parts.Link($"/runs?experiment={Uri.EscapeDataString(r.Experiment)}", Parts.Cut(r.Experiment, 40)), Parts.State(r.Status.ToString()),
+        Named(r.Id.Value, r.Name), Parts.Link($"/runs?experiment={Uri.EscapeDataString(r.Experiment)}", Parts.Cut(r.Experiment, 40)), Parts.Outcome(r),
         Parts.Text(r.Tags.GetValueOrDefault(PipelineRunner.TriggerTag)), Parts.Time(r.StartedAt, now), Parts.Seconds(r.StartedAt, r.EndedAt),
     }), "Nothing has run yet.", "takt run", "Runs", numbers: [5], dropEmpty: true);
 
-    public static Html Named(string id, string name) => Html.Of($"{RunColour.Swatch(id)}<a href=\"/runs/{Uri.EscapeDataString(id)}\" dir=\"auto\">{(name.Length == 0 ? id[..Math.Min(12, id.Length)] : name.Length > 60 ? name[..60] + "…" : name)}</a>");
+    public static Html Named(string id, string name) => Html.Of($"{RunColour.Swatch(id)}{Link(id, name)}");
+
+    static Html Link(string id, string name) => Html.Of($"<a href=\"/runs/{Uri.EscapeDataString(id)}\" dir=\"auto\">{Label(id, name)}</a>");
+
+    /// <summary>The name, of a run without one the first digits of its id.</summary>
+    static string Label(string id, string name) => name.Length == 0 ? id[..Math.Min(12, id.Length)] : Parts.Cut(name);
 
     public static async Task<(string, Html)> Render(TaktApp app, Workspace workspace, string id)
     {
@@ -32,13 +37,15 @@ static class RunPage
         var experiment = app.ExperimentGrid.In(workspace).Find(tracked.Experiment.ToString(CultureInfo.InvariantCulture));
         var stages = app.Pipelines.Stages.Of(run.Id);
         var children = app.RunGrid.In(workspace).Page(new RunGridQuery { Experiments = [tracked.Experiment], Parent = id, Ascending = true, Limit = MostParts }, null, 4, 4);
+        var refused = run.Tags.GetValueOrDefault(PipelineRunner.RefusedTag);
         var keys = app.MetricSeries.Keys(id);
         var running = tracked.Status is "RUNNING" or "SCHEDULED" && !tracked.Deleted;
         var note = tracked.Tags.LastOrDefault(t => t.Key == "mlflow.note.content").Value;
         var system = run.Tags.Where(t => IsSystem(t.Key)).ToList();
         return (run.Name.Length is 0 ? $"Run {id[..Math.Min(12, id.Length)]}" : run.Name.Length > 120 ? run.Name[..120] + "…" : run.Name, Html.Of($"""
             <section class="card" id="about"{new Html(running ? " data-live" : "")} data-run="{id}">
-            {Parts.Facts(("Status", Html.Of($"<span id=\"status\">{Parts.State(tracked.Status)}</span>{(tracked.Deleted ? Parts.Badge("deleted", "bad") : Html.None)}")), ("Run", Html.Of($"{RunColour.Swatch(id)}{Parts.Id(id)} <button type=\"button\" class=\"small\" data-copy=\"{id}\">Copy</button>")),
+            {(refused is null ? Html.None : Html.Of($"<p class=\"outcome warn\">Refused by <b>{refused}</b>. Nothing broke, and what was in charge stays in charge.</p>"))}
+            {Parts.Facts(("Status", Html.Of($"<span id=\"status\">{(refused is null ? Parts.State(tracked.Status) : Parts.Badge("refused", "warn"))}</span>{(tracked.Deleted ? Parts.Badge("deleted", "bad") : Html.None)}")), ("Run", Html.Of($"{RunColour.Swatch(id)}{Parts.Id(id)} <button type=\"button\" class=\"small\" data-copy=\"{id}\">Copy</button>")),
                 ("Experiment", experiment is null ? Parts.Text(run.Experiment) : Html.Of($"<a href=\"/runs?experiment={experiment.Id}\" title=\"{experiment.Name}\">{Parts.Cut(experiment.Name, 48)}</a>")), ("Started", Parts.Time(run.StartedAt, now)), ("Took", run.EndedAt is { } end ? Parts.Text(Parts.Took((long)(end - run.StartedAt).TotalMilliseconds)) : Html.None),
                 ("User", Parts.Text(tracked.User.Length > 0 ? tracked.User : run.Tags.GetValueOrDefault("mlflow.user"))), ("Source", Parts.Text(run.Tags.GetValueOrDefault("mlflow.source.name"))), ("Trigger", Parts.Text(run.Tags.GetValueOrDefault(PipelineRunner.TriggerTag))),
                 ("Code", Parts.Id(run.Tags.GetValueOrDefault(PipelineRunner.CodeTag) ?? run.Tags.GetValueOrDefault("mlflow.source.git.commit"))), ("Part of", run.Parent is { } parent ? app.Runs.Find(parent) is { } above ? Named(parent.Value, above.Name) : Parts.Id(parent.Value, $"/runs/{parent}") : Html.None))}
@@ -54,7 +61,7 @@ static class RunPage
             {(children.Rows.Count == 0 ? Html.None : Parts.Section("Parts", Html.Of($"""
                 {Parts.Table(["Run", "Status", "Started", "Took", .. children.Columns.Select(c => c.Key)], children.Rows.Select(r => (Html[])
                 [
-                    Named(r.Id, r.Name), Parts.State(r.Status), Parts.Time(RunListPage.Millis(r.Started), now), Parts.Text(r.Ended is { } at ? Parts.Took(at - r.Started) : ""),
+                    Named(r.Id, r.Name), Parts.Outcome(r.Status, r.Refused), Parts.Time(RunListPage.Millis(r.Started), now), Parts.Text(r.Ended is { } at ? Parts.Took(at - r.Started) : ""),
                     .. r.Cells.Select(c => Parts.Text(c.Number is { } number ? Parts.Figure(number) : Parts.Cut(c.Text ?? "", 48))),
                 ]), "", "", "Parts", numbers: [3, .. Enumerable.Range(4, children.Columns.Count).Where(i => children.Rows.All(r => r.Cells[i - 4] is var c && (c.Number is not null || c.Text is null || Parts.LooksNumeric(c.Text))))], dropEmpty: true)}
                 <p class="count"><a href="/runs?experiment={tracked.Experiment}&filter={Uri.EscapeDataString($"tags.`mlflow.parentRunId` = '{id}'")}">{(children.More ? "All of its parts" : "As a table to sort and compare")}</a></p>
@@ -83,11 +90,12 @@ static class RunPage
             <label>Find <input type="search" id="chart-find" size="12" autocomplete="off"></label>
             <label>Axis <select id="chart-axis"><option value="step">step</option><option value="time">time</option><option value="relative">relative time</option></select></label>
             <label><input type="checkbox" id="chart-log"> Log scale</label>
-            <label>Smooth <input type="range" id="chart-smooth" min="0" max="0.99" step="0.01" value="0"></label>
+            <label title="Leaves the hundredth part of the values at either end out of sight"><input type="checkbox" id="chart-calm"> Without outliers</label>
+            <label>Smooth <input type="range" id="chart-smooth" min="0" max="0.99" step="0.01" value="0"> <output id="chart-smooth-value" for="chart-smooth"></output></label>
             </div></header>
-            <ul class="legend" id="chart-runs"{new Html(runs.Count == 1 ? " hidden" : "")}>{runs.Select(r => Html.Of($"<li data-run=\"{r.Id}\" data-name=\"{r.Name}\" data-colour=\"{RunColour.Of(r.Id)}\">{Named(r.Id, r.Name)}</li>"))}</ul>
+            <ul class="legend" id="chart-runs"{new Html(runs.Count == 1 ? " hidden" : "")}>{(runs.Count < 3 ? Html.None : Html.Of($"<li><button type=\"button\" class=\"small\" id=\"chart-all\">Show all or none</button></li>"))}{runs.Select(r => Html.Of($"<li data-run=\"{r.Id}\" data-name=\"{Label(r.Id, r.Name)}\" data-colour=\"{RunColour.Of(r.Id)}\"><button type=\"button\" class=\"mark\" aria-pressed=\"true\" aria-label=\"Draw {Label(r.Id, r.Name)}\" title=\"Hide or show; Alt or a double click: this one alone\">{RunColour.Swatch(r.Id)}</button>{Link(r.Id, r.Name)}</li>"))}</ul>
             {groups.Select(g => Html.Of($"""
-                <details class="charts" open><summary>{(g.Key.Length == 0 ? "metrics" : g.Key)} <span class="dim">{g.Count()}</span></summary><div class="plots">{g.Select(k => Html.Of($"<figure class=\"plot\" data-key=\"{k.Newest.Key}\"><figcaption title=\"{k.Newest.Key}\">{k.Newest.Key}</figcaption><div class=\"canvas\" role=\"img\" aria-label=\"Chart of {k.Newest.Key}\"></div></figure>"))}</div></details>
+                <details class="charts" open><summary>{(g.Key.Length == 0 ? "metrics" : g.Key)} <span class="dim">{g.Count()}</span></summary><div class="plots">{g.Select(k => Html.Of($"<figure class=\"plot\" data-key=\"{k.Newest.Key}\"><figcaption title=\"{k.Newest.Key}\">{k.Newest.Key}</figcaption><span class=\"plot-tools\"><button type=\"button\" class=\"small\" data-enlarge aria-pressed=\"false\" aria-label=\"Enlarge {k.Newest.Key}\">Large</button><button type=\"button\" class=\"small\" data-png aria-label=\"{k.Newest.Key} as a picture\">PNG</button><button type=\"button\" class=\"small\" data-csv aria-label=\"Every point of {k.Newest.Key} as CSV\">CSV</button></span><div class=\"canvas\" role=\"img\" aria-label=\"Chart of {k.Newest.Key}\"></div><div class=\"values-here\" hidden></div></figure>"))}</div></details>
                 """))}
             <p class="count dim">drag to zoom, double-click to see all again; many points are thinned so that every extreme stays</p>
             </section>

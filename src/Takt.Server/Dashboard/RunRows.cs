@@ -37,10 +37,10 @@ sealed class RunRows(IReadOnlyList<RunColumn> columns, DateTimeOffset now)
         if (Parts is null) html.Append(row.Parent is null ? "" : "<span class=\"dim\" title=\"part of another run\">↳ </span>");
         else if (Parts.TryGetValue(row.Id, out var parts))
             html.Append(CultureInfo.InvariantCulture, $"<a class=\"toggle\" role=\"button\" aria-expanded=\"false\" aria-label=\"{parts} parts of {Encoded(name)}\" title=\"{parts} parts\" href=\"/runs?experiment={row.Experiment}&amp;filter={Uri.EscapeDataString($"tags.`mlflow.parentRunId` = '{row.Id}'")}\">▸</a>");
-        else html.Append("<span class=\"toggle\"></span>");
+        else if (Parts.Count > 0 || depth > 0) html.Append("<span class=\"toggle\"></span>");
         html.Append(RunColour.Swatch(row.Id).Value).Append("<a class=\"open\" href=\"/runs/").Append(Uri.EscapeDataString(row.Id)).Append("\" dir=\"auto\">").Append(Encoded(name)).Append("</a>");
         if (Parts is not null && Parts.TryGetValue(row.Id, out var count)) html.Append(CultureInfo.InvariantCulture, $" <span class=\"dim many\">{count}</span>");
-        html.Append("</td><td>").Append(Dashboard.Parts.State(row.Status).Value)
+        html.Append("</td><td>").Append(Dashboard.Parts.Outcome(row.Status, row.Refused).Value)
             .Append("</td><td>").Append(Dashboard.Parts.Time(RunListPage.Millis(row.Started), now).Value).Append("</td><td class=\"n\">").Append(Encoded(row.Ended is { } end ? Dashboard.Parts.Took(end - row.Started) : "")).Append("</td>");
         if (Experiments) html.Append("<td><a href=\"/runs?experiment=").Append(row.Experiment).Append("\">").Append(Encoded(Dashboard.Parts.Cut(row.ExperimentName, 40))).Append("</a></td>");
         if (Users) html.Append("<td>").Append(Encoded(Cut(row.User))).Append("</td>");

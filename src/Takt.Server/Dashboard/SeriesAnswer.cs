@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Takt.Runs;
@@ -13,12 +14,49 @@ static class SeriesAnswer
     /// <summary>Numbers in one answer, about; many runs get fewer places each.</summary>
     const int Numbers = 60_000;
 
+    /// <summary>Points in one read of the database.</summary>
+    const int Together = 10_000;
+
+    /// <summary>Every point of a metric of these runs, nothing thinned: <c>run_id,run_name,step,time,value</c>, by run and time.</summary>
+    public static async Task Csv(TaktApp app, HttpContext http)
+    {
+        var (key, runs) = Asked(http.Request.Query);
+        var workspace = WorkspaceChoice.Asked(app, http);
+        var names = runs.ConvertAll(run => app.RunLog.In(workspace).Get(run).Name); // one that is not there is told before anything is sent
+        SecurityHeaders.ForFile(http.Response);
+        http.Response.ContentType = "text/csv; charset=utf-8";
+        http.Response.Headers.ContentDisposition = $"attachment; filename=\"{string.Concat(key.Take(80).Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' ? c : '_'))}.csv\"";
+        var text = new StringBuilder("run_id,run_name,step,time,value\r\n");
+        for (var i = 0; i < runs.Count; i++)
+        {
+            string? token = null;
+            do
+            {
+                var page = app.MetricHistory.In(workspace).Of(runs[i], key, Together, token);
+                foreach (var point in page.Items)
+                {
+                    RunExport.Field(text.Append(runs[i]).Append(','), names[i]);
+                    text.Append(CultureInfo.InvariantCulture, $",{point.Step},{RunListPage.Millis(point.Time).UtcDateTime:O},{point.Value:R}\r\n");
+                }
+                token = page.Next;
+                await http.Response.WriteAsync(text.ToString(), http.RequestAborted);
+                text.Clear();
+            }
+            while (token is not null);
+        }
+    }
+
+    static (string Key, List<string> Runs) Asked(IQueryCollection query)
+    {
+        var runs = query["run"].OfType<string>().SelectMany(r => r.Split(',', StringSplitOptions.RemoveEmptyEntries)).Distinct().ToList();
+        if (runs.Count is 0 or > MostRuns) throw TaktException.Invalid($"run: 1 to {MostRuns} ids are charted together, not {runs.Count}");
+        return query["key"].ToString() is { Length: > 0 } key ? (key, runs) : throw TaktException.Invalid("key: name the metric");
+    }
+
     public static async Task Write(TaktApp app, HttpContext http)
     {
         var query = http.Request.Query;
-        var runs = query["run"].OfType<string>().SelectMany(r => r.Split(',', StringSplitOptions.RemoveEmptyEntries)).Distinct().ToList();
-        if (runs.Count is 0 or > MostRuns) throw TaktException.Invalid($"run: 1 to {MostRuns} ids are charted together, not {runs.Count}");
-        if (query["key"].ToString() is not { Length: > 0 } key) throw TaktException.Invalid("key: name the metric");
+        var (key, runs) = Asked(query);
         SeriesAxis axis = query["axis"].ToString() switch
         {
             "" or "step" => SeriesAxis.Step,

@@ -11,9 +11,15 @@ static class TracePages
     const int Together = 50;
     const int MostSpans = 2000;
     const int Listed = 200;
+
+    /// <summary>Fewer are seen at once, and need no folding.</summary>
+    const int FewSpans = 8;
+
+    /// <summary>Deeper spans stand as far to the right as these; their depth is told.</summary>
+    const int Deepest = 12;
     const int LongestPreview = 90;
 
-    public static (string, Html) List(TaktApp app, Workspace workspace, string experiment, string filter, string? after)
+    public static (string, Html) List(TaktApp app, Workspace workspace, string experiment, string filter, string? after, string here)
     {
         var now = app.Time.GetUtcNow();
         var choice = app.ExperimentGrid.In(workspace).Choice(Listed);
@@ -43,7 +49,8 @@ static class TracePages
             [
                 Html.Of($"<a href=\"/traces/{Uri.EscapeDataString(t.Id)}\" dir=\"auto\">{Short(t.Tag("mlflow.traceName") is { Length: > 0 } name ? name : t.Id)}</a>"), Html.Of($"<span dir=\"auto\">{Short(t.RequestPreview ?? "")}</span>"), Html.Of($"<span dir=\"auto\">{Short(t.ResponsePreview ?? "")}</span>"),
                 State(t.State), Parts.Time(RunListPage.Millis(t.Started), now), t.Duration is { } took ? Parts.Bar(took, Math.Max(1, longest), Parts.Took(took)) : Parts.Text("running"), Html.Join(t.Assessments.Where(a => a.Valid).Take(3).Select(a => Html.Of($"{Badge(a)} "))), .. chosen is null ? (Html[])[Parts.Link($"/traces?experiment={t.Experiment}", Parts.Cut(names.GetValueOrDefault(t.Experiment) ?? $"{t.Experiment}", 32))] : [],
-            ]), "No trace yet. Any OpenTelemetry or MLflow client sends them:", "mlflow.openai.autolog()   ·   OTLP to /v1/traces", "Traces", dropEmpty: true))}
+            ]), "A trace is one request to an application, as the steps it took: what each was given, gave, and how long it ran. MLflow's clients send them, any OpenTelemetry exporter (with the header x-mlflow-experiment-id), and endpoints with traces: in takt.yaml. There is none yet:",
+                $"mlflow.set_tracking_uri(\"{here}\"); mlflow.openai.autolog()\nexport OTEL_EXPORTER_OTLP_TRACES_ENDPOINT={here}/v1/traces OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "Traces", dropEmpty: true))}
             <p class="pager"><span class="pages">{(after is null ? Html.None : Parts.Link($"/traces{(experiment.Length == 0 ? "" : $"?experiment={Uri.EscapeDataString(experiment)}")}", "First page"))}{(page.Next is { } token ? Html.Of($"<a rel=\"next\" href=\"{Next(token)}\">Next →</a>") : Html.None)}</span></p>
             </section>
             """));
@@ -67,9 +74,11 @@ static class TracePages
             {
                 Html.Of($"{a.Name} {(a.Valid ? Html.None : Parts.Badge("replaced", "quiet"))}"), a.Error is { } error ? Parts.Long(error) : Parts.Long(a.Value), Parts.Text($"{a.Source} ({a.SourceType.ToLowerInvariant().Replace('_', ' ')})"), Parts.Long(a.Rationale ?? ""), Parts.Time(RunListPage.Millis(a.Created), now),
             }), "", "", "Assessments")))}
-            <section class="card" id="spans"><header><h2>Spans</h2><p class="note">{spans.Count:N0} spans, {Parts.Took((high - low) / 1_000_000)}; open one to see what it was given and gave</p></header>
+            <section class="card" id="spans"><header><h2>Spans</h2><p class="note">{spans.Count:N0} spans, {Parts.Took((high - low) / 1_000_000)}; open one to see what it was given and gave</p>
+            {(spans.Count < FewSpans ? Html.None : Html.Of($"<div class=\"chart-tools\"><label>Find <input type=\"search\" id=\"span-find\" size=\"12\" autocomplete=\"off\"></label><label><input type=\"checkbox\" id=\"span-errors\"> Errors only</label><button type=\"button\" class=\"small\" id=\"span-all\">Unfold all</button> <span class=\"dim\" id=\"span-note\" role=\"status\">← folds what is below a span, → unfolds it</span></div>"))}</header>
             {(spans.Count == 0 ? Html.Of($"<div class=\"empty\"><p>No span of this trace has arrived.</p></div>") : Html.Join(ordered.Take(MostSpans).Select(s => Row(s.Span, s.Depth, low, high))))}
             {(spans.Count > MostSpans ? Html.Of($"<p class=\"count dim\">the first {MostSpans:N0} of {spans.Count:N0}; the API has all</p>") : Html.None)}</section>
+            {(spans.Count < FewSpans ? Html.None : new Html("<script src=\"/assets/trace.js\" defer></script>"))}
             <div class="two">{Pairs("Tags", trace.Tags)}{Pairs("Metadata", trace.Metadata)}</div>
             """));
     }
@@ -96,9 +105,9 @@ static class TracePages
     {
         var width = (double)(high - low);
         var (left, right) = ((span.Started - low) / width * 1000, ((span.Ended ?? high) - low) / width * 1000);
-        var indent = Math.Min(depth, 12);
+        var indent = Math.Min(depth, Deepest);
         return Html.Of($"""
-            <details class="span {(span.Status == "ERROR" ? "bad" : "")}"><summary><span class="label"><svg viewBox="0 0 {Math.Max(1, indent * 14)} 1" width="{indent * 14}" height="1" aria-hidden="true"></svg><b dir="auto">{Short(span.Name)}</b> {(span.Type is { Length: > 0 } and not "UNKNOWN" ? Parts.Badge(span.Type.ToLowerInvariant().Replace('_', ' '), "quiet") : Html.None)}{(span.Status == "ERROR" ? Parts.Badge("error", "bad") : Html.None)}</span>
+            <details class="span {(span.Status == "ERROR" ? "bad" : "")}" data-depth="{depth}"><summary><span class="label"><svg viewBox="0 0 {Math.Max(1, indent * 14)} 1" width="{indent * 14}" height="1" aria-hidden="true"></svg><span class="branch" aria-hidden="true"></span>{(depth > Deepest ? Html.Of($"<span class=\"dim\" title=\"{depth} deep\">{depth} </span>") : Html.None)}<b dir="auto">{Short(span.Name)}</b> {(span.Type is { Length: > 0 } and not "UNKNOWN" ? Parts.Badge(span.Type.ToLowerInvariant().Replace('_', ' '), "quiet") : Html.None)}{(span.Status == "ERROR" ? Parts.Badge("error", "bad") : Html.None)}</span>
             <svg class="lane" viewBox="0 0 1000 12" preserveAspectRatio="none" role="img" aria-label="{Took(span)}, begins after {Parts.Took((span.Started - low) / 1_000_000)}"><rect x="{Math.Clamp(left, 0, 998):0.#}" y="1" width="{Math.Max(2, right - left):0.#}" height="10" rx="2"/></svg><span class="took">{Took(span)}</span></summary>
             {Content(span)}</details>
             """);

@@ -33,6 +33,8 @@ public sealed class GateRule
     /// <exception cref="TaktException">Invalid: not of this form; the message says where.</exception>
     public static GateRule Parse(string text) => new(text, new GateRuleParser(text));
 
+    static string Opposite(string comparison) => comparison switch { ">=" => "<", "<=" => ">", ">" => "<=", "<" => ">=", "==" => "!=", _ => "==" };
+
     /// <summary>A metric that is missing or NaN fails the rule, whatever it compares with.</summary>
     public GateOutcome Evaluate(Func<string, double?> metric)
     {
@@ -50,6 +52,6 @@ public sealed class GateRule
             _ => l != r,
         };
         return new GateOutcome(Text, passed ? GateVerdict.Passed : GateVerdict.Failed, l, r,
-            passed ? "" : string.Create(CultureInfo.InvariantCulture, $"{l:0.#####} is not {_comparison} {r:0.#####}"));
+            passed ? "" : string.Create(CultureInfo.InvariantCulture, $"{l:0.#####} {Opposite(_comparison)} {r:0.#####}"));
     }
 }

@@ -7,4 +7,7 @@ public sealed record PipelineResult(RunId Run, IReadOnlyList<StageRun> Stages)
 
     /// <summary>Nothing broke, but a gate said no.</summary>
     public bool StoppedByGate => Stages.Any(s => s.State == StageState.NotPassed) && Stages.All(s => s.State is not (StageState.Failed or StageState.Cancelled));
+
+    /// <summary>Which gates said no, and by which rules; null unless that is all that stopped it.</summary>
+    public string? Refusal => StoppedByGate ? string.Join("; ", Stages.Select(s => s.Refusal).OfType<string>()) : null;
 }

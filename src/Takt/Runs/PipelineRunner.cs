@@ -13,6 +13,9 @@ public sealed class PipelineRunner(
     public const string TriggerTag = "takt.trigger";
     public const string CodeTag = "mlflow.source.git.commit";
 
+    /// <summary>Which gate stopped a run, and by which rule. MLflow has no status for it: the run is FAILED, and this tells it from one that broke.</summary>
+    public const string RefusedTag = "takt.refused";
+
     readonly StageTable _table = new(database, time);
 
     public StageTable Stages => _table;
@@ -44,6 +47,7 @@ public sealed class PipelineRunner(
         {
             var result = new PipelineResult(run, await RunGraph(graph, runner, run, request, listen ?? (_ => { }), cancel));
             await digests.Save();
+            if (result.Refusal is { } refusal) await tracker.SetTags(run, new Dictionary<string, string> { [RefusedTag] = refusal });
             if (!cancel.IsCancellationRequested && request.Stages.Count == 0 && result.Succeeded) LockFile.Write(folder, graph, _table, result.Stages);
             end = cancel.IsCancellationRequested ? RunStatus.KILLED : result.Succeeded ? RunStatus.FINISHED : RunStatus.FAILED;
             cancel.ThrowIfCancellationRequested();

@@ -42,7 +42,8 @@ public sealed class RunGrid(Database database, Workspace workspace = default)
         if (columns.Count > MostColumns) throw TaktException.Invalid($"{columns.Count} columns are more than the {MostColumns} that a table can have; narrow the patterns");
         var names = session.Query($"select id, name from experiment where id in ({Sql.Join(", ", rows.Select(r => r.Experiment).Distinct().Select(e => (Sql)$"{e}"))})",
             row => KeyValuePair.Create(row.Number(0), row.Text(1))).ToDictionary();
-        rows = rows.ConvertAll(r => r with { ExperimentName = names[r.Experiment], Cells = new RunGridCell[columns.Count] });
+        var refused = Refused(session, rows);
+        rows = rows.ConvertAll(r => r with { ExperimentName = names[r.Experiment], Cells = new RunGridCell[columns.Count], Refused = refused.GetValueOrDefault(r.Id) });
         Fill(session, rows, ids, columns);
         return backward ? new RunGridPage(columns, rows, true, more) : new RunGridPage(columns, rows, more, query.After is not null);
     });
@@ -160,6 +161,11 @@ public sealed class RunGrid(Database database, Workspace workspace = default)
                 });
         }
     }
+
+    /// <summary>Of those that failed, which a gate stopped.</summary>
+    static IReadOnlyDictionary<string, string> Refused(SqlSession session, List<RunGridRow> rows) => rows.FindAll(r => r.Status == nameof(RunStatus.FAILED)) is { Count: > 0 } failed
+        ? session.Query($"select run, value from run_tag where run in ({Ids(failed)}) and key = {PipelineRunner.RefusedTag}", row => KeyValuePair.Create(row.Text(0), row.Text(1))).ToDictionary()
+        : new Dictionary<string, string>();
 
     static Sql Ids(List<RunGridRow> rows) => Sql.Join(", ", rows.Select(r => (Sql)$"{r.Id}"));
 

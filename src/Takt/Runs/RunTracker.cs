@@ -108,7 +108,7 @@ public sealed class RunTracker(Database database, IBlobStore blobs, TimeProvider
     /// <summary>The newest runs of pipelines, of whatever experiment: no stages, no runs that clients logged. Pipelines are the project's, in <c>default</c>.</summary>
     public IReadOnlyList<RunDetail> Pipelines(int limit) => database.Read(session =>
         RunTable.Select(session, $"""
-            where r.lifecycle = 'active' and e.workspace = {Workspace.Default} and exists(select 1 from run_tag k where k.run = r.id and k.key = 'takt.kind' and k.value = 'pipeline')
+            where r.lifecycle = 'active' and e.workspace = {Workspace.Default} and r.id in (select pipeline_run from stage_run)
             order by r.started desc, r.seq desc limit {limit}
             """).ConvertAll(run => RunTable.Fill(session, run)));
 

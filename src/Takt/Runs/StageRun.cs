@@ -13,5 +13,8 @@ public sealed record StageRun(
     DateTimeOffset? EndedAt,
     string Summary)
 {
+    /// <summary>The gate and its rules that were not passed: <c>gates.quality: auc >= 0.75: 0.71 &lt; 0.75</c>; null when no gate said no.</summary>
+    public string? Refusal => State == StageState.NotPassed ? $"{Stage}: {Summary}" : null;
+
     public bool Succeeded => State is StageState.Ran or StageState.Cached or StageState.Restored;
 }

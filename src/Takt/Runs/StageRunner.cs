@@ -59,6 +59,7 @@ sealed class StageRunner(
             {
                 // half an output is none; the log tells what went on
                 foreach (var output in stage.AllOutputs) Outputs.Remove(folder.Root, output);
+                if (e is GateNotPassedException) await tracker.SetTags(begun, new Dictionary<string, string> { [PipelineRunner.RefusedTag] = $"{stage.Name}: {e.Message}" });
                 await tracker.End(begun, cancelled ? RunStatus.KILLED : RunStatus.FAILED);
             }
             var state = cancelled ? StageState.Cancelled : e is GateNotPassedException ? StageState.NotPassed : StageState.Failed;
@@ -102,6 +103,9 @@ sealed class StageRunner(
                 ? new StageReason(stage.Name, true, "nothing that it depends on has changed", id, [])
                 : new StageReason(stage.Name, false, "its outputs are missing or were changed; they will be restored from the store", id, []);
         }
+        // with the same key it would end the same way
+        if (table.Newest(stage.Name) is { State: StageState.NotPassed or StageState.Failed } last && last.Key == id)
+            return new StageReason(stage.Name, false, $"{(last.State == StageState.Failed ? "it failed when it last ran" : "refused when it last ran")}: {last.Summary}", id, []);
         if (table.LastParts(stage.Name) is not { } before) return new StageReason(stage.Name, false, "it has not run yet", id, []);
         var changes = before.Keys.Union(key.Parts.Keys).Order(StringComparer.Ordinal)
             .Select(part => new PartChange(part, before.GetValueOrDefault(part), key.Parts.GetValueOrDefault(part)))

@@ -45,9 +45,14 @@ public sealed class StageTable(Database database, TimeProvider time)
     public Task Begin(StageRun run, IEnumerable<string> outputs) => database.Write(session => Put(session, run, outputs.ToList()));
 
     public IReadOnlyList<StageRun> Of(RunId pipelineRun) => database.Read(session => session.Query(
-        $"select stage, state, key, run, started, ended, summary from stage_run where pipeline_run = {pipelineRun} order by seq",
-        row => new StageRun(pipelineRun, row.Text(0), row.Enum<StageState>(1), row.TextOrNull(2), row.TextOrNull(3) is { } run ? new RunId(run) : null,
-            row.TimeOrNull(4), row.TimeOrNull(5), row.Text(6))));
+        $"select pipeline_run, stage, state, key, run, started, ended, summary from stage_run where pipeline_run = {pipelineRun} order by seq", Row));
+
+    /// <summary>What became of the stage when it was last begun; null when it never was.</summary>
+    public StageRun? Newest(string stage) => database.Read(session => session.First(
+        $"select pipeline_run, stage, state, key, run, started, ended, summary from stage_run where stage = {stage} and started is not null order by started desc limit 1", Row));
+
+    static StageRun Row(SqlRow row) => new(new RunId(row.Text(0)), row.Text(1), row.Enum<StageState>(2), row.TextOrNull(3), row.TextOrNull(4) is { } run ? new RunId(run) : null,
+        row.TimeOrNull(5), row.TimeOrNull(6), row.Text(7));
 
     /// <summary>Parts of the stage's newest key; null before it first ran.</summary>
     public IReadOnlyDictionary<string, string>? LastParts(string stage) =>

@@ -110,6 +110,35 @@ public sealed class PipelineRunnerTests : IDisposable
     }
 
     [Fact]
+    public async Task A_run_that_a_gate_refuses_is_told_from_one_that_broke_and_status_knows_why()
+    {
+        Write("params.yaml", "n: 1\n");
+        Write("m.json", "{\"accuracy\": 0.71}\n");
+        Project("""
+              score: { run: "cp m.json out.json", in: [m.json], out: [out.json], metrics: [out.json] }
+              after: { run: "echo x > x.txt", out: [x.txt], if: gates.accuracy.passed }
+            gates:
+              accuracy: { after: score, require: [accuracy >= 0.75] }
+            """);
+        await using var app = TaktApp.Open(TaktFolder.At(_folder));
+        var result = await app.Pipelines.Run(new PipelineRequest([]));
+        Assert.True(result.StoppedByGate);
+        var run = app.Runs.Get(result.Run);
+        Assert.Equal(RunStatus.FAILED, run.Status); // MLflow's clients know no other word
+        const string Refusal = "gates.accuracy: accuracy >= 0.75: 0.71 < 0.75";
+        Assert.Equal(Refusal, run.Tags[PipelineRunner.RefusedTag]);
+        Assert.Equal(Refusal, app.Runs.Get(result.Stages.Single(s => s.State == StageState.NotPassed).Run!.Value).Tags[PipelineRunner.RefusedTag]);
+        var rows = app.RunGrid.Page(new RunGridQuery(), null).Rows;
+        Assert.Equal(Refusal, rows.Single(r => r.Id == run.Id.Value).Refused);
+        Assert.Null(rows.Single(r => r.Name == "score").Refused);
+        Assert.Equal("refused when it last ran: accuracy >= 0.75: 0.71 < 0.75", (await app.Pipelines.Plan([])).Single(r => r.Stage == "gates.accuracy").Reason);
+
+        Write("m.json", "{\"accuracy\": 0.8}\n");
+        Assert.DoesNotContain("refused", (await app.Pipelines.Plan(["score"]))[0].Reason);
+        Assert.True((await app.Pipelines.Run(new PipelineRequest([]))).Succeeded);
+    }
+
+    [Fact]
     public async Task The_lock_is_the_same_bytes_for_the_same_results()
     {
         Chain();

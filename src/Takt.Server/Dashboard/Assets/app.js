@@ -5,10 +5,16 @@
   if (place) location.replace(place[2] ? "/runs/" + place[2] : place[3] ? "/traces?experiment=" + place[1] : "/runs?experiment=" + place[1]);
   else if (model) location.replace("/models/" + model[1] + (model[2] ? "/" + model[2] : ""));
 
+  // navigator.clipboard is there on https and on loopback only
+  async function toClipboard(text) {
+    if (navigator.clipboard) return navigator.clipboard.writeText(text);
+    const field = document.createElement("textarea");
+    field.value = text; document.body.append(field); field.select(); document.execCommand("copy"); field.remove();
+  }
   document.addEventListener("click", event => {
     const open = event.target.closest("[data-dialog]"), close = event.target.closest("[data-close]");
     const copy = event.target.closest("[data-copy]");
-    if (copy && navigator.clipboard) navigator.clipboard.writeText(copy.dataset.copy).then(() => { copy.textContent = "Copied"; });
+    if (copy) toClipboard(copy.dataset.copy).then(() => { copy.textContent = "Copied"; setTimeout(() => { copy.textContent = "Copy"; }, 2000); });
     if (open) document.getElementById(open.dataset.dialog).showModal();
     if (close) close.closest("dialog").close();
     if (event.target.nodeName === "DIALOG") event.target.close(); // the backdrop

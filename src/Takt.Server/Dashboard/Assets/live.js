@@ -14,7 +14,9 @@
         series: [{ label: "Time" }].concat(names.map((name, i) => ({ label: name, stroke: colours[i % colours.length], width: 2, points: { show: false } }))) }, [times].concat(names.map(n => rows[n])), box);
     } else chart.setData([times].concat(names.map(n => rows[n])));
   }
-  new EventSource("/live").onmessage = event => {
+  const source = new EventSource("/live");
+  source.onerror = () => { now.textContent = source.readyState === 2 ? "the server has ended this; reload the page" : "the server does not answer; trying again"; };
+  source.onmessage = event => {
     const sample = JSON.parse(event.data);
     times.push(sample.time);
     for (const name of Object.keys(sample.requests)) if (!rows[name]) rows[name] = new Array(times.length - 1).fill(null);

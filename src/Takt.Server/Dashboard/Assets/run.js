@@ -19,7 +19,7 @@
       about.dataset.news = +(about.dataset.news || 0) + 1;
       if (said.status !== "RUNNING" && said.status !== "SCHEDULED") { source.close(); pause.hidden = true; news.textContent = "ended; reload for the whole of it"; }
     };
-    source.onerror = () => { news.textContent = "the server does not answer; trying again"; };
+    source.onerror = () => { news.textContent = source.readyState === 2 ? "the server follows no more; reload the page" : "the server does not answer; trying again"; };
     source.onopen = () => { news.textContent = "live"; };
   }
   pause.addEventListener("click", () => {
