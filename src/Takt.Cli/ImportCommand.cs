@@ -64,6 +64,7 @@ static class ImportCommand
         ["traces"] = so.Traces,
         ["spans"] = so.Spans,
         ["assessments"] = so.Assessments,
+        ["links"] = so.Links,
         ["models"] = so.Models,
         ["versions"] = so.Versions,
         ["renamed"] = new JsonObject(so.Renamed.Select(r => KeyValuePair.Create(r.Key, (JsonNode?)r.Value))),

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Takt.Runs;
 using Takt.Storage;
 
@@ -7,9 +6,6 @@ namespace Takt.Evaluation;
 /// <summary>Filter and order of evaluation sets (<c>d</c>), by MLflow's grammar.</summary>
 static class EvaluationFilter
 {
-    static readonly string[] Texts = ["=", "!=", "LIKE", "ILIKE"];
-    static readonly string[] Numbers = ["=", "!=", "<", "<=", ">", ">="];
-
     /// <returns>Begins with <c>and</c>, or is empty.</returns>
     /// <exception cref="TaktException">Invalid, in MLflow's words.</exception>
     public static Sql Parse(string? filter, SqlDialect dialect) => SearchSql.And(FilterParser.Parse(filter).ConvertAll(clause => clause.Entity switch
@@ -34,30 +30,15 @@ static class EvaluationFilter
         return Sql.Raw(string.Join(", ", terms) + ", d.id desc");
     }
 
-    static Sql OfTag(FilterClause clause, SqlDialect dialect)
-    {
-        Compared(clause, Texts, "tag");
-        return $"exists(select 1 from evaluation_set_tag x where x.evaluation_set = d.id and x.key = {clause.Key} and {SearchSql.TextTest("x.value", clause, dialect, "tag")})";
-    }
+    static Sql OfTag(FilterClause clause, SqlDialect dialect) =>
+        $"exists(select 1 from evaluation_set_tag x where x.evaluation_set = d.id and x.key = {clause.Key} and {SearchSql.TextTest("x.value", clause, dialect, "tag (e.g. 'my-value')", plain: "tag")})";
 
     static Sql OfSet(FilterClause clause, SqlDialect dialect)
     {
         if (clause.Key is not ("name" or "created_time" or "last_update_time" or "created_by" or "last_updated_by"))
             throw TaktException.Invalid($"Invalid attribute key '{clause.Key}' specified. Valid keys are: {{'name', 'created_time', 'last_update_time', 'created_by', 'last_updated_by'}}");
-        if (clause.Key is not ("created_time" or "last_update_time"))
-        {
-            Compared(clause, Texts, "string attribute");
-            return SearchSql.TextTest(Column(clause.Key), clause, dialect);
-        }
-        if (clause.Quoted || clause.Values.Count != 1 || !double.TryParse(clause.Values[0], NumberStyles.Float, CultureInfo.InvariantCulture, out var number) || !double.IsFinite(number))
-            throw TaktException.Invalid($"Expected numeric value type for numeric attribute: {clause.Key}. Found {(clause.Values.Count == 0 ? "none" : clause.Values[0])}");
-        Compared(clause, Numbers, "numeric attribute");
-        return $"{Sql.Raw(Column(clause.Key))} {Sql.Raw(clause.Operator)} {number}";
-    }
-
-    static void Compared(FilterClause clause, string[] allowed, string what)
-    {
-        if (!allowed.Contains(clause.Operator)) throw TaktException.Invalid($"Invalid comparator for {what}: {clause.Operator}");
+        return clause.Key is "created_time" or "last_update_time" ? SearchSql.NumberTest(Column(clause.Key), clause, $"numeric attribute: {clause.Key}", "numeric attribute")
+            : SearchSql.TextTest(Column(clause.Key), clause, dialect, plain: "string attribute");
     }
 
     static string Column(string key) => key switch

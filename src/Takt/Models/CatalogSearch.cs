@@ -16,23 +16,22 @@ static class CatalogSearch
         _ => throw TaktException.Invalid($"Invalid entity type '{clause.Entity}'. Valid entity types are ('attribute', 'tag', 'tags')"),
     };
 
-    public static FilterClause Comparable(FilterClause clause, string what, bool lists = false)
-    {
-        if (clause.Operator is not ("=" or "!=" or "LIKE" or "ILIKE") && !(lists && clause.Operator == "IN"))
-            throw TaktException.Invalid(clause.Operator is "IN" or "NOT IN" ? "Only the 'run_id' attribute supports comparison with a list of quoted string values." : $"Invalid comparator for {what}: {clause.Operator}");
-        if (!clause.Quoted) throw TaktException.Invalid($"Parameter value is either not quoted or unidentified quote types used for string value {clause.Values[0]}. Use either single or double quotes.");
-        return clause;
-    }
+    public static Sql TextTest(string column, FilterClause clause, SqlDialect dialect, bool lists = false) => SearchSql.TextTest(column, clause, dialect, lists: lists, plain: "attribute");
+
+    /// <summary>Of a version: one of its texts.</summary>
+    public static Sql VersionText(string column, FilterClause clause, SqlDialect dialect, bool lists = false) => !clause.IsNumber ? TextTest(column, clause, dialect, lists)
+        : throw TaktException.Invalid("Only the '{'creation_timestamp', 'version_number', 'last_updated_timestamp'}' attributes support comparison with numeric values.");
 
     public static Sql VersionTest(FilterClause clause)
     {
+        if (clause.IsList) throw TaktException.Invalid("Only the 'run_id' attribute supports comparison with a list of quoted string values.");
         if (!NumberOperators.Contains(clause.Operator)) throw TaktException.Invalid($"Invalid comparator for attribute version_number: {clause.Operator}");
         return double.TryParse(clause.Values[0], NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number)
-            ? (Sql)$"v.version {Sql.Raw(clause.Operator)} {number}" : throw TaktException.Invalid($"Expected numeric value type for attribute version_number. Found {clause.Values[0]}");
+            ? (Sql)$"v.version {Sql.Raw(clause.Operator)} {number}" : throw TaktException.Invalid($"Expected numeric value type for attribute version_number. Found {clause.Raw}");
     }
 
     public static Sql Tagged(string table, string link, FilterClause clause, SqlDialect dialect) =>
-        $"exists(select 1 from {Sql.Raw(table)} t where {Sql.Raw(link)} and t.key = {clause.Key} and {SearchSql.TextTest("t.value", Comparable(clause, "tag"), dialect)})";
+        $"exists(select 1 from {Sql.Raw(table)} t where {Sql.Raw(link)} and t.key = {clause.Key} and {SearchSql.TextTest("t.value", clause, dialect, "tag (e.g. 'my-value')", plain: "tag")})";
 
     /// <summary>Prompts are found by who says so in the filter, models by everybody else; what else the filter says of that tag tells nothing.</summary>
     public static bool TakePromptClauses(List<FilterClause> clauses)
@@ -40,8 +39,14 @@ static class CatalogSearch
         var said = clauses.FindAll(c => c.Key == ModelCatalog.PromptTag && c.Entity?.ToLowerInvariant() is "tag" or "tags");
         if (said.Count == 0) return false;
         clauses.RemoveAll(said.Contains);
-        var first = Comparable(said[0], "tag");
-        return (first.Operator == "=" && first.Values[0].Equals("true", StringComparison.OrdinalIgnoreCase)) || (first.Operator == "!=" && first.Values[0].Equals("false", StringComparison.OrdinalIgnoreCase));
+        var value = said[0].Text("a quoted string value for tag (e.g. 'my-value')");
+        return said[0].Operator switch
+        {
+            "=" => value.Equals("true", StringComparison.OrdinalIgnoreCase),
+            "!=" => value.Equals("false", StringComparison.OrdinalIgnoreCase),
+            "LIKE" or "ILIKE" => false,
+            var other => throw TaktException.Invalid($"Invalid comparator for tag: {other}"),
+        };
     }
 
     public static Sql OfPrompts(string table, string of, bool prompts) =>

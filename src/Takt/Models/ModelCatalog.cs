@@ -55,7 +55,7 @@ public sealed class ModelCatalog(Database database, TimeProvider time, Workspace
         var prompts = TakePromptClauses(clauses);
         var where = clauses.ConvertAll(clause => (Entity(clause), clause.Key) switch
         {
-            ("attribute", "name") => SearchSql.TextTest("m.name", Comparable(clause, "attribute"), session.Dialect),
+            ("attribute", "name") => TextTest("m.name", clause, session.Dialect),
             ("tag", _) => Tagged("model_tag", "t.workspace = m.workspace and t.name = m.name", clause, session.Dialect),
             _ => throw TaktException.Invalid($"Invalid attribute key '{clause.Key}' specified. Valid keys are '{{'name'}}'"),
         });
@@ -221,9 +221,9 @@ public sealed class ModelCatalog(Database database, TimeProvider time, Workspace
         var prompts = TakePromptClauses(clauses);
         var where = clauses.ConvertAll(clause => (Entity(clause), clause.Key) switch
         {
-            ("attribute", "name") => SearchSql.TextTest("v.name", Comparable(clause, "attribute"), session.Dialect),
-            ("attribute", "run_id") => SearchSql.TextTest("coalesce(v.run, '')", Comparable(clause, "attribute", lists: true), session.Dialect, lists: true),
-            ("attribute", "source_path") => SearchSql.TextTest("v.source", Comparable(clause, "attribute"), session.Dialect),
+            ("attribute", "name") => VersionText("v.name", clause, session.Dialect),
+            ("attribute", "run_id") => VersionText("coalesce(v.run, '')", clause, session.Dialect, lists: true),
+            ("attribute", "source_path") => VersionText("v.source", clause, session.Dialect),
             ("attribute", "version_number") => VersionTest(clause),
             ("tag", _) => Tagged("model_version_tag", "t.workspace = v.workspace and t.name = v.name and t.version = v.version", clause, session.Dialect),
             _ => throw TaktException.Invalid($"Invalid attribute key '{clause.Key}' specified. Valid keys are '{{'name', 'version_number', 'run_id', 'source_path'}}'"),
@@ -235,7 +235,7 @@ public sealed class ModelCatalog(Database database, TimeProvider time, Workspace
             "version_number" => ("v.version", PageOrder.Kind.Number),
             "creation_timestamp" => ("v.created", PageOrder.Kind.Number),
             "last_updated_timestamp" => ("v.updated", PageOrder.Kind.Number),
-            _ => throw TaktException.Invalid($"Invalid order by key '{key}' specified. Valid keys are {{'name', 'version_number', 'creation_timestamp', 'last_updated_timestamp'}}"),
+            _ => throw TaktException.Invalid($"Invalid attribute key '{key}' specified. Valid keys are '{{'name', 'version_number', 'creation_timestamp', 'last_updated_timestamp'}}'"),
         }, [("v.updated", PageOrder.Kind.Number, true)], ("v.name", PageOrder.Kind.Text, false), ("v.version", PageOrder.Kind.Number, true));
         var of = $"model versions {workspace} {filter} {string.Join(", ", orderBy)}";
         Sql after = keys.Place(of, token) is { } place ? keys.After(place) : Sql.Raw("");
@@ -253,15 +253,15 @@ public sealed class ModelCatalog(Database database, TimeProvider time, Workspace
         var known = Stage(stage);
         if (archiveOthers && !ActiveStages.Contains(known))
             throw TaktException.Invalid($"Model version transition cannot archive existing model versions because '{stage}' is not an Active stage. Valid stages are ['Staging', 'Production']");
+        var now = time.GetUtcNow();
         return await ChangeVersion(name, version, session =>
         {
-            var now = time.GetUtcNow();
             if (archiveOthers)
                 session.Execute($"update model_version set stage = {"Archived"}, updated = {now} where workspace = {workspace} and name = {name} and stage = {known} and version <> {version}");
             session.Execute($"update model_version set stage = {known} where workspace = {workspace} and name = {name} and version = {version}");
             Touch(session, name);
             ModelTable.AddEvent(session, workspace, name, (int)version, "stage.moved", known, now);
-        });
+        }, now);
     }
 
     /// <summary>The newest version of each stage, or of those that are named.</summary>
@@ -304,11 +304,11 @@ public sealed class ModelCatalog(Database database, TimeProvider time, Workspace
         return ReadModels(session, workspace, $"and m.name = {change(session)}")[0];
     });
 
-    Task<RegisteredVersion> ChangeVersion(string name, long version, Action<SqlSession> change) => database.Write(session =>
+    Task<RegisteredVersion> ChangeVersion(string name, long version, Action<SqlSession> change, DateTimeOffset? at = null) => database.Write(session =>
     {
         _ = Find(session, workspace, name, version);
         change(session);
-        session.Execute($"update model_version set updated = {time.GetUtcNow()} where workspace = {workspace} and name = {name} and version = {version}");
+        session.Execute($"update model_version set updated = {at ?? time.GetUtcNow()} where workspace = {workspace} and name = {name} and version = {version}");
         return Find(session, workspace, name, version);
     });
 

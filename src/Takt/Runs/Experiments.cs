@@ -96,7 +96,8 @@ public sealed class Experiments(Database database, TimeProvider time, Workspace 
 
     /// <returns>Where its artifacts are. Default is made when it is not there yet.</returns>
     /// <exception cref="TaktException">NotFound, or Invalid: it is deleted.</exception>
-    internal static string CheckActive(SqlSession session, long id, TimeProvider? time = null, Workspace workspace = default)
+    /// <param name="deleted">A deleted one will do.</param>
+    internal static string CheckActive(SqlSession session, long id, TimeProvider? time = null, Workspace workspace = default, bool deleted = false)
     {
         var there = Find();
         if (there is null && id == 0)
@@ -105,7 +106,7 @@ public sealed class Experiments(Database database, TimeProvider time, Workspace 
             there = Find();
         }
         var (state, location) = there ?? throw Unknown(id);
-        return state == "active" ? location : throw Inactive(id, state);
+        return deleted || state == "active" ? location : throw Inactive(id, state);
 
         Tuple<string, string>? Find() => session.First($"select lifecycle, artifact_location from experiment where workspace = {workspace} and id = {id}",
             row => Tuple.Create(row.Text(0), row.Text(1)));

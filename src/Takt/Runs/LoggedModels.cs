@@ -107,7 +107,8 @@ public sealed class LoggedModels(Database database, TimeProvider time, Workspace
         }
         catch (TaktException e)
         {
-            throw TaktException.Invalid($"Invalid filter string: '{filter}'. {e.Message}");
+            var quote = filter!.Contains('\'') && !filter.Contains('"') ? '"' : '\'';
+            throw TaktException.Invalid($"Invalid filter string: {quote}{filter}{quote}. Expected a list of comparisons separated by 'AND' (e.g. 'metrics.loss > 0.1 AND params.lr = 0.01'). {e.Message}");
         }
     }
 

@@ -29,7 +29,7 @@ sealed record SearchSql(Sql Joins, Sql OtherJoins, Sql Where, PageOrder Keys, st
     /// <exception cref="TaktException">Invalid, in MLflow's words.</exception>
     public static SearchSql Runs(string? filter, IReadOnlyList<string> orderBy, SqlDialect dialect)
     {
-        var clauses = FilterParser.Parse(filter);
+        var clauses = FilterParser.Parse(filter, quote: "'");
         var where = clauses.ConvertAll(clause => RunClause(clause, dialect, "r.id"));
         var joins = new List<Sql>();
         var keys = new List<PageOrder.Key>();
@@ -82,10 +82,10 @@ sealed record SearchSql(Sql Joins, Sql OtherJoins, Sql Where, PageOrder Keys, st
     {
         var where = FilterParser.Parse(filter).ConvertAll(clause =>
         {
-            if (ExperimentEntity(clause.Entity) == "tag") return Exists("experiment_tag", "x.experiment = e.id", clause, "tag", dialect);
+            if (ExperimentEntity(clause.Entity) == "tag") return Exists("experiment_tag", "x.experiment = e.id", clause, "tag", dialect, plain: "tag");
             if (clause.Key is not ("name" or "creation_time" or "last_update_time")) throw TaktException.Invalid($"Invalid attribute key '{clause.Key}' specified. {ValidExperimentKeys}");
             var column = ExperimentColumn(clause.Key);
-            return column == "e.name" ? TextTest(column, clause, dialect, "attributes") : NumberTest(column, clause, $"numeric attribute: {clause.Key}");
+            return column == "e.name" ? TextTest(column, clause, dialect) : NumberTest(column, clause, $"numeric attribute: {clause.Key}");
         });
         var keys = new List<PageOrder.Key>();
         if (orderBy.Count > MostOrders) throw TaktException.Invalid($"`order_by` has more than {MostOrders} clauses");
@@ -167,54 +167,52 @@ sealed record SearchSql(Sql Joins, Sql OtherJoins, Sql Where, PageOrder Keys, st
         _ => throw TaktException.Invalid($"Invalid attribute key '{key}' specified. Valid keys are '{{'name', 'experiment_id', 'creation_time', 'last_update_time'}}'"),
     };
 
-    static Sql Exists(string table, string link, FilterClause clause, string entity, SqlDialect dialect) =>
-        $"exists(select 1 from {Sql.Raw(table)} x where {Sql.Raw(link)} and x.key = {clause.Key} and {TextTest("x.value", clause, dialect, entity + " (e.g. 'my-value')")})";
+    static Sql Exists(string table, string link, FilterClause clause, string entity, SqlDialect dialect, string? plain = null) =>
+        $"exists(select 1 from {Sql.Raw(table)} x where {Sql.Raw(link)} and x.key = {clause.Key} and {TextTest("x.value", clause, dialect, entity + " (e.g. 'my-value')", plain: plain)})";
 
     /// <param name="what">For messages: of what it is the value.</param>
-    internal static Sql NumberTest(string column, FilterClause clause, string what)
+    /// <param name="plain">As for <see cref="TextTest"/>.</param>
+    internal static Sql NumberTest(string column, FilterClause clause, string what, string? plain = null)
     {
-        if (clause.Operator is "IS NULL" or "IS NOT NULL") throw Comparator(clause, NumberOperators);
-        if (clause.Quoted || clause.Operator is "IN" or "NOT IN" || !double.TryParse(clause.Values[0], NumberStyles.Float, CultureInfo.InvariantCulture, out var number) || char.IsLetter(clause.Values[0].TrimStart('-', '+')[0]))
-            throw TaktException.Invalid($"Expected numeric value type for {what}. Found {Raw(clause)}");
-        if (!NumberOperators.Contains(clause.Operator))
-            throw Comparator(clause, NumberOperators);
-        return $"{Sql.Raw(column)} {Sql.Raw(clause.Operator)} {number}";
+        if (!clause.IsNumber) throw TaktException.Invalid($"Expected numeric value type for {what}. Found {clause.Raw}");
+        if (!NumberOperators.Contains(clause.Operator)) throw Comparator(clause, NumberOperators, plain);
+        return $"{Sql.Raw(column)} {Sql.Raw(clause.Operator)} {double.Parse(clause.Raw, NumberStyles.Float, CultureInfo.InvariantCulture)}";
     }
 
     /// <param name="what">For messages: of what it is the value.</param>
-    internal static Sql TextTest(string column, FilterClause clause, SqlDialect dialect, string what = "attributes", bool lists = false)
+    /// <param name="lists">It may be compared with a list.</param>
+    /// <param name="plain">For messages: an operator that there is not is told as one of this, and not beside those that there are.</param>
+    internal static Sql TextTest(string column, FilterClause clause, SqlDialect dialect, string what = "attributes", bool lists = false, string? plain = null)
     {
         var c = Sql.Raw(column);
-        if (clause.Operator is "IN" or "NOT IN")
+        var listed = clause.IsList || (clause.Operator is "IN" or "NOT IN" && clause.Quoted && plain is null);
+        if (listed && !lists && what == "attributes") throw TaktException.Invalid("Only the 'run_id' attribute supports comparison with a list of quoted string values.");
+        if (lists && (clause.IsList || clause.Operator is "IN" or "NOT IN"))
         {
-            if (lists) return $"{c} {Sql.Raw(clause.Operator.ToLowerInvariant())} ({Sql.Join(", ", clause.Values.Select(v => (Sql)$"{v}"))})";
-            throw TaktException.Invalid(what == "attributes" ? "Only the 'run_id' attribute supports comparison with a list of quoted string values."
-                : $"Expected a quoted string value for {what}. Got value {Raw(clause)}");
+            var values = clause.List();
+            if (clause.Operator == "IN" || (clause.Operator == "NOT IN" && plain is null)) return $"{c} {Sql.Raw(clause.Operator.ToLowerInvariant())} ({Sql.Join(", ", values.Select(v => (Sql)$"{v}"))})";
         }
-        if (clause.Operator is "IS NULL" or "IS NOT NULL") throw Comparator(clause, TextOperators);
-        var value = clause.Values[0];
-        if (!clause.Quoted)
-            throw TaktException.Invalid(value.Length > 0 && char.IsLetter(value[0])
-                ? $"Parameter value is either not quoted or unidentified quote types used for string value {value}. Use either single or double quotes."
-                : $"Expected a quoted string value for {what}. Got value {value}");
-        if (!TextOperators.Contains(clause.Operator))
-            throw Comparator(clause, lists ? [.. TextOperators, "IN", "NOT IN"] : TextOperators);
-        if (clause.Operator is "LIKE" or "ILIKE" && value.Length > LongestPattern) throw TaktException.Invalid($"A pattern of {clause.Operator} has more than {LongestPattern} characters");
-        return clause.Operator switch
+        else
         {
-            // SQLite's LIKE ignores case, its GLOB does not; PostgreSQL's LIKE would read a backslash as an escape
-            "LIKE" when dialect == SqlDialect.Sqlite => $"{c} glob {Glob(value)}",
-            "LIKE" => $"{c} like {value} escape ''",
-            "ILIKE" when dialect == SqlDialect.Sqlite => $"{c} like {value}",
-            "ILIKE" => $"{c} ilike {value} escape ''",
-            _ => $"{c} {Sql.Raw(clause.Operator)} {value}",
-        };
+            var value = clause.Text($"a quoted string value{(plain == "attribute" ? " or a list of quoted string values" : "")} for {what}");
+            if (clause.Operator is "LIKE" or "ILIKE" && value.Length > LongestPattern) throw TaktException.Invalid($"A pattern of {clause.Operator} has more than {LongestPattern} characters");
+            if (TextOperators.Contains(clause.Operator)) return Compared(c, clause.Operator, value, dialect);
+        }
+        throw Comparator(clause, what == "attributes" || lists ? [.. TextOperators, "IN", "NOT IN"] : TextOperators, plain);
     }
 
-    static TaktException Comparator(FilterClause clause, string[] valid) =>
-        TaktException.Invalid($"Invalid comparator '{clause.Operator}' not one of '{{{string.Join(", ", valid.Select(o => $"'{o}'"))}}}'");
+    static Sql Compared(Sql column, string op, string value, SqlDialect dialect) => op switch
+    {
+        // SQLite's LIKE ignores case, its GLOB does not; PostgreSQL's LIKE would read a backslash as an escape
+        "LIKE" when dialect == SqlDialect.Sqlite => $"{column} glob {Glob(value)}",
+        "LIKE" => $"{column} like {value} escape ''",
+        "ILIKE" when dialect == SqlDialect.Sqlite => $"{column} like {value}",
+        "ILIKE" => $"{column} ilike {value} escape ''",
+        _ => $"{column} {Sql.Raw(op)} {value}",
+    };
 
-    static string Raw(FilterClause clause) => clause.Operator is "IN" or "NOT IN" ? $"({string.Join(", ", clause.Values.Select(v => $"'{v}'"))})" : clause.Quoted ? $"'{clause.Values[0]}'" : clause.Values[0];
+    static TaktException Comparator(FilterClause clause, string[] valid, string? plain) => TaktException.Invalid(plain is not null ? $"Invalid comparator for {plain}: {clause.Operator}"
+        : $"Invalid comparator '{clause.Operator}' not one of '{{{string.Join(", ", valid.Select(o => $"'{o}'"))}}}'");
 
     internal static string Glob(string like)
     {

@@ -59,5 +59,10 @@ sealed class TableGraph
         session.Execute($"delete from {Sql.Raw(table)} where {where}");
     }
 
+    /// <summary>Whether a row of another table refers to this one.</summary>
+    /// <param name="besides">A table that does not count.</param>
+    public bool IsUsed(SqlSession session, string table, long id, string besides) => _references.Exists(r => r.To == table && r.From != table && r.From != besides
+        && session.Number($"select 1 from {Sql.Raw(r.From)} where {Sql.Raw(r.Column)} = {id} limit 1") is not null);
+
     readonly record struct Reference(string From, string Column, string To, string Target);
 }

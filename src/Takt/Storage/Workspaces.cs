@@ -85,6 +85,7 @@ public sealed partial class Workspaces
         {
             if (Find(session, name) is null) throw Unknown(name);
             var graph = TableGraph.Read(session);
+            if (how != WorkspaceRemoval.Cascade) DropEmptyDefault(session, graph, name);
             if (how == WorkspaceRemoval.Restrict) RequireEmpty(session, graph, name);
             if (how == WorkspaceRemoval.SetDefault) RequireNoneOfSameName(session, graph, name);
             Removing?.Invoke(session, new Workspace(name), how);
@@ -96,6 +97,13 @@ public sealed partial class Workspaces
             session.Execute($"delete from workspace where name = {name}");
         });
         _seen.TryRemove(name, out _);
+    }
+
+    // made by whoever looked at the workspace; default has one of its own
+    static void DropEmptyDefault(SqlSession session, TableGraph graph, string name)
+    {
+        if (session.Number($"select id from experiment where workspace = {name} and name = {"Default"}") is not { } id) return;
+        if (!graph.IsUsed(session, "experiment", id, besides: "experiment_tag")) graph.Delete(session, "experiment", $"id = {id}");
     }
 
     static void RequireEmpty(SqlSession session, TableGraph graph, string name)

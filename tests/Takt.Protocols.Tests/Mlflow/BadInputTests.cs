@@ -39,6 +39,7 @@ public sealed class BadInputTests
     [InlineData("runs/log-metric", """{"key":"k","value":1}""", "run_id")]
     [InlineData("runs/set-tag", """{"run_id":"x","key":"\ud800","value":"1"}""", "key")]
     [InlineData("experiments/create", """{"name":7}""", "name")]
+    [InlineData("experiments/create", "null", "name")]
     [InlineData("experiments/create", """{"name":"x","artifact_location":"a\u0000b"}""", "artifact_location")]
     [InlineData("runs/search", """{"experiment_ids":["0"],"page_token":"%%%"}""", "page token")]
     [InlineData("runs/search", """{"experiment_ids":["0"],"max_results":50001}""", "max_results")]
@@ -49,6 +50,51 @@ public sealed class BadInputTests
         Assert.Equal(400, status);
         Assert.Equal("INVALID_PARAMETER_VALUE", (string?)JsonNode.Parse(answer)!["error_code"]);
         Assert.Contains(word, (string?)JsonNode.Parse(answer)!["message"]);
+    }
+
+    [Fact]
+    public async Task A_body_whose_bytes_are_no_UTF_8_is_told_so()
+    {
+        await using var server = await MlflowServer.Start();
+        foreach (var path in (string[])["experiments/create", "runs/log-metric", "runs/log-batch"])
+        {
+            using var body = new ByteArrayContent([.. "{\"run_id\":\"x\",\"key\":\""u8, 0xff, .. "\",\"name\":\"n\",\"value\":1,\"timestamp\":1}"u8]);
+            body.Headers.ContentType = new("application/json");
+            using var answer = await server.Client.PostAsync($"{Api}/{path}", body);
+            Assert.Equal(400, (int)answer.StatusCode);
+            Assert.Contains("not text in UTF-8", await answer.Content.ReadAsStringAsync());
+        }
+        var (status, told) = await server.Send("POST", Api + "/experiments/search", """{"filter":"\udfff"}""");
+        Assert.True(status == 400 && told.Contains("half of a surrogate pair", StringComparison.Ordinal), told);
+    }
+
+    [Theory]
+    [InlineData("runs", "metrics.m = true", "Invalid clause(s) in filter string: 'metrics.m', '=', 'true'")]
+    [InlineData("runs", "metrics.m > 1 OR metrics.m < 2", "Invalid clause(s) in filter string: 'OR'")]
+    [InlineData("runs", "(metrics.m > 1)", "Invalid clause(s) in filter string: '(metrics.m > 1)'")]
+    [InlineData("runs", "metrics.m IS NOT NULL", "Invalid clause(s) in filter string: 'metrics.m', 'IS', 'NOT NULL'")]
+    [InlineData("runs", "params.p = \"open", "Invalid clause(s) in filter string: 'params.p', '=', '\"', 'open'")]
+    [InlineData("runs", "params.p IN ('a','b')", "Expected a quoted string value for parameter (e.g. 'my-value'). Got value ('a','b')")]
+    [InlineData("runs", "metrics.m > 'a' AND nope", "Invalid clause(s) in filter string: 'nope'")]
+    [InlineData("runs", "run_id IN ()", "While parsing a list in the query, expected a non-empty list of string values, but got empty list")]
+    [InlineData("runs", "5 = 'v'", "Invalid comparison clause. Expected 'Identifier' found '5'")]
+    [InlineData("runs", "metrics.m > 1 AND", null)]
+    [InlineData("experiments", "name = true", "Invalid clause(s) in filter string: name, =, true")]
+    [InlineData("experiments", "tags.t RLIKE 'v'", "Invalid comparator for tag: RLIKE")]
+    [InlineData("experiments", "name = null", "Expected a quoted string value for attributes. Got value null")]
+    [InlineData("experiments", "nope LIKE (5)", "Invalid attribute key 'nope' specified. Valid keys are '{'name', 'creation_time', 'last_update_time'}'")]
+    [InlineData("registered-models", "evilhax = true", "Invalid clause(s) in filter string: evilhax, =, true")]
+    [InlineData("registered-models", "name = 5", "Expected a quoted string value or a list of quoted string values for attributes. Got value 5")]
+    [InlineData("model-versions", "name = 5", "Only the '{'creation_timestamp', 'version_number', 'last_updated_timestamp'}' attributes support comparison with numeric values.")]
+    [InlineData("model-versions", "name IN ('a')", "Only the 'run_id' attribute supports comparison with a list of quoted string values.")]
+    [InlineData("model-versions", "run_id NOT IN ('a')", "Invalid comparator for attribute: NOT IN")]
+    public async Task A_filter_that_cannot_be_read_is_told_in_MLflows_words(string of, string filter, string? message)
+    {
+        await using var server = await MlflowServer.Start();
+        var (status, answer) = of is "runs" or "experiments"
+            ? await server.Send("POST", $"{Api}/{of}/search", new JsonObject { ["experiment_ids"] = new JsonArray("0"), ["max_results"] = 5, ["filter"] = filter }.ToJsonString())
+            : await server.Send("GET", $"{Api}/{of}/search?filter={Uri.EscapeDataString(filter)}");
+        Assert.Equal((message is null ? 200 : 400, message), (status, (string?)JsonNode.Parse(answer)!["message"]));
     }
 
     [Theory]

@@ -214,6 +214,31 @@ public sealed class ImportTests : IDisposable
     }
 
     [Fact]
+    public async Task Traces_come_with_their_links_to_runs_and_those_of_deleted_experiments_too()
+    {
+        await using var server = await MlflowServer.Start();
+        using var takt = new TaktClient(server.Client.BaseAddress!.ToString());
+        await using var run = await takt.StartRun("their", "judges");
+        var experiment = (await server.App.Experiments.FindByName("their"))!.Id;
+        var gone = await server.App.Experiments.Create("gone", null, []);
+        TraceInfo Trace(string id, long of, params KeyValuePair<string, string>[] metadata) => new() { Id = id, Experiment = of, Started = 1000, Duration = 5, State = TraceLog.Ok, Metadata = [.. metadata] };
+        await server.App.Traces.Start(Trace("tr-linked", experiment));
+        await server.App.Traces.Start(Trace("tr-own", experiment, new KeyValuePair<string, string>("mlflow.sourceRun", run.Id)));
+        await server.App.Traces.Start(Trace("tr-gone", gone));
+        await server.App.Traces.LinkToRun(["tr-linked"], run.Id);
+        await server.App.Experiments.SetDeleted(gone, true);
+
+        await using var app = Open();
+        var summary = await Import(app, server.Client.BaseAddress!.ToString());
+        Assert.Empty(summary.Faults);
+        Assert.Equal((3, 1), (summary.Traces, summary.Links));
+        Assert.True((await app.Experiments.FindByName("gone"))!.Deleted);
+        Assert.Equal((await app.Experiments.FindByName("gone"))!.Id, app.Traces.Get("tr-gone").Experiment);
+        Assert.Equal([("tr-linked", run.Id)], app.Database.Read(session => session.Query($"select trace, target from trace_link", row => (row.Text(0), row.Text(1)))));
+        Assert.Equal(0, (await Import(app, server.Client.BaseAddress!.ToString())).Traces);
+    }
+
+    [Fact]
     public async Task Traces_are_copied_from_a_folder()
     {
         var experiment = Path.Combine(_folder, "mlruns", "7");

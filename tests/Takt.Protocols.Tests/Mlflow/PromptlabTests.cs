@@ -67,7 +67,7 @@ public sealed class PromptlabTests
         Assert.Equal((200, """{"endpoints":[{"name":"chat"}]}"""), await server.Send("GET", Gateway + "?gateway_path=api/2.0/endpoints/"));
         Assert.Equal((200, """{"got":{"prompt":"x"}}"""), await server.Send("POST", Gateway, """{"gateway_path":"gateway/chat/invocations","json_data":{"prompt":"x"}}"""));
         var (status, answer) = await server.Send("POST", Gateway, """{"gateway_path":"gateway/busy/invocations","json_data":{}}""");
-        Assert.Equal((503, "Deployments proxy request failed with error code 429. Error message: too many"), (status, (string)JsonNode.Parse(answer)!["message"]!));
+        Assert.Equal((500, "Deployments proxy request failed with error code 429. Error message: too many"), (status, (string)JsonNode.Parse(answer)!["message"]!));
         foreach (var (path, why) in new[] { ("", "Deployments proxy request must specify a gateway_path."), ("foo/bar", "Invalid gateway_path: foo/bar for method: POST"), ("gateway/../invocations", "Invalid gateway_path: gateway/../invocations for method: POST"), ("gateway/a?b/invocations", "Invalid gateway_path: gateway/a?b/invocations for method: POST") })
         {
             (status, answer) = await server.Send("POST", Gateway, new JsonObject { ["gateway_path"] = path }.ToJsonString());

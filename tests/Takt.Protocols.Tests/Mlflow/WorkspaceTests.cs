@@ -47,4 +47,28 @@ public sealed class WorkspaceTests
         Assert.Equal(400, (await server.Send("GET", "/api/2.0/mlflow/registered-models/search", workspace: "No/Body")).Status);
         Assert.Equal((200, """{"store_type":"SqlStore","workspaces_enabled":true}"""), await server.Send("GET", "/api/3.0/mlflow/server-info", workspace: "nobody"));
     }
+
+    [Theory]
+    [InlineData("RESTRICT")]
+    [InlineData("SET_DEFAULT")]
+    public async Task An_empty_Default_holds_no_removal_of_its_workspace_up_but_one_with_runs_does(string mode)
+    {
+        const string Experiments = "/api/2.0/mlflow/experiments", Runs = "/api/2.0/mlflow/runs";
+        await using var server = await MlflowServer.Start();
+        foreach (var team in (string[])["team-a", "team-b"])
+        {
+            await server.Send("POST", Api, $$"""{"name":"{{team}}"}""");
+            Assert.Equal(200, (await server.Send("GET", Experiments + "/get-by-name?experiment_name=Default", workspace: team)).Status); // now it is there
+        }
+        Assert.Equal(200, (await server.Send("GET", Experiments + "/get?experiment_id=0")).Status);
+        if (mode == "SET_DEFAULT") await server.Send("POST", Experiments + "/create", """{"name":"moves"}""", workspace: "team-a");
+        Assert.Equal((204, ""), await server.Send("DELETE", $"{Api}/team-a?mode={mode}"));
+        Assert.Equal(mode == "SET_DEFAULT" ? 200 : 404, (await server.Send("GET", Experiments + "/get-by-name?experiment_name=moves")).Status);
+
+        Assert.Equal(200, (await server.Send("POST", Runs + "/create", """{"experiment_id":"0"}""", workspace: "team-b")).Status);
+        var (status, answer) = await server.Send("DELETE", $"{Api}/team-b?mode={mode}");
+        Assert.Equal(500, status); // MLflow's own status for it
+        Assert.Contains(mode == "RESTRICT" ? "table 'experiments' still contains 1 resource(s)" : "- experiments: 'Default'", (string)JsonNode.Parse(answer)!["message"]!);
+        Assert.Equal(200, (await server.Send("GET", Experiments + "/get-by-name?experiment_name=Default", workspace: "team-b")).Status);
+    }
 }

@@ -234,7 +234,6 @@ public abstract class PurgeContract : IAsyncLifetime
         workspaces.Removing += Purge.Follow;
         await workspaces.Create("team-a", null, null);
         var id = await Experiments.In(new Workspace("team-a")).Create("moving", null, []);
-        await _database.Write(session => { session.Execute($"delete from experiment where workspace = 'team-a' and name = 'Default'"); }); // default has one of that name
         var files = new ArtifactFiles(_database, _blobs, _time);
         await files.Put($"workspaces/team-a/{id}/models/m-1/artifacts/a", new MemoryStream("moves"u8.ToArray()), default);
         await workspaces.Remove("team-a", WorkspaceRemoval.SetDefault);

@@ -28,7 +28,12 @@ sealed partial class GatewayProxy(string? target, HttpClient upstream)
         {
             using var answer = await upstream.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, ended.Token);
             await using var body = await answer.Content.ReadAsStreamAsync(ended.Token);
-            if ((int)answer.StatusCode != 200) throw new TaktException(TaktError.Unavailable, $"Deployments proxy request failed with error code {(int)answer.StatusCode}. Error message: {await Beginning(body, ended.Token)}");
+            if ((int)answer.StatusCode != 200)
+            {
+                // as MLflow tells whatever the gateway refuses
+                await MlflowAnswer.Error(http, 500, "INTERNAL_ERROR", $"Deployments proxy request failed with error code {(int)answer.StatusCode}. Error message: {await Beginning(body, ended.Token)}");
+                return;
+            }
             http.Response.ContentType = "application/json";
             await body.CopyToAsync(http.Response.Body, ended.Token);
         }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Unicode;
 using Microsoft.AspNetCore.Http;
 
 namespace Takt.Server.Protocols.Mlflow;
@@ -140,7 +141,7 @@ sealed class MlflowRequest
         if (!Find(name, out var value)) return pairs;
         if (value.ValueKind != JsonValueKind.Object) throw Wrong(name, value);
         foreach (var member in value.EnumerateObject())
-            pairs.Add(new(member.Name, member.Value.ValueKind == JsonValueKind.String ? String(name, member.Value) : throw Wrong(name, value)));
+            pairs.Add(new(Whole(name, () => member.Name), member.Value.ValueKind == JsonValueKind.String ? String(name, member.Value) : throw Wrong(name, value)));
         return pairs;
     }
 
@@ -159,11 +160,13 @@ sealed class MlflowRequest
         return _query is null && Body.TryGetProperty(name, out value) && value.ValueKind != JsonValueKind.Null;
     }
 
-    static string String(string name, JsonElement value)
+    static string String(string name, JsonElement value) => Whole(name, () => value.GetString()!);
+
+    static string Whole(string name, Func<string> read)
     {
         try
         {
-            return value.GetString()!;
+            return read();
         }
         catch (InvalidOperationException)
         {
@@ -211,13 +214,13 @@ sealed class MlflowRequest
 
     static JsonElement Parse(ReadOnlyMemory<byte> bytes)
     {
-        if (bytes.Length == 0) return JsonDocument.Parse("{}").RootElement;
+        if (!Utf8.IsValid(bytes.Span)) throw TaktException.Invalid("The request's body is not text in UTF-8. See the API docs for more information about request parameters.");
         try
         {
-            var body = JsonDocument.Parse(bytes).RootElement;
+            var body = bytes.Length == 0 ? default : JsonDocument.Parse(bytes).RootElement;
             // MLflow's oldest clients send the object as a JSON string
             if (body.ValueKind == JsonValueKind.String) body = JsonDocument.Parse(body.GetString()!).RootElement;
-            return body.ValueKind == JsonValueKind.Object ? body : throw NotJson();
+            return body.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined ? JsonDocument.Parse("{}").RootElement : body.ValueKind == JsonValueKind.Object ? body : throw NotJson();
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {

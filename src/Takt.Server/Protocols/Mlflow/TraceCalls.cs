@@ -135,6 +135,7 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts)
     public Task SetTag(HttpContext http, MlflowRequest request)
     {
         var key = request.Text("key");
+        MlflowLimits.Name(key, "key");
         MlflowLimits.Key(key, "key");
         return Done(http, traces.In(request.Workspace).SetTag(Id(http), key, MlflowLimits.Tag(request.TextOrNull("value") ?? "")));
     }

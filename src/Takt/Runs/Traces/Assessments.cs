@@ -89,8 +89,7 @@ public sealed class Assessments(Database database, TimeProvider time, Workspace 
     Assessment Find(SqlSession session, string trace, string id)
     {
         if (Read(session, $"where trace = {trace} and id = {id}").FirstOrDefault() is { } found && TraceRows.Existing(session, [trace], workspace).Count > 0) return found;
-        TraceLog.Known(session, trace, workspace);
-        throw Unknown(trace, id);
+        throw TraceRows.Existing(session, [trace], workspace).Count > 0 ? Unknown(trace, id) : TaktException.NotFound($"Trace with request_id '{trace}' not found");
     }
 
     // 5.0 is looked for as 5, a text without its quotes

@@ -40,12 +40,13 @@ sealed record TraceFilter(Sql Where, bool Regex)
     /// <exception cref="TaktException">Invalid, in MLflow's words.</exception>
     public static TraceFilter Parse(string? filter, SqlDialect dialect)
     {
-        var clauses = FilterParser.Parse(filter);
+        var clauses = FilterParser.Parse(filter, nulls: true, quote: "'");
         var where = new List<Sql>();
         var spans = new List<(FilterClause Clause, string Key)>();
         foreach (var clause in clauses)
         {
             var (entity, key) = Identify(clause.Entity, clause.Key, FilterKeys);
+            CheckValue(clause, entity);
             switch (entity)
             {
                 case Attribute: where.Add(OfTrace(clause, key, dialect)); break;
@@ -98,23 +99,35 @@ sealed record TraceFilter(Sql Where, bool Regex)
 
     public static bool IsNumber(string key) => key is not ("request_id" or "status" or "client_request_id");
 
+    /// <exception cref="TaktException">Invalid: what it compares with is neither a text in quotes nor a list of them, where it must be.</exception>
+    static void CheckValue(FilterClause clause, string entity)
+    {
+        var attribute = clause.Entity?.Trim('`') is null or Attribute or "attributes" or "trace";
+        if (clause.Operator is "IS NULL" or "IS NOT NULL" || (attribute && IsTime(clause.Key))) return;
+        if (attribute && clause.IsNumber)
+            throw TaktException.Invalid("Only the '{'timestamp_ms', 'timestamp', 'execution_time_ms', 'execution_time', 'end_time_ms', 'end_time'}' attributes support comparison with numeric values.");
+        var expected = attribute ? "a quoted string value or a list of quoted string values for attributes" : $"a quoted string value for {entity} (e.g. 'my-value')";
+        if (clause.Operator is "IN" or "NOT IN" && (clause.IsList || clause.Quoted)) _ = clause.List();
+        else _ = clause.Text(expected);
+    }
+
+    static bool IsTime(string key) => key is "timestamp" or "timestamp_ms" or "execution_time" or "execution_time_ms" or "end_time" or "end_time_ms";
+
     static Sql OfTrace(FilterClause clause, string key, SqlDialect dialect)
     {
         var column = Sql.Raw(Column(key));
         if (!IsNumber(key))
         {
-            if (!clause.Quoted && clause.Values.Count > 0 && double.TryParse(clause.Values[0], CultureInfo.InvariantCulture, out _))
-                throw TaktException.Invalid("Only the '{'timestamp_ms', 'timestamp', 'execution_time_ms', 'execution_time', 'end_time_ms', 'end_time'}' attributes support comparison with numeric values.");
             // told in so many words, it is the condition of an index
             if (key == "status" && clause is { Operator: "=", Values: ["ERROR"] }) return Sql.Raw("t.state = 'ERROR'");
             return Test(column, clause, Texts, dialect);
         }
-        if (clause.Operator is "IN" or "NOT IN")
+        if (clause.IsList)
             throw TaktException.Invalid("Only attributes in {'request_id', 'name', 'status', 'run_id', 'client_request_id'} supports comparison with a list of quoted string values.");
         Allowed(clause, Numbers);
         if (long.TryParse(clause.Values[0], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var whole)) return $"{column} {Sql.Raw(clause.Operator)} {whole}";
         if (!double.TryParse(clause.Values[0], NumberStyles.Float, CultureInfo.InvariantCulture, out var number) || !double.IsFinite(number))
-            throw TaktException.Invalid($"Expected numeric value type for attribute {key}. Found {clause.Values[0]}");
+            throw TaktException.Invalid($"Expected numeric value type for attribute {key}. Found {clause.Raw}");
         return $"{column} {Sql.Raw(clause.Operator)} {number}";
     }
 
@@ -124,15 +137,14 @@ sealed record TraceFilter(Sql Where, bool Regex)
         Allowed(clause, Pairs);
         if (clause.Operator is "IS NULL") return $"not exists(select 1 from {rows} x where x.trace = t.id and x.key = {key})";
         if (clause.Operator is "IS NOT NULL") return $"exists(select 1 from {rows} x where x.trace = t.id and x.key = {key})";
-        if (clause.Operator == "=" && clause.Quoted)
+        if (clause.Operator == "=")
             return $"t.id in (select x.trace from {rows} x where x.key = {key} and substr(x.value, 1, 100) = substr({clause.Values[0]}, 1, 100) and x.value = {clause.Values[0]})";
-        return $"exists(select 1 from {rows} x where x.trace = t.id and x.key = {key} and {Test(Sql.Raw("x.value"), clause, Judged, dialect, table == "trace_tag" ? Tag : Metadata)})";
+        return $"exists(select 1 from {rows} x where x.trace = t.id and x.key = {key} and {Test(Sql.Raw("x.value"), clause, Judged, dialect)})";
     }
 
     // the run that made the trace, or one that it was linked to
     static Sql OfRun(FilterClause clause)
     {
-        Quoted(clause, Metadata);
         var run = clause.Values[0];
         return $"""
             t.id in (select x.trace from trace_metadata x where x.key = {TraceKeys.SourceRun} and substr(x.value, 1, 100) = substr({run}, 1, 100) and x.value = {run}
@@ -151,7 +163,7 @@ sealed record TraceFilter(Sql Where, bool Regex)
     static Sql OfSpan(List<(FilterClause Clause, string Key)> clauses, SqlDialect dialect)
     {
         var indexed = false;
-        var named = clauses.Exists(c => c is { Key: "name", Clause: { Operator: "=", Quoted: true } });
+        var named = clauses.Exists(c => c is { Key: "name", Clause.Operator: "=" });
         var tests = clauses.ConvertAll<Sql>(c =>
         {
             var (clause, key) = c;
@@ -171,12 +183,12 @@ sealed record TraceFilter(Sql Where, bool Regex)
                 return Sql.Raw("s.status = 'ERROR'");
             }
             // a name is rarer than a type, so it alone chooses the index
-            if ((key == "name" || (key == "type" && !named)) && clause.Operator == "=" && clause.Quoted)
+            if ((key == "name" || (key == "type" && !named)) && clause.Operator == "=")
             {
                 indexed = true;
                 return $"substr(s.{Sql.Raw(key)}, 1, 100) = substr({clause.Values[0]}, 1, 100) and s.{Sql.Raw(key)} = {clause.Values[0]}";
             }
-            return Test(Sql.Raw("s." + key), clause, Texts, dialect, SpanEntity);
+            return Test(Sql.Raw("s." + key), clause, Texts, dialect);
         });
         var all = Sql.Join(" and ", tests);
         if (indexed) return $"t.id in (select s.trace from trace_span s where {all})";
@@ -187,16 +199,16 @@ sealed record TraceFilter(Sql Where, bool Regex)
     static Sql OfAttribute(string name, FilterClause clause, SqlDialect dialect)
     {
         // what can't be in the content need not be read as JSON
-        Sql likely = clause.Operator == "=" && clause.Quoted && clause.Values[0].Length > 0 && clause.Values[0].All(c => char.IsAsciiLetterOrDigit(c) || c is ' ' or '-' or '_' or '.')
+        Sql likely = clause.Operator == "=" && clause.Values[0].Length > 0 && clause.Values[0].All(c => char.IsAsciiLetterOrDigit(c) || c is ' ' or '-' or '_' or '.')
             ? (Sql)$"{Sql.Raw(dialect == SqlDialect.Sqlite ? "instr" : "strpos")}(s.content, {clause.Values[0]}) > 0 and" : Sql.Raw("");
         if (dialect == SqlDialect.Sqlite)
             return $"""
                 {likely} exists(select 1 from (select case when substr(j.value, 1, 1) = '"' and json_valid(j.value) then json_extract(j.value, '$') else j.value end as v
-                    from json_each(s.content, '$.attributes') j where j.key = {name}) a where {Test(Sql.Raw("a.v"), clause, Texts, dialect, SpanEntity)})
+                    from json_each(s.content, '$.attributes') j where j.key = {name}) a where {Test(Sql.Raw("a.v"), clause, Texts, dialect)})
                 """;
         return $"""
             {likely} exists(select 1 from (select case when left(j.v, 1) = '"' then (j.v::json #>> '{Sql.Raw("{}")}') else j.v end as v
-                from (select s.content::json -> 'attributes' ->> {name}::text as v) j) a where {Test(Sql.Raw("a.v"), clause, Texts, dialect, SpanEntity)})
+                from (select s.content::json -> 'attributes' ->> {name}::text as v) j) a where {Test(Sql.Raw("a.v"), clause, Texts, dialect)})
             """;
     }
 
@@ -224,18 +236,17 @@ sealed record TraceFilter(Sql Where, bool Regex)
 
         Sql Value() => clause.Operator switch
         {
-            "=" => $"({Test(Sql.Raw("a.value_text"), clause, Judged, dialect, kind)} or a.value = {clause.Values[0]})",
-            "!=" => $"({Test(Sql.Raw("a.value_text"), clause, Judged, dialect, kind)} and a.value <> {clause.Values[0]})",
-            "IN" or "NOT IN" => Test(Sql.Raw("a.value_text"), clause, Judged, dialect, kind),
-            _ => $"({Test(Sql.Raw("a.value_text"), clause, Judged, dialect, kind)} or {Test(Sql.Raw("a.value"), clause, Judged, dialect, kind)})",
+            "=" => $"({Test(Sql.Raw("a.value_text"), clause, Judged, dialect)} or a.value = {clause.Values[0]})",
+            "!=" => $"({Test(Sql.Raw("a.value_text"), clause, Judged, dialect)} and a.value <> {clause.Values[0]})",
+            "IN" or "NOT IN" => Test(Sql.Raw("a.value_text"), clause, Judged, dialect),
+            _ => $"({Test(Sql.Raw("a.value_text"), clause, Judged, dialect)} or {Test(Sql.Raw("a.value"), clause, Judged, dialect)})",
         };
     }
 
-    static Sql Test(Sql column, FilterClause clause, string[] allowed, SqlDialect dialect, string? entity = null)
+    static Sql Test(Sql column, FilterClause clause, string[] allowed, SqlDialect dialect)
     {
         Allowed(clause, allowed);
-        if (clause.Operator is "IN" or "NOT IN") return $"{column} {Sql.Raw(clause.Operator.ToLowerInvariant())} ({Sql.Join(", ", clause.Values.Select(v => (Sql)$"{v}"))})";
-        Quoted(clause, entity);
+        if (clause.IsList) return $"{column} {Sql.Raw(clause.Operator.ToLowerInvariant())} ({Sql.Join(", ", clause.Values.Select(v => (Sql)$"{v}"))})";
         var value = clause.Values[0];
         return clause.Operator switch
         {
@@ -262,15 +273,6 @@ sealed record TraceFilter(Sql Where, bool Regex)
         }
         if (dialect == SqlDialect.Sqlite) return $"{column} regexp {pattern}";
         return $"{column} ~ {pattern}";
-    }
-
-    static void Quoted(FilterClause clause, string? entity)
-    {
-        if (clause.Quoted) return;
-        var value = clause.Values[0];
-        throw TaktException.Invalid(double.TryParse(value, CultureInfo.InvariantCulture, out _)
-            ? $"Expected a quoted string value for {entity ?? "attributes"} (e.g. 'my-value'). Got value {value}"
-            : $"Parameter value is either not quoted or unidentified quote types used for string value {value}. Use either single or double quotes.");
     }
 
     static void Allowed(FilterClause clause, string[] allowed)

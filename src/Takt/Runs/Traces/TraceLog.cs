@@ -4,7 +4,8 @@ using Takt.Storage;
 namespace Takt.Runs.Traces;
 
 /// <summary>Traces as tracing clients send and read them, by MLflow's rules. A call that has returned is durable.</summary>
-public sealed class TraceLog(Database database, TimeProvider time, Workspace workspace = default)
+/// <param name="deleted">Deleted experiments take traces too, as when they are copied from elsewhere.</param>
+public sealed class TraceLog(Database database, TimeProvider time, Workspace workspace = default, bool deleted = false)
 {
     public const string Ok = "OK";
     public const string Error = "ERROR";
@@ -12,7 +13,7 @@ public sealed class TraceLog(Database database, TimeProvider time, Workspace wor
     public const string Unspecified = "STATE_UNSPECIFIED";
 
     /// <summary>Links of one call.</summary>
-    const int MostLinks = 100;
+    public const int MostLinks = 100;
 
     /// <summary>The traces of another workspace.</summary>
     public TraceLog In(Workspace other) => other == workspace ? this : new(database, time, other);
@@ -23,7 +24,7 @@ public sealed class TraceLog(Database database, TimeProvider time, Workspace wor
     public Task<TraceInfo> Start(TraceInfo trace, bool inDatabase = true) => database.Write(session =>
     {
         var experiment = Experiments.Resolve(session, trace.Experiment, time, workspace);
-        var location = Experiments.CheckActive(session, experiment, time, workspace);
+        var location = Experiments.CheckActive(session, experiment, time, workspace, deleted);
         var there = Find(session, trace.Id);
         if (there is null)
             session.Execute($"""
@@ -74,7 +75,7 @@ public sealed class TraceLog(Database database, TimeProvider time, Workspace wor
             foreach (var group in traces)
             {
                 var there = Find(session, group.Trace);
-                if (there is null) Make(session, group, experiment = Experiments.Resolve(session, experiment, time, workspace), location ??= Experiments.CheckActive(session, experiment, time, workspace));
+                if (there is null) Make(session, group, experiment = Experiments.Resolve(session, experiment, time, workspace), location ??= Experiments.CheckActive(session, experiment, time, workspace, deleted));
                 else Widen(session, group, there);
                 foreach (var span in group.Spans) Insert(session, span);
                 if (group.Entry is { } root && session.Number($"select 1 from trace_tag where trace = {group.Trace} and key = {TraceKeys.Name}") is null)

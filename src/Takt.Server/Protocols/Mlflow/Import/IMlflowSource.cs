@@ -33,6 +33,9 @@ interface IMlflowSource : IDisposable
     /// <summary>With their assessments; those that are deleted are gone there too.</summary>
     IAsyncEnumerable<ImportedTrace> Traces(ImportedExperiment experiment, CancellationToken cancel);
 
+    /// <summary>Ids of traces of the experiment that were linked to a run which did not make them.</summary>
+    IAsyncEnumerable<string> Linked(ImportedExperiment experiment, string run, CancellationToken cancel);
+
     /// <returns>MLflow's JSON of them; null: they can't be read through the source.</returns>
     Task<JsonElement?> Spans(ImportedExperiment experiment, ImportedTrace trace, CancellationToken cancel);
 

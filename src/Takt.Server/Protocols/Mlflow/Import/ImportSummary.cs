@@ -19,6 +19,9 @@ public sealed class ImportSummary
     public int Traces { get; set; }
     public int Spans { get; set; }
     public int Assessments { get; set; }
+
+    /// <summary>Of traces to runs that did not make them, those that were here already too.</summary>
+    public int Links { get; set; }
     public int Models { get; set; }
     public int Versions { get; set; }
 

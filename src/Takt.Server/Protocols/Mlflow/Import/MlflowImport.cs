@@ -23,7 +23,7 @@ public sealed class MlflowImport(TaktApp app)
         var name = workspace.IsDefault ? from.Name : $"{from.Name} into {workspace}";
         var runs = new RunImport(app.Database, app.Blobs, app.Time, name, workspace);
         var models = new ModelImport(app.Database, app.Time, name, workspace);
-        var traces = app.Traces.In(workspace);
+        var traces = new TraceLog(app.Database, app.Time, workspace, deleted: true);
         if (!dry) await app.Experiments.In(workspace).EnsureDefault();
         var turn = new Lock();
         await foreach (var experiment in from.Experiments(cancel))
@@ -33,11 +33,21 @@ public sealed class MlflowImport(TaktApp app)
             if (place.Name != experiment.Name) summary.Renamed[$"experiment {experiment.Name}"] = place.Name;
             tell(summary, $"experiment {experiment.Name}");
             var options = new ParallelOptions { MaxDegreeOfParallelism = from.AtOnce, CancellationToken = cancel };
-            await Parallel.ForEachAsync(from.Runs(experiment, cancel), options, async (run, stop) => await One($"run {run.Id} of {experiment.Name}", () => CopyRun(experiment, place, run, stop)));
+            var ids = new List<string>();
+            await Parallel.ForEachAsync(from.Runs(experiment, cancel), options, async (run, stop) =>
+            {
+                lock (turn) ids.Add(run.Id);
+                await One($"run {run.Id} of {experiment.Name}", () => CopyRun(experiment, place, run, stop));
+            });
             await Parallel.ForEachAsync(from.LoggedModels(experiment, cancel), options, async (model, stop) => await One($"logged model {model.Id} of {experiment.Name}", () => CopyModel(experiment, place, model, stop)));
-            // a deleted experiment takes no traces, as it takes no runs from clients
-            if (!experiment.Deleted)
-                await Parallel.ForEachAsync(from.Traces(experiment, cancel), options, async (trace, stop) => await One($"trace {trace.Info.Id} of {experiment.Name}", () => CopyTrace(experiment, place, trace, stop)));
+            var traced = 0;
+            await Parallel.ForEachAsync(from.Traces(experiment, cancel), options, async (trace, stop) =>
+            {
+                Interlocked.Increment(ref traced);
+                await One($"trace {trace.Info.Id} of {experiment.Name}", () => CopyTrace(experiment, place, trace, stop));
+            });
+            if (traced > 0 && !dry)
+                await Parallel.ForEachAsync(ids, options, async (run, stop) => await One($"traces linked to run {run} of {experiment.Name}", () => CopyLinks(experiment, run, stop)));
         }
         await foreach (var model in from.Models(cancel))
             await One($"registered model {model.Name}", async () =>
@@ -140,6 +150,14 @@ public sealed class MlflowImport(TaktApp app)
                 summary.Assessments += trace.Info.Assessments.Count;
                 tell(summary, $"traces of {experiment.Name}");
             }
+        }
+
+        async Task CopyLinks(ImportedExperiment experiment, string run, CancellationToken stop)
+        {
+            var linked = new List<string>();
+            await foreach (var trace in from.Linked(experiment, run, stop)) linked.Add(trace);
+            foreach (var some in linked.Chunk(TraceLog.MostLinks)) await traces.LinkToRun(some, run);
+            lock (turn) summary.Links += linked.Count;
         }
 
         void Count(List<Artifact>? files)

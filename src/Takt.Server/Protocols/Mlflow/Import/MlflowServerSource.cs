@@ -8,6 +8,7 @@ using Takt.Models;
 using Takt.Models.Import;
 using Takt.Runs;
 using Takt.Runs.Import;
+using Takt.Runs.Traces;
 
 namespace Takt.Server.Protocols.Mlflow.Import;
 
@@ -91,16 +92,18 @@ sealed class MlflowServerSource : IMlflowSource
         Below("", path => $"{Api}logged-models/{Query(model.Id)}/artifacts/directories{(path.Length > 0 ? "?artifact_directory_path=" + Query(path) : "")}",
             path => $"ajax-api/2.0/mlflow/logged-models/{Query(model.Id)}/artifacts/files?artifact_file_path={Query(path)}", path => Proxied(model.ArtifactUri, path), cancel);
 
+    public async IAsyncEnumerable<string> Linked(ImportedExperiment experiment, string run, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        // those that it made itself are found as well
+        await foreach (var trace in Pages("traces/search", "traces", TracesOf(experiment, $"attributes.run_id = '{run}'"), Read, cancel, optional: true, api: "api/3.0/mlflow/"))
+            if (trace.Info.Fact(TraceKeys.SourceRun) != run) yield return trace.Info.Id;
+    }
+
     public async IAsyncEnumerable<ImportedTrace> Traces(ImportedExperiment experiment, [EnumeratorCancellation] CancellationToken cancel)
     {
-        var body = new JsonObject
-        {
-            ["locations"] = new JsonArray(new JsonObject { ["type"] = "MLFLOW_EXPERIMENT", ["mlflow_experiment"] = new JsonObject { ["experiment_id"] = experiment.Id } }),
-            ["max_results"] = 100,
-        };
         var any = false;
         // 2.x has another call, and before 2.14 there are none
-        await foreach (var trace in Pages("traces/search", "traces", body, Read, cancel, optional: true, api: "api/3.0/mlflow/"))
+        await foreach (var trace in Pages("traces/search", "traces", TracesOf(experiment), Read, cancel, optional: true, api: "api/3.0/mlflow/"))
         {
             any = true;
             yield return trace;
@@ -122,9 +125,16 @@ sealed class MlflowServerSource : IMlflowSource
             token = Text(page, "next_page_token");
         }
         while (token.Length > 0);
-
-        static ImportedTrace Read(JsonObject trace) => new(TraceReader.Info(MlflowRequest.Of(JsonSerializer.SerializeToElement(trace))));
     }
+
+    static JsonObject TracesOf(ImportedExperiment experiment, string filter = "") => new()
+    {
+        ["locations"] = new JsonArray(new JsonObject { ["type"] = "MLFLOW_EXPERIMENT", ["mlflow_experiment"] = new JsonObject { ["experiment_id"] = experiment.Id } }),
+        ["filter"] = filter,
+        ["max_results"] = 100,
+    };
+
+    static ImportedTrace Read(JsonObject trace) => new(TraceReader.Info(MlflowRequest.Of(JsonSerializer.SerializeToElement(trace))));
 
     public async Task<JsonElement?> Spans(ImportedExperiment experiment, ImportedTrace trace, CancellationToken cancel)
     {
@@ -138,7 +148,7 @@ sealed class MlflowServerSource : IMlflowSource
         {
             throw new TaktException(TaktError.Unavailable, $"{Name} has spans of the trace {trace.Info.Id} that are no JSON: {e.Message}", e);
         }
-        catch (TaktException e) when (e.Error is TaktError.NotFound || trace.Info.State == Takt.Runs.Traces.TraceLog.Running)
+        catch (TaktException e) when (e.Error is TaktError.NotFound || trace.Info.State == TraceLog.Running)
         {
             return null; // none have come there yet
         }

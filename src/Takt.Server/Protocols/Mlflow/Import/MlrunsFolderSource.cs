@@ -101,6 +101,9 @@ sealed class MlrunsFolderSource : IMlflowSource
     public IAsyncEnumerable<ImportedFile>? Artifacts(ImportedExperiment experiment, ImportedLoggedModel model, CancellationToken cancel) =>
         Artifacts(model.ArtifactUri, Path.Combine(Home(experiment), "models", model.Id, "artifacts"));
 
+    // a file store keeps no links
+    public IAsyncEnumerable<string> Linked(ImportedExperiment experiment, string run, CancellationToken cancel) => AsyncEnumerable.Empty<string>();
+
     public async IAsyncEnumerable<ImportedTrace> Traces(ImportedExperiment experiment, [EnumeratorCancellation] CancellationToken cancel)
     {
         await Task.CompletedTask;
