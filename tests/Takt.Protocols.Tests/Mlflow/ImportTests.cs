@@ -214,6 +214,19 @@ public sealed class ImportTests : IDisposable
     }
 
     [Fact]
+    public async Task Prompts_of_a_server_come_with_their_versions()
+    {
+        const string Tags = """[{"key":"mlflow.prompt.is_prompt","value":"true"},{"key":"mlflow.prompt.text","value":"Hi {{name}}"}]""";
+        await using var server = await MlflowServer.Start();
+        Assert.Equal(200, (await server.Send("POST", "/api/2.0/mlflow/registered-models/create", $$"""{"name":"it's a greeting","tags":{{Tags}}}""")).Status);
+        Assert.Equal(200, (await server.Send("POST", "/api/2.0/mlflow/model-versions/create", $$"""{"name":"it's a greeting","source":"dummy-source","tags":{{Tags}}}""")).Status);
+        await using var app = Open();
+        var summary = await Import(app, server.Client.BaseAddress!.ToString());
+        Assert.Equal((1, 1), (summary.Models, summary.Versions));
+        Assert.Equal("Hi {{name}}", app.ModelCatalog.GetVersion("it's a greeting", 1).Tags.Single(t => t.Key == "mlflow.prompt.text").Value);
+    }
+
+    [Fact]
     public async Task Traces_come_with_their_links_to_runs_and_those_of_deleted_experiments_too()
     {
         await using var server = await MlflowServer.Start();

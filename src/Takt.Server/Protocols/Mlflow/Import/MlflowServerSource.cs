@@ -156,7 +156,7 @@ sealed class MlflowServerSource : IMlflowSource
 
     public async IAsyncEnumerable<ImportedModel> Models([EnumeratorCancellation] CancellationToken cancel)
     {
-        // prompts are models too, and only shown to who asks for them
+        // prompts are models too, and they and their versions only shown to who asks for them
         foreach (var filter in (string[])["", "tags.`mlflow.prompt.is_prompt` = 'true'"])
         {
             var token = "";
@@ -167,7 +167,7 @@ sealed class MlflowServerSource : IMlflowSource
                 {
                     var name = Text(model, "name");
                     yield return new ImportedModel(name, Text(model, "description"), Time(model, "creation_timestamp"), Time(model, "last_updated_timestamp"), Pairs(model["tags"]),
-                        [.. List(model, "aliases").Select(a => KeyValuePair.Create(Text(a, "alias"), Whole(a, "version") ?? 0))], await Versions(name, cancel));
+                        [.. List(model, "aliases").Select(a => KeyValuePair.Create(Text(a, "alias"), Whole(a, "version") ?? 0))], await Versions(name, filter, cancel));
                 }
                 token = Text(page, "next_page_token");
             }
@@ -175,14 +175,14 @@ sealed class MlflowServerSource : IMlflowSource
         }
     }
 
-    async Task<List<RegisteredVersion>> Versions(string model, CancellationToken cancel)
+    async Task<List<RegisteredVersion>> Versions(string model, string filter, CancellationToken cancel)
     {
         var versions = new List<RegisteredVersion>();
         var quoted = model.Contains('\'', StringComparison.Ordinal) ? $"\"{model}\"" : $"'{model}'";
         var token = "";
         do
         {
-            var page = await Ask(HttpMethod.Get, $"{Api}model-versions/search?max_results=1000&filter={Query("name=" + quoted)}{(token.Length > 0 ? "&page_token=" + Query(token) : "")}", null, cancel);
+            var page = await Ask(HttpMethod.Get, $"{Api}model-versions/search?max_results=1000&filter={Query($"name={quoted}{(filter.Length > 0 ? " AND " + filter : "")}")}{(token.Length > 0 ? "&page_token=" + Query(token) : "")}", null, cancel);
             versions.AddRange(List(page, "model_versions").Select(v => new RegisteredVersion(Text(v, "name"), Whole(v, "version") ?? 0, Time(v, "creation_timestamp"), Time(v, "last_updated_timestamp"),
                 Text(v, "current_stage") is { Length: > 0 } stage ? stage : "None", Text(v, "description"), Text(v, "source"), Text(v, "run_id"), Text(v, "status"), Pairs(v["tags"]), [])));
             token = Text(page, "next_page_token");
