@@ -171,8 +171,8 @@ static class DataStoreCommands
             var tree = Tree(parsed);
             await using var app = Open(parsed, tree);
             var gc = new GarbageCollection(app.Database, app.Blobs, app.Time);
-            var plan = await gc.Plan(TimeSpan.FromDays(parsed.GetValue(grace)), TimeSpan.FromDays(parsed.GetValue(quarantine)), tree.Needed(), cancel);
-            if (parsed.GetValue(apply)) await gc.Apply(plan, cancel);
+            var (kept, waits) = (TimeSpan.FromDays(parsed.GetValue(grace)), TimeSpan.FromDays(parsed.GetValue(quarantine)));
+            var plan = parsed.GetValue(apply) ? await gc.Collect(kept, waits, tree.Needed(), cancel) : await gc.Plan(kept, waits, tree.Needed(), cancel);
             if (parsed.GetValue(CommandLine.Json)) Terminal.Json(new JsonObject { ["applied"] = parsed.GetValue(apply), ["steps"] = new JsonArray([.. plan.Steps.Select(step => new JsonObject { ["do"] = step.Do.ToString(), ["what"] = step.Name, ["bytes"] = step.Bytes })]) });
             else
             {

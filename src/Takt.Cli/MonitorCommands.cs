@@ -30,7 +30,7 @@ static class MonitorCommands
 
     static void Windows(JsonObject answer)
     {
-        if (!answer.List("windows").Any()) Terminal.Note("no windows yet; one is judged once the next one has begun, and its labels are there");
+        if (!answer.List("windows").Any()) Terminal.Note("no windows yet; one is judged once a later one has begun or, when nothing more is asked, some minutes after its end");
         else DataText.Rows(["WINDOW", "PREDICTIONS", "LABELLED", "MODEL", "WORST COLUMN", "PSI", "AUC", "LOG LOSS", "GAP", "VERDICT"],
         answer.List("windows").Select(w => (w, Worst: w.List("drift").FirstOrDefault(), Performance: w["performance"] as JsonObject)).Select(w => new[]
         {
@@ -41,7 +41,7 @@ static class MonitorCommands
 
     static void Alerts(JsonObject answer)
     {
-        if (!answer.List("alerts").Any()) Terminal.Note("no alerts; a monitor judges a window once the next one has begun");
+        if (!answer.List("alerts").Any()) Terminal.Note("no alerts; a monitor judges a window once it has passed");
         else DataText.Rows(["WINDOW", "MONITOR", "KIND", "WHAT"],
         answer.List("alerts").Select(a => new[] { a.Day("windowStart"), a.Text("monitor"), a.Text("kind"), a.Text("message") }));
     }

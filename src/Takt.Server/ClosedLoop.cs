@@ -44,15 +44,26 @@ public sealed class ClosedLoop(MonitorWatch monitors, PipelineRunner pipelines)
     /// <exception cref="Exception">A bug, for the log; the trigger is over, with the fault as its outcome.</exception>
     public async Task<bool> RunNext(CancellationToken cancel)
     {
-        if (await monitors.Table.Take() is not { } trigger) return false;
+        if (await monitors.Table.Take(cancel) is not { } taken) return false;
+        await using var lease = taken.Lease;
         try
         {
-            var result = await pipelines.Run(new PipelineRequest([], Trigger: trigger.Kind), cancel: cancel);
-            await monitors.Table.End(trigger, result.Run.Value, result.Succeeded ? "succeeded" : result.StoppedByGate ? "gate not passed" : "failed");
+            if (taken.Again) await pipelines.EndVanished(); // what the other server ran for it
+            var result = await pipelines.Run(new PipelineRequest([], Trigger: taken.Trigger.Kind), cancel: lease.Token);
+            await monitors.Table.End(taken, result.Run.Value, result.Succeeded ? "succeeded" : result.StoppedByGate ? "gate not passed" : "failed");
         }
-        catch (Exception e) when (!cancel.IsCancellationRequested) // a server that stops leaves it to the next one
+        catch (Exception) when (cancel.IsCancellationRequested)
         {
-            await monitors.Table.End(trigger, null, e is TaktException ? e.Message : $"a bug in Takt: {e.GetType().Name}: {e.Message}");
+            await monitors.Table.GiveBack(taken);
+            throw;
+        }
+        catch (Exception) when (lease.IsLost)
+        {
+            // another server is at it: this one was not heard of for too long
+        }
+        catch (Exception e)
+        {
+            await monitors.Table.End(taken, null, e is TaktException ? e.Message : $"a bug in Takt: {e.GetType().Name}: {e.Message}");
             if (e is not TaktException) throw;
         }
         return true;

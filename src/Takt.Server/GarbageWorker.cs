@@ -7,7 +7,7 @@ using Takt.Pipelines;
 namespace Takt.Server;
 
 /// <summary>Collects garbage in the store once a day, as the setting <c>collect-garbage</c> says; without the setting it does nothing.</summary>
-/// <remarks>Several servers on one store may do it at once: every step looks again whether it still holds.</remarks>
+/// <remarks>Of several servers on one store one does it at a time.</remarks>
 sealed partial class GarbageWorker(TaktApp app, ILogger<GarbageWorker> log) : BackgroundService
 {
     static readonly TimeSpan Often = TimeSpan.FromDays(1);
@@ -22,9 +22,12 @@ sealed partial class GarbageWorker(TaktApp app, ILogger<GarbageWorker> log) : Ba
                 try
                 {
                     var gc = new GarbageCollection(app.Database, app.Blobs, app.Time);
-                    var plan = await gc.Plan(grace, GarbageCollection.Quarantine, new WorkTree(app.Folder.Root, app.Folder.State).Needed(), stop);
-                    await gc.Apply(plan, stop);
+                    var plan = await gc.Collect(grace, GarbageCollection.Quarantine, new WorkTree(app.Folder.Root, app.Folder.State).Needed(), stop);
                     if (plan.Steps.Count > 0) Done(log, plan.Steps.Count(step => step.Do == GcAction.Drop), plan.Steps.Count(step => step.Do == GcAction.Quarantine), plan.Steps.Count(step => step.Do == GcAction.Remove), plan.Steps.Where(step => step.Do == GcAction.Remove).Sum(step => step.Bytes));
+                }
+                catch (TaktException e) when (e.Error == TaktError.Conflict)
+                {
+                    // another server does it
                 }
                 catch (Exception e) when (!stop.IsCancellationRequested)
                 {

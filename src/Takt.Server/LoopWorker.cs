@@ -1,5 +1,7 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Takt.Monitors;
+using Takt.Runs;
 
 namespace Takt.Server;
 
@@ -11,26 +13,38 @@ sealed partial class LoopWorker(TaktApp app, ILogger<LoopWorker> log) : Backgrou
     /// <summary>A window is judged this long after its last label at the latest; each look writes a segment, so not more often.</summary>
     static readonly TimeSpan LookAtMonitors = TimeSpan.FromSeconds(30);
 
-    protected override async Task ExecuteAsync(CancellationToken stop)
+    protected override Task ExecuteAsync(CancellationToken stop) => Task.WhenAll(RunTriggers(stop), Every(LookAtMonitors, () => Look(stop), stop));
+
+    async Task RunTriggers(CancellationToken stop)
     {
-        var (looked, recovered) = (app.Time.GetTimestamp(), false);
+        var recovered = false;
+        await Every(LookForTriggers, async () =>
+        {
+            if (!recovered)
+            {
+                await app.Pipelines.EndLeftovers();
+                await app.Leases.FreePredecessors(MonitorTable.LeasePrefix, DataRefresh.LeasePrefix); // the folder's lock says that none lives
+                recovered = true;
+            }
+            while (await app.Loop.RunNext(stop)) { }
+        }, stop);
+    }
+
+    // beside the triggers: a pipeline can take hours
+    async Task Look(CancellationToken stop)
+    {
+        await app.Pipelines.EndLeftovers();
+        await app.Pipelines.EndVanished();
+        if (File.Exists(app.Folder.ProjectFile)) await app.Loop.Tick(cancel: stop);
+    }
+
+    async Task Every(TimeSpan pause, Func<Task> work, CancellationToken stop)
+    {
         while (!stop.IsCancellationRequested)
         {
             try
             {
-                if (!recovered)
-                {
-                    await app.Pipelines.EndLeftovers();
-                    await app.Monitors.Table.Recover();
-                    recovered = true;
-                }
-                if (app.Time.GetElapsedTime(looked) >= LookAtMonitors && File.Exists(app.Folder.ProjectFile))
-                {
-                    looked = app.Time.GetTimestamp();
-                    await app.Pipelines.EndLeftovers();
-                    await app.Loop.Tick(cancel: stop);
-                }
-                if (await app.Loop.RunNext(stop)) continue;
+                await work();
             }
             catch (Exception e) when (!stop.IsCancellationRequested) // also a time-out deep within, which is a cancellation as well: it must not end the server
             {
@@ -42,7 +56,7 @@ sealed partial class LoopWorker(TaktApp app, ILogger<LoopWorker> log) : Backgrou
             }
             try
             {
-                await Task.Delay(LookForTriggers, app.Time, stop);
+                await Task.Delay(pause, app.Time, stop);
             }
             catch (OperationCanceledException)
             {

@@ -34,6 +34,7 @@ public sealed class TaktApp : IAsyncDisposable
         Database = database;
         Blobs = blobs;
         Time = time;
+        Leases = new Leases(database, time, Leases.OwnerOf(folder.State));
         Workspaces = new Workspaces(database, time);
         Datasets = new Datasets(database, blobs, time, scratch);
         Runs = new RunTracker(database, blobs, time, folder.Cache);
@@ -69,7 +70,7 @@ public sealed class TaktApp : IAsyncDisposable
         Purge = new Purge(database, blobs, Datasets, time, folder) { Uploads = Uploads };
         Workspaces.Removing += Purge.Follow;
         Lineage = new Lineage(database, Datasets, Models, Predictions);
-        Monitors = new MonitorWatch(new MonitorTable(database, time), Models, Predictions, Datasets);
+        Monitors = new MonitorWatch(new MonitorTable(database, time, Leases), Models, Predictions, Datasets, time);
         Collector = new Collector(Datasets, [new HttpSource(time), new S3Source(), new PostgreSqlSource(), new SqliteSource(), new PredictionSource(Predictions), new FileSource()]);
         DatasetRetention = new DatasetRetention(database, time);
         Collect = new CollectStep(Collector, Datasets, DatasetRetention, time);
@@ -79,8 +80,8 @@ public sealed class TaktApp : IAsyncDisposable
             new TrainStep([new LightGbmTrainer()], Runs), new EvaluateStep(Models), new GateStep(Gates), new RegisterStep(Models), new ScoreStep(Models),
             new DeployStep(Deployments, Models),
         ];
-        Pipelines = new PipelineRunner(folder, database, blobs, Runs, Steps, new LocalExecutor(), time);
-        Refreshes = new DataRefresh(Pipelines, Collect, database, time, $"{Environment.MachineName}/{Environment.ProcessId}/{Guid.NewGuid().ToString("N")[..8]}");
+        Pipelines = new PipelineRunner(folder, database, blobs, Runs, Steps, new LocalExecutor(), time, Leases);
+        Refreshes = new DataRefresh(Pipelines, Collect, database, time, Leases);
         Loop = new ClosedLoop(Monitors, Pipelines);
     }
 
@@ -89,6 +90,8 @@ public sealed class TaktApp : IAsyncDisposable
     /// <summary>All bytes: packs of the files of datasets, whole files of all else.</summary>
     public PackStore Blobs { get; }
     public TimeProvider Time { get; }
+    /// <summary>Work that one of several servers does at a time.</summary>
+    public Leases Leases { get; }
     /// <summary>Whether other servers may work on the same rows.</summary>
     public bool Shared { get; }
     /// <inheritdoc cref="TaktOptions.Testing"/>

@@ -16,6 +16,7 @@ static class TestReset
 
     static async Task Reset(TaktApp app)
     {
+        await app.Uploads.Clear(); // by their rows
         await app.Database.Empty();
         foreach (var endpoint in app.Router.Endpoints) app.Router.Remove(endpoint);
         await app.Predictions.Clear();

@@ -39,8 +39,7 @@ public sealed class GarbageCollectionTests : IAsyncDisposable
     async Task<List<GcAction>> Collect(double days = 0)
     {
         _time.Advance(TimeSpan.FromDays(days));
-        var plan = await _gc.Plan(TimeSpan.FromDays(14), TimeSpan.FromDays(7));
-        await _gc.Apply(plan);
+        var plan = await _gc.Collect(TimeSpan.FromDays(14), TimeSpan.FromDays(7));
         return plan.Steps.Select(step => step.Do).ToList();
     }
 
@@ -80,6 +79,28 @@ public sealed class GarbageCollectionTests : IAsyncDisposable
         }
         await writer.Commit(_ => { });
         Assert.NotNull(await _store.Length(id.Digest));
+    }
+
+    [Fact]
+    public async Task One_process_collects_at_a_time_and_one_that_was_taken_over_removes_nothing()
+    {
+        await Packed("nobody's");
+        _time.Advance(TimeSpan.FromDays(15));
+        var other = new Leases(_database, _time, "other");
+        await using (await other.TryTake("garbage", default))
+            Assert.Contains("garbage is being collected by other", (await Assert.ThrowsAsync<TaktException>(() => Collect())).Message);
+        var fault = await Assert.ThrowsAsync<TaktException>(() => _gc.Collect(TimeSpan.FromDays(14), TimeSpan.FromDays(7), TakenOver()));
+        Assert.Equal(TaktError.Conflict, fault.Error);
+        Assert.Equal("live", _database.Read(session => session.Text($"select state from pack")));
+        await _database.Write(session => session.Execute($"delete from lease"));
+        Assert.Equal([GcAction.Quarantine], await Collect());
+
+        // asked for while it plans
+        IEnumerable<Digest> TakenOver()
+        {
+            _database.Write(session => session.Execute($"update lease set owner = {"other"}")).GetAwaiter().GetResult();
+            yield break;
+        }
     }
 
     [Fact]

@@ -31,18 +31,19 @@ static class MonitorPage
     {
         var windows = app.Monitors.Table.Windows(name, 60);
         var oldest = windows.Reverse().ToList();
+        var asked = windows.FirstOrDefault(w => w.Rows > 0);
         double? Of(MonitorWindow window, string metric) => window.Performance.TryGetValue(metric, out var value) ? value : null;
         return Html.Of($"""
             {Parts.SectionWith(name, Html.Of($"""
                 <div class="sparks">{new[] { "auc", "log_loss", "calibration_gap", "positive_rate", "rmse" }.Select(metric => Parts.Sparkline(oldest.ConvertAll(w => Of(w, metric)), metric))}</div>
-                {(windows.Count > 0 && windows[0].Drift.Count > 0 ? Html.Of($"<h3>Drift in the newest window</h3>{Parts.Table(["Column", "PSI", "Test", "p (corrected)", "What moved most"], windows[0].Drift.Select(d => new[] { Parts.Text(d.Column), Parts.Bar(d.Psi, Math.Max(threshold, 0.01), $"{d.Psi:0.000}", d.Psi >= threshold ? "bad" : ""), Parts.Text(d.Test), Parts.Text(Parts.Chance(d.P)), Parts.Text(d.Moved) }), "", "", "Drift", numbers: [3])}") : Html.None)}
+                {(asked is { Drift.Count: > 0 } ? Html.Of($"<h3>Drift in the newest window</h3>{Parts.Table(["Column", "PSI", "Test", "p (corrected)", "What moved most"], asked.Drift.Select(d => new[] { Parts.Text(d.Column), Parts.Bar(d.Psi, Math.Max(threshold, 0.01), $"{d.Psi:0.000}", d.Psi >= threshold ? "bad" : ""), Parts.Text(d.Test), Parts.Text(Parts.Chance(d.P)), Parts.Text(d.Moved) }), "", "", "Drift", numbers: [3])}") : Html.None)}
                 <h3>Windows</h3>
                 {Parts.Table(["Window", "Predictions", "Labelled", "Model", "Most drift", "PSI", "AUC", "Log loss", "Predicted", "Happened", "Verdict"], windows.Select(w => new[]
                 {
                     Parts.Day(w.Start), Parts.Count(w.Rows), Parts.Percent(w.Rows == 0 ? null : (double)w.Labelled / w.Rows), Parts.Text(w.Model), Parts.Text(w.Drift.Count > 0 ? w.Drift[0].Column : ""), Parts.Number(w.Drift.Count > 0 ? w.Drift[0].Psi : null, "0.000"),
                     Parts.Number(Of(w, "auc"), "0.000"), Parts.Number(Of(w, "log_loss"), "0.000"), Parts.Percent(Of(w, "mean_score")), Parts.Percent(Of(w, "positive_rate")), Parts.State(w.Verdict),
                 }), "No window has passed yet.", $"POST /v2/models/{name}/infer", "Windows", numbers: [1, 2, 5, 6, 7, 8, 9], dropEmpty: true)}
-                """), windows is [var newest, ..] ? Html.Of($"{Parts.State(newest.Verdict)} newest window {Parts.Day(newest.Start)} · drift is a PSI of {threshold:0.###} or more") : Html.Of($"drift is a PSI of {threshold:0.###} or more"))}
+                """), windows is [var newest, ..] ? Html.Of($"{Parts.State(newest.Verdict)} {(newest.Rows == 0 ? "since" : "newest window")} {Parts.Day(newest.Start)} · drift is a PSI of {threshold:0.###} or more") : Html.Of($"drift is a PSI of {threshold:0.###} or more"))}
             """);
     }
 }

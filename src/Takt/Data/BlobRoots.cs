@@ -15,6 +15,7 @@ static partial class BlobRoots
         ["pack"] = "what the store has, not what is needed",
         ["blob_quarantine"] = "what is about to go",
         ["store_lease"] = "holds no ids",
+        ["lease"] = "names work, no content",
         ["small_blob"] = "the bytes themselves: what names them stands elsewhere",
         ["content_md5"] = "another name of content, if it is there",
         ["file_digest"] = "stats of the work tree's files",

@@ -21,6 +21,28 @@ public sealed class GarbageCollection(Database database, PackStore store, TimePr
     const int MostSmallPacks = 32;
     const int MostShown = 20;
 
+    readonly Leases _leases = new(database, time, Leases.OwnerOf($"process {Environment.ProcessId}"));
+
+    /// <summary>Plans and does it, while nobody else does.</summary>
+    /// <inheritdoc cref="Plan"/>
+    /// <exception cref="TaktException">Conflict: another process collects, or has taken over from this one. Invalid: as <see cref="Plan"/>.</exception>
+    public async Task<GcPlan> Collect(TimeSpan grace, TimeSpan quarantine, IEnumerable<Digest>? also = null, CancellationToken cancel = default)
+    {
+        const string Name = "garbage";
+        await using var lease = await _leases.TryTake(Name, cancel) ?? throw TaktException.Conflict($"garbage is being collected by {_leases.HolderOf(Name) ?? "another process"}; wait for it");
+        try
+        {
+            var plan = await Plan(grace, quarantine, also, lease.Token);
+            if (await lease.Renew()) await Apply(plan, lease.Token); // a plan of a process that was asleep is not done
+            if (!lease.IsLost) return plan;
+        }
+        catch (OperationCanceledException) when (lease.IsLost)
+        {
+            // told below
+        }
+        throw TaktException.Conflict("another process collects garbage by now: this one was not heard of for too long");
+    }
+
     /// <param name="grace">How long something must have been there before it may go into quarantine.</param>
     /// <param name="quarantine">How long it stays there.</param>
     /// <param name="also">What else is needed, such as the versions that pointers of a work tree name.</param>
@@ -93,10 +115,11 @@ public sealed class GarbageCollection(Database database, PackStore store, TimePr
     }
 
     /// <summary>Does what the plan says, except where something has come to be needed since.</summary>
-    public async Task Apply(GcPlan plan, CancellationToken cancel = default)
+    internal async Task Apply(GcPlan plan, CancellationToken cancel = default)
     {
         foreach (var step in plan.Steps.Where(step => step.Do == GcAction.Drop))
         {
+            cancel.ThrowIfCancellationRequested();
             var now = time.GetUtcNow();
             // a branch or tag that has come meanwhile keeps it; what is in quarantine by then comes back with the next collection
             await database.Write(session => session.Execute($"update dataset_commit set dropped = {now}, partial = 1 where dataset = {step.Dataset} and id = {step.Id} and dropped is null and not exists (select 1 from dataset_ref r where r.dataset = {step.Dataset} and r.target = {step.Id})"));
@@ -104,6 +127,7 @@ public sealed class GarbageCollection(Database database, PackStore store, TimePr
         }
         foreach (var step in plan.Steps.Where(step => step.Do is GcAction.Revive or GcAction.Quarantine))
         {
+            cancel.ThrowIfCancellationRequested();
             var (now, state) = (time.GetUtcNow(), step.Do == GcAction.Revive ? PackTable.Live : PackTable.Quarantine);
             await database.Write(session =>
             {

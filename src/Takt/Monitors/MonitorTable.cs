@@ -6,8 +6,14 @@ using Takt.Storage;
 namespace Takt.Monitors;
 
 /// <summary>Windows, alerts and trigger events as rows.</summary>
-public sealed class MonitorTable(Database database, TimeProvider time)
+public sealed class MonitorTable(Database database, TimeProvider time, Leases leases)
 {
+    /// <summary>How the names of the leases of triggers begin.</summary>
+    public const string LeasePrefix = "trigger/";
+
+    /// <summary>A trigger in whose midst so many servers were gone is over: perhaps they were gone because of it.</summary>
+    public const int MostDeaths = 3;
+
     /// <summary>The newest first.</summary>
     public IReadOnlyList<MonitorWindow> Windows(string monitor, int limit = 200) => database.Read(session => session.Query($"""
         select start_time, end_time, rows, labelled, model, drift, performance, verdict from monitor_window where monitor = {monitor} order by start_time desc limit {limit}
@@ -40,20 +46,29 @@ public sealed class MonitorTable(Database database, TimeProvider time)
             values({window.Monitor}, {window.Start}, {window.End}, {window.Rows}, {window.Labelled}, {window.Model},
                    {JsonSerializer.Serialize(window.Drift, MonitorsJson.Default.IReadOnlyListColumnDrift)},
                    {JsonSerializer.Serialize(window.Performance, MonitorsJson.Default.IReadOnlyDictionaryStringDouble)}, {window.Verdict}, {now})
-            on conflict(monitor, start_time) do update set rows = excluded.rows, labelled = excluded.labelled, model = excluded.model, drift = excluded.drift,
+            on conflict(monitor, start_time) do update set end_time = excluded.end_time, rows = excluded.rows, labelled = excluded.labelled, model = excluded.model, drift = excluded.drift,
                    performance = excluded.performance, verdict = excluded.verdict, updated = excluded.updated
             """);
         foreach (var (kind, message, evidence) in alerts)
         {
-            if (session.Number($"select id from alert where monitor = {window.Monitor} and window_start = {window.Start} and kind = {kind}") is not null) continue;
-            var id = (session.Number($"select max(id) from alert") ?? 0) + 1;
-            session.Execute($"""
-                insert into alert(id, monitor, window_start, kind, message, evidence, created)
-                values({id}, {window.Monitor}, {window.Start}, {kind}, {message}, {evidence}, {now})
-                """);
-            if (trigger is not null) Trigger(session, window, id, trigger, now);
+            if (Raise(session, window.Monitor, window.Start, kind, message, evidence, now) is { } id && trigger is not null) Trigger(session, window, id, trigger, now);
         }
     });
+
+    /// <summary>An alert that belongs to no window, and starts nothing; once for each moment.</summary>
+    public Task Raise(string monitor, DateTimeOffset at, string kind, string message, string evidence) =>
+        database.Write(session => { Raise(session, monitor, at, kind, message, evidence, time.GetUtcNow()); });
+
+    static long? Raise(SqlSession session, string monitor, DateTimeOffset at, string kind, string message, string evidence, DateTimeOffset now)
+    {
+        if (session.Number($"select id from alert where monitor = {monitor} and window_start = {at} and kind = {kind}") is not null) return null;
+        var id = (session.Number($"select max(id) from alert") ?? 0) + 1;
+        session.Execute($"insert into alert(id, monitor, window_start, kind, message, evidence, created) values({id}, {monitor}, {at}, {kind}, {message}, {evidence}, {now})");
+        return id;
+    }
+
+    /// <summary>As if the window had not been looked at.</summary>
+    public Task Remove(MonitorWindow window) => database.Write(session => session.Execute($"delete from monitor_window where monitor = {window.Monitor} and start_time = {window.Start}"));
 
     /// <summary>What was kept of a version's first predictions; null: nothing yet.</summary>
     public Baseline? Baseline(string monitor, string model, string of) => database.Read(session => session.First(
@@ -65,17 +80,40 @@ public sealed class MonitorTable(Database database, TimeProvider time)
         values({monitor}, {model}, {baseline.Of}, {baseline.Profile.ToJson()}, {baseline.Profile.Rows}, {baseline.Until!.Value}, {time.GetUtcNow()}) on conflict(monitor, model, taken_of) do nothing
         """));
 
-    /// <summary>The oldest that waits, marked as running.</summary>
-    public Task<TriggerEvent?> Take() => database.Write(session =>
+    /// <summary>The oldest that waits, or whose server is gone, marked as running; null when there is none.</summary>
+    public async Task<TakenTrigger?> Take(CancellationToken cancel)
     {
-        var next = session.First(
-            $"select id, kind, monitor, alert, event_time, state, run, outcome, created from trigger_event where state = 'pending' order by id limit 1", ReadTrigger);
-        if (next is not null) session.Execute($"update trigger_event set state = 'running', updated = {time.GetUtcNow()} where id = {next.Id}");
-        return next;
+        if (database.Read(Waiting) is null) return null; // several times a second
+        var taken = await database.Write(session =>
+        {
+            while (Waiting(session) is { } next)
+            {
+                var deaths = next.Deaths + (next.Trigger.State == "running" ? 1 : 0);
+                if (deaths < MostDeaths)
+                {
+                    if (!leases.Take(session, LeaseOf(next.Trigger))) return null;
+                    session.Execute($"update trigger_event set state = 'running', deaths = {deaths}, updated = {time.GetUtcNow()} where id = {next.Trigger.Id}");
+                    return Tuple.Create(next.Trigger, deaths);
+                }
+                var outcome = $"given up: {deaths} servers were gone in the midst of it; see their logs and memory, then run 'takt run'"; // a local: a nested $"" would be read as SQL
+                session.Execute($"update trigger_event set state = 'done', deaths = {deaths}, outcome = {outcome}, updated = {time.GetUtcNow()} where id = {next.Trigger.Id}");
+            }
+            return null;
+        });
+        return taken is null ? null : new TakenTrigger(taken.Item1, taken.Item2 > 0, leases.Hold(LeaseOf(taken.Item1), cancel));
+    }
+
+    /// <summary>It is over, unless another server has taken it over.</summary>
+    public Task End(TakenTrigger taken, string? run, string outcome) => database.Write(session =>
+    {
+        if (taken.Lease.End(session)) session.Execute($"update trigger_event set state = 'done', run = {run}, outcome = {outcome}, updated = {time.GetUtcNow()} where id = {taken.Trigger.Id}");
     });
 
-    public Task End(TriggerEvent trigger, string? run, string outcome) => database.Write(session => session.Execute(
-        $"update trigger_event set state = 'done', run = {run}, outcome = {outcome}, updated = {time.GetUtcNow()} where id = {trigger.Id}"));
+    /// <summary>This server stops: the next one begins it at once.</summary>
+    public Task GiveBack(TakenTrigger taken) => database.Write(session =>
+    {
+        if (taken.Lease.End(session)) session.Execute($"update trigger_event set state = 'pending' where id = {taken.Trigger.Id}");
+    });
 
     /// <summary>Forgets all that the monitor saw.</summary>
     public Task Clear(string monitor) => database.Write(session =>
@@ -86,8 +124,15 @@ public sealed class MonitorTable(Database database, TimeProvider time)
         session.Execute($"delete from monitor_baseline where monitor = {monitor}");
     });
 
-    /// <summary>What a dead server had taken waits again.</summary>
-    public Task Recover() => database.Write(session => session.Execute($"update trigger_event set state = 'pending' where state = 'running'"));
+    sealed record WaitingTrigger(TriggerEvent Trigger, int Deaths);
+
+    WaitingTrigger? Waiting(SqlSession session) => session.First($"""
+        select id, kind, monitor, alert, event_time, state, run, outcome, created, deaths from trigger_event t
+        where state = 'pending' or (state = 'running' and not exists(select 1 from lease l where l.name = {LeasePrefix} || t.id and l.until > {time.GetUtcNow()}))
+        order by id limit 1
+        """, row => new WaitingTrigger(ReadTrigger(row), (int)row.Number(9)));
+
+    static string LeaseOf(TriggerEvent trigger) => LeasePrefix + trigger.Id;
 
     static void Trigger(SqlSession session, MonitorWindow window, long alert, DriftTrigger trigger, DateTimeOffset now)
     {

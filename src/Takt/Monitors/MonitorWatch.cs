@@ -10,13 +10,16 @@ using Takt.Pipelines;
 namespace Takt.Monitors;
 
 /// <summary>
-/// Looks at each window of an endpoint's predictions once it has passed: drift against the baseline of the version that answered (see <see cref="Baselines"/>), and, when
-/// nearly all its labels are there, performance against that version's evaluation.
+/// Looks at each window of an endpoint's predictions once it has passed, by a later prediction or, when none comes, by the clock: drift against the baseline of the version
+/// that answered (see <see cref="Baselines"/>), and, when nearly all its labels are there, performance against that version's evaluation.
 /// </summary>
 /// <remarks>Windows are of event time and begin at whole multiples of their length from Monday 1970-01-05. Not safe for concurrent calls.</remarks>
-public sealed class MonitorWatch(MonitorTable table, ModelRegistry registry, PredictionLogs logs, Datasets datasets)
+public sealed class MonitorWatch(MonitorTable table, ModelRegistry registry, PredictionLogs logs, Datasets datasets, TimeProvider time)
 {
     const string NoBaseline = "no baseline yet";
+
+    /// <summary>Windows one after another in which nothing was asked are one.</summary>
+    const string NoPredictions = "no predictions";
 
     readonly Baselines _baselines = new(table, datasets);
 
@@ -48,8 +51,10 @@ public sealed class MonitorWatch(MonitorTable table, ModelRegistry registry, Pre
         using var connection = await log.Open(new LogRange(From: known.Count > 0 ? known.Keys.Min() : null));
         if (connection is null) return 0;
         var judged = 0;
-        foreach (var (start, rows, labelled) in Windows(connection, spec))
+        var windows = Windows(connection, spec);
+        foreach (var (start, rows, labelled, _, came) in windows)
         {
+            if (start == windows[^1].Start && !HasPassed(spec, start + spec.Window, came)) continue;
             var before = known.GetValueOrDefault(start);
             if (before is null && known.Count > 0 && start < known.Keys.Min()) continue; // judged long ago
             if (before is not null && before.Performance.Count > 0) continue; // its labels were there
@@ -57,20 +62,54 @@ public sealed class MonitorWatch(MonitorTable table, ModelRegistry registry, Pre
             await Judge(connection, spec, trigger, start, rows, labelled);
             judged++;
         }
+        await Silences(spec, windows, known);
         return judged;
     }
 
-    /// <summary>Windows that have passed, with their rows and how many of those have a label.</summary>
-    static List<(DateTimeOffset Start, long Rows, long Labelled)> Windows(DuckDBConnection connection, MonitorSpec spec)
+    /// <summary>
+    /// Of the newest window: it is over by the clock, and so is what came late. By when its predictions came as well, for those of long ago may be sent one after another: then a window
+    /// is over when the next one begins, or when they cease.
+    /// </summary>
+    bool HasPassed(MonitorSpec spec, DateTimeOffset end, DateTimeOffset came) => time.GetUtcNow() - spec.Lateness >= (end > came ? end : came);
+
+    /// <summary>Shows between which windows nothing was asked, also since the last one, and raises the alert of <c>silence:</c>.</summary>
+    async Task Silences(MonitorSpec spec, List<LogWindow> windows, Dictionary<DateTimeOffset, MonitorWindow> known)
+    {
+        if (windows.Count == 0) return;
+        var silent = new Dictionary<DateTimeOffset, DateTimeOffset>();
+        for (var i = 1; i < windows.Count; i++)
+            if (windows[i].Start > windows[i - 1].Start + spec.Window) silent[windows[i - 1].Start + spec.Window] = windows[i].Start;
+        var (now, newest) = (time.GetUtcNow(), windows[^1]);
+        var cameLast = windows.Max(w => w.Came);
+        // what is sent of long ago tells nothing of now
+        var isLive = newest.Last >= newest.Came - spec.Window - spec.Lateness;
+        if (isLive && HasPassed(spec, newest.Start + (2 * spec.Window), cameLast))
+            silent[newest.Start + spec.Window] = Origin + (spec.Window * Math.Floor((now - spec.Lateness - Origin) / spec.Window));
+        foreach (var (start, end) in silent)
+            if (known.GetValueOrDefault(start)?.End != end) await table.Put(new MonitorWindow(spec.Name, start, end, 0, 0, "", [], new Dictionary<string, double>(), NoPredictions), [], null);
+        foreach (var window in known.Values.Where(w => w.Verdict == NoPredictions && !silent.ContainsKey(w.Start) && windows.TrueForAll(other => other.Start != w.Start))) await table.Remove(window); // some came late
+        if (isLive && spec.Silence is { } most && now - cameLast >= most)
+            await table.Raise(spec.Name, cameLast, "silence", Text($"no predictions since {cameLast.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC"),
+                new JsonObject { ["last"] = cameLast, ["allowed_s"] = most.TotalSeconds }.ToJsonString());
+    }
+
+    /// <summary>A window with predictions.</summary>
+    /// <param name="Last">The time of the newest one.</param>
+    /// <param name="Came">When the last one came.</param>
+    sealed record LogWindow(DateTimeOffset Start, long Rows, long Labelled, DateTimeOffset Last, DateTimeOffset Came);
+
+    /// <summary>All windows with predictions, the last one perhaps not over, the oldest first.</summary>
+    static List<LogWindow> Windows(DuckDBConnection connection, MonitorSpec spec)
     {
         var (origin, length) = (Origin.ToUnixTimeMilliseconds() * 1000, (long)spec.Window.TotalMicroseconds);
         var found = Tables.Query(connection, $"""
-            with p as (select id, (epoch_us(time) - {origin}) // {length} as number from predictions where error = '')
-            select number, count(*) as rows, count(l.id) as labelled from p left join labels l using (id)
-            where number < (select max(number) from p) group by number order by number
+            with p as (select id, epoch_us(time) as happened, epoch_us(received) as came, (epoch_us(time) - {origin}) // {length} as number from predictions where error = '')
+            select number, count(*) as rows, count(l.id) as labelled, max(happened) as newest, max(came) as came from p left join labels l using (id) group by number order by number
             """);
-        return Enumerable.Range(0, found.Rows).Select(i => (DateTimeOffset.UnixEpoch.AddTicks((origin + (found["number"].Integers[i] * length)) * 10),
-            found["rows"].Integers[i], found["labelled"].Integers[i])).ToList();
+        return Enumerable.Range(0, found.Rows).Select(i => new LogWindow(Time(origin + (found["number"].Integers[i] * length)),
+            found["rows"].Integers[i], found["labelled"].Integers[i], Time(found["newest"].Integers[i]), Time(found["came"].Integers[i]))).ToList();
+
+        static DateTimeOffset Time(long microseconds) => DateTimeOffset.UnixEpoch.AddTicks(microseconds * 10);
     }
 
     async Task Judge(DuckDBConnection connection, MonitorSpec spec, DriftTrigger? trigger, DateTimeOffset start, long rows, long labelled)

@@ -201,7 +201,11 @@ sealed partial class ProjectReader(IReadOnlyList<IStepKind> kinds, IReadOnlyDict
             performance?.Choice("metric", "log_loss", "auc", "brier", "accuracy", "rmse", "mae"),
             performance?.Number("drop", 0.03) ?? 0,
             performance?.NumberOrNull("calibration"),
-            drift is null ? null : ReadBaseline(drift));
+            drift is null ? null : ReadBaseline(drift),
+            monitor.Has("silence") ? monitor.Duration("silence", TimeSpan.FromDays(1)) : null)
+        {
+            Lateness = drift?.Duration("lateness", TimeSpan.FromMinutes(5)) ?? TimeSpan.FromMinutes(5),
+        };
     }
 
     /// <summary><c>NAME@REF</c>, or <c>{ predictions: N }</c>, or <c>{ time: 7d }</c>.</summary>

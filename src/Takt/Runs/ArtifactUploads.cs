@@ -140,9 +140,13 @@ public sealed class ArtifactUploads(Database database, PackStore store, Artifact
 
     /// <summary>Ends every upload whose last part came longer ago than <see cref="Lifetime"/>, and forgets those that were completed so long ago.</summary>
     /// <returns>How many were not complete.</returns>
-    public async Task<int> EndOld(CancellationToken cancel = default)
+    public Task<int> EndOld(CancellationToken cancel = default) => End(time.GetUtcNow() - Lifetime, cancel);
+
+    /// <summary>Ends them all, and forgets those that were completed; for tests.</summary>
+    public Task Clear() => End(DateTimeOffset.MaxValue, CancellationToken.None);
+
+    async Task<int> End(DateTimeOffset before, CancellationToken cancel)
     {
-        var before = time.GetUtcNow() - Lifetime;
         var old = database.Read(session => session.Query($"select id, digest from artifact_upload where touched < {before}", row => (Id: row.Text(0), Complete: row.TextOrNull(1) is not null)));
         foreach (var (id, _) in old) await Remove(id, cancel);
         return old.Count(upload => !upload.Complete);

@@ -7,7 +7,7 @@ namespace Takt.Runs;
 /// <summary>Runs a project's stages: in order, side by side, and only where something that they depend on has changed.</summary>
 /// <remarks>One pipeline runs at a time in a folder; a second call waits for the first, in this process or another.</remarks>
 public sealed class PipelineRunner(
-    TaktFolder folder, Database database, IBlobStore blobs, RunTracker tracker, IReadOnlyList<IStepKind> kinds, IExecutor executor, TimeProvider time)
+    TaktFolder folder, Database database, IBlobStore blobs, RunTracker tracker, IReadOnlyList<IStepKind> kinds, IExecutor executor, TimeProvider time, Leases leases)
 {
     public const string KindTag = "takt.kind";
     public const string TriggerTag = "takt.trigger";
@@ -15,6 +15,14 @@ public sealed class PipelineRunner(
 
     /// <summary>Which gate stopped a run, and by which rule. MLflow has no status for it: the run is FAILED, and this tells it from one that broke.</summary>
     public const string RefusedTag = "takt.refused";
+
+    /// <summary>Why a run was ended by somebody else than who began it.</summary>
+    public const string ReasonTag = "takt.reason";
+
+    const string LeasePrefix = "run/";
+
+    /// <summary>Names what <see cref="EndVanished"/> ended, for the folder that it ran in: when its machine comes back, half-written outputs and processes are to be ended there.</summary>
+    const string VanishedPrefix = "vanished/";
 
     readonly StageTable _table = new(database, time);
 
@@ -38,6 +46,7 @@ public sealed class PipelineRunner(
         if (code is not null) tags[CodeTag] = code;
         var id = RunId.New();
         Directory.CreateDirectory(LogsOf(id)); // before the row: it tells whose run it is, see Recover
+        await using var lease = await leases.TryTake(LeasePrefix + id, cancel) ?? throw new InvalidOperationException($"run {id} is new and has a lease"); // before the row as well: it tells that somebody is at it
         var run = await tracker.Start(new StartRun(project.Name, request.Stages.Count == 0 ? "pipeline" : string.Join(' ', request.Stages), Tags: tags, Id: id));
 
         var digests = new FileDigests(database, time);
@@ -45,9 +54,10 @@ public sealed class PipelineRunner(
         var end = RunStatus.FAILED; // also when the lock file can't be written, say
         try
         {
-            var result = new PipelineResult(run, await RunGraph(graph, runner, run, request, listen ?? (_ => { }), cancel));
+            var result = new PipelineResult(run, await RunGraph(graph, runner, run, request, listen ?? (_ => { }), lease.Token));
             await digests.Save();
             if (result.Refusal is { } refusal) await tracker.SetTags(run, new Dictionary<string, string> { [RefusedTag] = refusal });
+            if (lease.IsLost) throw TaktException.Conflict($"run {run} was ended by another server, to which this machine was gone: nothing was heard of it for {Leases.Life.TotalMinutes} minutes");
             if (!cancel.IsCancellationRequested && request.Stages.Count == 0 && result.Succeeded) LockFile.Write(folder, graph, _table, result.Stages);
             end = cancel.IsCancellationRequested ? RunStatus.KILLED : result.Succeeded ? RunStatus.FINISHED : RunStatus.FAILED;
             cancel.ThrowIfCancellationRequested();
@@ -55,7 +65,11 @@ public sealed class PipelineRunner(
         }
         finally
         {
-            await tracker.End(run, end);
+            await database.Write(session =>
+            {
+                if (lease.End(session)) RunTable.End(session, run, end, time.GetUtcNow());
+                else session.Execute($"delete from lease where name = {VanishedPrefix + id}"); // what was half written has been taken away here
+            });
         }
     }
 
@@ -63,9 +77,36 @@ public sealed class PipelineRunner(
     /// <remarks>On PostgreSQL only this folder's: the others may be those of another machine, whose folder can't be asked.</remarks>
     public async Task EndLeftovers()
     {
-        if (!tracker.Unfinished().Any(IsOurs)) return;
+        if (!tracker.Unfinished().Any(IsOurs) && Vanished().Count == 0) return;
         using var turn = FolderLock.TryTake(RunLock, $"process {Environment.ProcessId}", out _);
         if (turn is not null) await Recover();
+    }
+
+    /// <summary>
+    /// Ends the runs of machines that vanished: those whose lease ran out, as <c>FAILED</c>. Any server on the database may do it, but for runs of its own folder, whose lock tells more
+    /// (<see cref="EndLeftovers"/>).
+    /// </summary>
+    public async Task EndVanished()
+    {
+        if (database.Dialect == SqlDialect.Sqlite) return; // a file is one machine's
+        foreach (var (name, owner) in leases.RunOut(LeasePrefix))
+        {
+            var id = new RunId(name[LeasePrefix.Length..]);
+            if (Directory.Exists(LogsOf(id))) continue;
+            var now = time.GetUtcNow();
+            var why = $"its machine was gone: nothing was heard of {owner} for {Leases.Life.TotalMinutes} minutes";
+            await database.Write(session =>
+            {
+                // not when it was renewed or ended meanwhile
+                if (session.Execute($"update lease set name = {VanishedPrefix + id} where name = {name} and until <= {now}") == 0) return;
+                _table.Interrupt(session, id, why);
+                foreach (var run in session.Query($"select id from run where (id = {id} or parent = {id}) and status = {RunStatus.RUNNING}", row => new RunId(row.Text(0))))
+                {
+                    RunTable.End(session, run, RunStatus.FAILED, now);
+                    RunTable.SetTag(session, run, ReasonTag, why);
+                }
+            });
+        }
     }
 
     /// <summary>The log of a stage in a pipeline run; null when there is none.</summary>
@@ -169,16 +210,41 @@ public sealed class PipelineRunner(
     {
         foreach (var run in tracker.Unfinished().Where(IsOurs))
         {
-            var logs = LogsOf(run.Id);
-            if (Directory.Exists(logs))
-                foreach (var log in Directory.GetFiles(logs).Where(f => f.EndsWith(".log", StringComparison.Ordinal) || f.EndsWith(".log" + LogTail.Raw, StringComparison.Ordinal)))
-                {
-                    executor.EndLeftover(log);
-                    if (log.EndsWith(LogTail.Raw, StringComparison.Ordinal)) File.Delete(log); // unmasked; the log has what was masked of it
-                }
-            foreach (var output in await _table.Interrupt(run.Id)) Outputs.Remove(folder.Root, output);
-            await tracker.End(run.Id, RunStatus.KILLED);
+            EndProcesses(run.Id);
+            await database.Write(session => _table.Interrupt(session, run.Id, "the process was gone"));
+            RemoveHalfWritten(run.Id);
+            await database.Write(session =>
+            {
+                RunTable.End(session, run.Id, RunStatus.KILLED, time.GetUtcNow());
+                session.Execute($"delete from lease where name = {LeasePrefix + run.Id}");
+            });
         }
+        foreach (var run in Vanished())
+        {
+            EndProcesses(run);
+            RemoveHalfWritten(run);
+            await database.Write(session => session.Execute($"delete from lease where name = {VanishedPrefix + run}"));
+        }
+    }
+
+    /// <summary>Runs of this folder that another server has ended, to which this machine was gone.</summary>
+    List<RunId> Vanished() => database.Dialect == SqlDialect.Sqlite ? []
+        : [.. leases.RunOut(VanishedPrefix).Select(lease => new RunId(lease.Name[VanishedPrefix.Length..])).Where(run => Directory.Exists(LogsOf(run)))];
+
+    void EndProcesses(RunId run)
+    {
+        var logs = LogsOf(run);
+        if (!Directory.Exists(logs)) return;
+        foreach (var log in Directory.GetFiles(logs).Where(f => f.EndsWith(".log", StringComparison.Ordinal) || f.EndsWith(".log" + LogTail.Raw, StringComparison.Ordinal)))
+        {
+            executor.EndLeftover(log);
+            if (log.EndsWith(LogTail.Raw, StringComparison.Ordinal)) File.Delete(log); // unmasked; the log has what was masked of it
+        }
+    }
+
+    void RemoveHalfWritten(RunId run)
+    {
+        foreach (var output in _table.HalfWritten(run)) Outputs.Remove(folder.Root, output);
     }
 
     async Task<FolderLock> TakeTurn(Action<string>? waiting, CancellationToken cancel)

@@ -41,6 +41,9 @@ static class RunTable
         foreach (var (key, value) in start.Tags ?? new Dictionary<string, string>()) SetTag(session, id, key, value);
     }
 
+    /// <returns>False: there is no such run.</returns>
+    public static bool End(SqlSession session, RunId run, RunStatus status, DateTimeOffset now) => session.Execute($"update run set status = {status}, ended = {now} where id = {run}") > 0;
+
     public static void SetTag(SqlSession session, RunId run, string key, string value) => session.Execute($"""
         insert into run_tag(run, key, value) values({run}, {key}, {value}) on conflict(run, key) do update set value = excluded.value
         """);

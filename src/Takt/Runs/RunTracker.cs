@@ -16,8 +16,8 @@ public sealed class RunTracker(Database database, IBlobStore blobs, TimeProvider
     /// <exception cref="TaktException">NotFound.</exception>
     public async Task End(RunId id, RunStatus status)
     {
-        var changed = await database.Write(session => session.Execute($"update run set status = {status}, ended = {time.GetUtcNow()} where id = {id}"));
-        if (changed == 0) throw Unknown(id);
+        var changed = await database.Write(session => RunTable.End(session, id, status, time.GetUtcNow()));
+        if (!changed) throw Unknown(id);
     }
 
     /// <summary>A param keeps its first value.</summary>

@@ -59,17 +59,14 @@ public sealed class StageTable(Database database, TimeProvider time)
         database.Read(session => session.Text($"select parts from stage_key where stage = {stage}")) is { } json ? Texts(json) : null;
 
     /// <summary>Ends what a dead process left running.</summary>
-    /// <returns>The outputs it may have half written.</returns>
-    public Task<List<string>> Interrupt(RunId pipelineRun) => database.Write(session =>
-    {
-        var outputs = session.Query($"select outputs from stage_run where pipeline_run = {pipelineRun} and state = {StageState.Running}",
-            row => JsonSerializer.Deserialize(row.Text(0), RunsJson.Default.ListString)!).SelectMany(o => o).ToList();
-        session.Execute($"""
-            update stage_run set state = {StageState.Interrupted}, ended = {time.GetUtcNow()}, summary = {"the process was gone"}
-            where pipeline_run = {pipelineRun} and state in ({StageState.Running}, {StageState.Waiting})
-            """);
-        return outputs;
-    });
+    internal void Interrupt(SqlSession session, RunId pipelineRun, string why) => session.Execute($"""
+        update stage_run set state = {StageState.Interrupted}, ended = {time.GetUtcNow()}, summary = {why}
+        where pipeline_run = {pipelineRun} and state in ({StageState.Running}, {StageState.Waiting})
+        """);
+
+    /// <summary>Outputs of the stages that were interrupted.</summary>
+    internal IReadOnlyList<string> HalfWritten(RunId pipelineRun) => database.Read(session => session.Query(
+        $"select outputs from stage_run where pipeline_run = {pipelineRun} and state = {StageState.Interrupted}", row => JsonSerializer.Deserialize(row.Text(0), RunsJson.Default.ListString)!)).SelectMany(o => o).ToList();
 
     static void Put(SqlSession session, StageRun run, List<string> outputs) => session.Execute($"""
         insert into stage_run(pipeline_run, stage, seq, state, key, run, started, ended, summary, outputs)

@@ -153,7 +153,8 @@ public abstract class StageTablesContract : IAsyncLifetime
         var stage = new StageRun(run, "train", StageState.Running, null, null, _time.GetUtcNow(), null, "");
         await stages.Begin(stage, ["out/m"]);
         await stages.Put([(stage with { Stage = "test", State = StageState.Waiting, StartedAt = null }, null)]);
-        Assert.Equal(["out/m"], await stages.Interrupt(run));
+        await _database.Write(session => stages.Interrupt(session, run, "the process was gone"));
+        Assert.Equal(["out/m"], stages.HalfWritten(run));
         Assert.All(stages.Of(run), s => Assert.Equal(StageState.Interrupted, s.State));
         await stages.Finish(result, key, stage with { State = StageState.Ran, Key = key.Id.ToString(), EndedAt = _time.GetUtcNow() });
         Assert.Equal(0.7, stages.Find(key.Id)!.Metrics["auc"]);

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Time.Testing;
 using Takt.Data;
 using Takt.Deployments;
 using Takt.Models;
@@ -15,11 +16,12 @@ public sealed class MonitorWatchTests : IAsyncLifetime
 
     readonly string _folder = Directory.CreateTempSubdirectory("takt-watch").FullName;
     readonly Random _random = new(5);
+    readonly FakeTimeProvider _time = new(Start);
     TaktApp _app = null!;
 
     public async ValueTask InitializeAsync()
     {
-        _app = TaktApp.Open(TaktFolder.At(_folder));
+        _app = TaktApp.Open(TaktFolder.At(_folder), _time);
         var (x, city) = (Enumerable.Range(0, 6000).Select(_ => _random.NextDouble()).ToArray(), Enumerable.Range(0, 6000).Select(_ => (string?)$"city {_random.Next(Cities)}").ToArray());
         var table = new Table([Column.Of("x", x), Column.Of("city", city), Column.Of("y", x.Select(v => v > 0.5 ? 1L : 0L).ToArray())]);
         var package = Directory.CreateDirectory(Path.Combine(_folder, "model")).FullName;
@@ -34,15 +36,15 @@ public sealed class MonitorWatchTests : IAsyncLifetime
     }
 
     /// <summary>One request of so many rows on a day, its answer, and the truth.</summary>
-    async Task Day(int day, int rows, int cities = Cities, bool turned = false, bool labels = true, string model = "m@1")
+    async Task Day(int day, int rows, int cities = Cities, bool turned = false, bool labels = true, string model = "m@1", string? id = null, DateTimeOffset? came = null)
     {
         var x = Enumerable.Range(0, rows).Select(_ => _random.NextDouble()).ToArray();
         var inputs = new Table([Column.Of("x", x), Column.Of("city", Enumerable.Range(0, rows).Select(_ => (string?)$"city {_random.Next(cities)}").ToArray())]);
         using var loaded = _app.Models.LoadFolder(Path.Combine(_folder, "model"));
         var outputs = loaded.Predict(inputs);
         var log = _app.Predictions.Of("e");
-        Assert.True(await log.Append(new PredictionBatch($"p-{day}", Start.AddDays(day), Start.AddDays(day), 1, model, TimeSpan.FromMilliseconds(1), inputs, outputs, ""), TestContext.Current.CancellationToken));
-        if (labels) await log.Append(x.Select((v, i) => new Label($"p-{day}:{i}", v > 0.5 != turned ? 1 : 0, Start.AddDays(day))).ToList(), TestContext.Current.CancellationToken);
+        Assert.True(await log.Append(new PredictionBatch($"p-{id}{day}", Start.AddDays(day), came ?? Start.AddDays(day), 1, model, TimeSpan.FromMilliseconds(1), inputs, outputs, ""), TestContext.Current.CancellationToken));
+        if (labels) await log.Append(x.Select((v, i) => new Label($"p-{id}{day}:{i}", v > 0.5 != turned ? 1 : 0, Start.AddDays(day))).ToList(), TestContext.Current.CancellationToken);
     }
 
     [Fact]
@@ -58,6 +60,71 @@ public sealed class MonitorWatchTests : IAsyncLifetime
         var alert = Assert.Single(_app.Monitors.Table.Alerts("m"));
         Assert.Equal(("drift", Start.AddDays(1)), (alert.Kind, alert.WindowStart));
         Assert.StartsWith("city has PSI", alert.Message);
+    }
+
+    string[] Windows() => [.. _app.Monitors.Table.Windows("m").Reverse().Select(w => $"{(w.Start - Start).TotalDays}-{(w.End - Start).TotalDays} {w.Rows} {w.Verdict}")];
+
+    [Fact]
+    public async Task The_last_window_of_an_endpoint_that_is_asked_no_more_is_judged_when_its_time_has_passed()
+    {
+        await Day(0, 300, cities: 20, labels: false);
+        _time.SetUtcNow(Start.AddDays(1).AddMinutes(4));
+        Assert.Equal(0, await _app.Monitors.Tick(Spec, null)); // something may still come late
+        _time.SetUtcNow(Start.AddDays(1).AddMinutes(5));
+        Assert.Equal(1, await _app.Monitors.Tick(Spec, new DriftTrigger("m", TimeSpan.FromDays(1))));
+        Assert.Equal(["0-1 300 alert"], Windows());
+        Assert.Single(_app.Monitors.Table.Triggers());
+        Assert.Equal(0, await _app.Monitors.Tick(Spec, null)); // once
+        await Day(0, 30, cities: 20, labels: false, id: "late", came: _time.GetUtcNow());
+        Assert.Equal(0, await _app.Monitors.Tick(Spec, null)); // more of them may be under way
+        _time.Advance(Spec.Lateness);
+        Assert.Equal(1, await _app.Monitors.Tick(Spec, null));
+        Assert.Equal(["0-1 330 alert"], Windows());
+    }
+
+    [Fact]
+    public async Task Days_without_predictions_are_shown_as_one_and_are_less_when_some_come_late()
+    {
+        await Day(0, 300);
+        _time.SetUtcNow(Start.AddDays(3).AddHours(1));
+        await _app.Monitors.Tick(Spec, null);
+        Assert.Equal(["0-1 300 ok", "1-3 0 no predictions"], Windows());
+        _time.SetUtcNow(Start.AddDays(5).AddHours(1));
+        await _app.Monitors.Tick(Spec, null);
+        Assert.Equal(["0-1 300 ok", "1-5 0 no predictions"], Windows());
+        await Day(1, 5);
+        await Day(3, 5);
+        _time.Advance(Spec.Lateness);
+        await _app.Monitors.Tick(Spec, null);
+        Assert.Equal(["0-1 300 ok", "1-2 5 few rows", "2-3 0 no predictions", "3-4 5 few rows", "4-5 0 no predictions"], Windows());
+        Assert.Empty(_app.Monitors.Table.Alerts("m"));
+    }
+
+    [Fact]
+    public async Task Silence_longer_than_allowed_is_one_alert_that_starts_nothing()
+    {
+        var spec = Spec with { Silence = TimeSpan.FromHours(6) };
+        await Day(0, 300);
+        _time.SetUtcNow(Start.AddHours(5));
+        await _app.Monitors.Tick(spec, new DriftTrigger("m", TimeSpan.FromDays(1)));
+        Assert.Empty(_app.Monitors.Table.Alerts("m"));
+        _time.SetUtcNow(Start.AddHours(7));
+        for (var i = 0; i < 2; i++) await _app.Monitors.Tick(spec, new DriftTrigger("m", TimeSpan.FromDays(1)));
+        var alert = Assert.Single(_app.Monitors.Table.Alerts("m"));
+        Assert.Equal(("silence", "no predictions since 2026-01-05 00:00:00 UTC", Start), (alert.Kind, alert.Message, alert.WindowStart));
+        Assert.Empty(_app.Monitors.Table.Triggers());
+    }
+
+    [Fact]
+    public async Task Predictions_of_long_ago_are_judged_when_they_cease_and_their_past_is_no_silence()
+    {
+        _time.SetUtcNow(Start.AddYears(3));
+        await Day(0, 300, came: _time.GetUtcNow());
+        Assert.Equal(0, await _app.Monitors.Tick(Spec, null)); // more of that day may follow
+        _time.Advance(Spec.Lateness);
+        Assert.Equal(1, await _app.Monitors.Tick(Spec with { Silence = TimeSpan.FromMinutes(1) }, null));
+        Assert.Equal(["0-1 300 ok"], Windows());
+        Assert.Empty(_app.Monitors.Table.Alerts("m"));
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Time.Testing;
 using Takt.Runs;
 using Takt.Server;
+using Takt.Storage;
 
 namespace Takt.Tests.Runs;
 
@@ -31,7 +32,7 @@ public sealed class DataRefreshTests : IAsyncDisposable
         Directory.Delete(_folder, recursive: true);
     }
 
-    DataRefresh Server(string name) => new(_app.Pipelines, _app.Collect, _app.Database, _time, name);
+    DataRefresh Server(string name) => new(_app.Pipelines, _app.Collect, _app.Database, _time, new Leases(_app.Database, _time, name));
 
     Refresh Only(DataRefresh server) => Assert.Single(server.List());
 
@@ -71,11 +72,10 @@ public sealed class DataRefreshTests : IAsyncDisposable
         var (a, b) = (Server("a"), Server("b"));
         Assert.Equal(1, (await Task.WhenAll(Tick(a), Tick(b))).Sum());
         _time.Advance(TimeSpan.FromDays(1));
-        var until = _time.GetUtcNow() + DataRefresh.Lease;
-        await _app.Database.Write(session => session.Execute($"update data_refresh set owner = {"killed"}, until = {until}"));
+        Assert.True(await _app.Database.Write(session => new Leases(_app.Database, _time, "killed").Take(session, "refresh/data.orders")));
         Assert.Equal(("running", "killed"), (Only(b).State, Only(b).Owner));
         Assert.Equal(0, await Tick(b));
-        _time.Advance(DataRefresh.Lease);
+        _time.Advance(Leases.Life);
         Assert.Equal(1, await Tick(b));
         Assert.Equal("ok", Only(b).State);
     }
