@@ -39,7 +39,7 @@ sealed class ApiClient : IAsyncDisposable
             return Uri.TryCreate(server, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
                 ? new ApiClient(new HttpClient(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(15) }) { BaseAddress = uri })
                 : throw TaktException.Invalid($"'{server}' is no address of a server, such as http://127.0.0.1:5000");
-        var folder = ProjectFolder.Require(parsed);
+        var folder = ProjectFolder.Served(parsed);
         var running = await Socket(folder.Socket);
         Terminal.Detail(running ? $"asks the server that runs on {folder.Root}" : $"no server runs on {folder.Root}: answered in this process");
         if (running) return new ApiClient(new HttpClient(new SocketsHttpHandler { ConnectCallback = async (_, cancel) => await Dial(folder.Socket, cancel) }) { BaseAddress = new Uri("http://takt") });

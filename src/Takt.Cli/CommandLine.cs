@@ -51,6 +51,11 @@ public static partial class CommandLine
         var help = root.Options.OfType<HelpOption>().Single();
         help.Action = new ExampleHelp((HelpAction)help.Action!);
 
+        if (CompletionCommand.Answer(root, args) is { } suggested)
+        {
+            foreach (var word in suggested) Console.WriteLine(word);
+            return ExitCode.Ok;
+        }
         if (args is ["help", .. var words] && !words.Any(w => w.StartsWith('-'))) args = [.. words, "--help"];
         var parsed = root.Parse(args.Length == 0 ? ["--help"] : args);
         if (args is [.., "--help"] && parsed.UnmatchedTokens.Count > 0) return Usage(parsed);
@@ -76,7 +81,7 @@ public static partial class CommandLine
         }
         catch (OperationCanceledException)
         {
-            return ExitCode.Cancelled;
+            return Terminal.Fail(Stopped.Of(string.Join(' ', Path(parsed.CommandResult.Command).Reverse())), parsed.GetValue(Json));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

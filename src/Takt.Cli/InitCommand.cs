@@ -62,6 +62,8 @@ static class InitCommand
     {
         var what = made.Task == "binary" ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"the probability of {made.Target} = {made.Positive} ({made.Share:P1} of {made.Rows:N0} rows)") : string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{made.Target}, a number ({made.Rows:N0} rows)");
         Terminal.Note($"a project in {folder}: {made.Name} predicts {what} from {made.Features} columns, and is tested on {(made.Time is { } time ? $"the newest fifth by {time}" : "a fifth of the rows")}", Terminal.Tone.Good);
+        foreach (var why in made.Left.GroupBy(l => l.Why)) Terminal.Note($"  left out: {string.Join(", ", why.Select(l => l.Column))} ({why.Key})");
+        if (made.Numbers.Count > 0) Terminal.Note($"  read as numbers: {string.Join(", ", made.Numbers)}");
         Terminal.Note($"""
               takt run      collect, check, split, train, evaluate, gate, register, deploy
               takt serve    the endpoint, its monitor and the dashboard on http://127.0.0.1:{ServeCommand.DefaultPort}
@@ -76,6 +78,8 @@ static class InitCommand
         if (made is null) return json;
         (json["name"], json["source"], json["target"], json["task"], json["positive"], json["share"]) = (made.Name, made.File, made.Target, made.Task, made.Positive, made.Share);
         (json["rows"], json["features"], json["time"]) = (made.Rows, made.Features, made.Time);
+        json["left"] = new System.Text.Json.Nodes.JsonArray([.. made.Left.Select(l => new System.Text.Json.Nodes.JsonObject { ["column"] = l.Column, ["why"] = l.Why })]);
+        json["numbers"] = new System.Text.Json.Nodes.JsonArray([.. made.Numbers.Select(n => System.Text.Json.Nodes.JsonValue.Create(n))]);
         return json;
     }
 

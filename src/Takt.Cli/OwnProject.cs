@@ -20,6 +20,9 @@ public static class OwnProject
     /// <summary>Fewer rows than this are too few to learn from and to test on.</summary>
     const int FewestRows = 20;
 
+    /// <summary>A text with fewer different values is a category even where most rows have one of their own.</summary>
+    const int FewestNames = 15;
+
     const int ColumnsTold = 40;
     const string Table = "data"; // what the SQL calls it
 
@@ -27,7 +30,11 @@ public static class OwnProject
     /// <param name="Task"><c>binary</c> or <c>regression</c>.</param>
     /// <param name="Positive">What the model gives the probability of; null for a regression.</param>
     /// <param name="Share">Of the positive rows; null for a regression.</param>
-    public sealed record Made(string Name, string File, string Target, string Task, string? Positive, double? Share, long Rows, int Features, string? Time);
+    /// <param name="Left">Columns that are not learned from, and why.</param>
+    /// <param name="Numbers">Columns of text that are read as numbers (<see cref="HiddenNumbers"/>).</param>
+    public sealed record Made(string Name, string File, string Target, string Task, string? Positive, double? Share, long Rows, int Features, string? Time, IReadOnlyList<LeftOut> Left, IReadOnlyList<string> Numbers);
+
+    public sealed record LeftOut(string Column, string Why);
 
     /// <param name="folder">Gets the project; may not have one.</param>
     /// <param name="positive">The value of the target to tell from all others; null: of two values the one that means yes, else the rarer.</param>
@@ -47,10 +54,14 @@ public static class OwnProject
         if (string.IsNullOrEmpty(target)) throw TaktException.Invalid($"say what is to be predicted with --target COLUMN; the columns of {data}: {columns}");
         if (profile.Find(target) is not { } column) throw TaktException.NotFound($"{data} has no column '{target}'{(Nearest.Hint(target, profile.Columns.Select(c => c.Name)) is { Length: > 0 } hint ? hint : $"; it has {columns}")}");
         var called = Name(name ?? Path.GetFileNameWithoutExtension(path.EndsWith(".gz", StringComparison.Ordinal) ? path[..^3] : path));
-        var (task, label, one, share) = Learn(column, data, positive);
+        var numbers = HiddenNumbers.Of(path, profile);
+        var (task, label, one, share) = Learn(column, data, positive, numbers.GetValueOrDefault(target));
         var time = profile.Columns.FirstOrDefault(c => c is { Type: ColumnType.Time, Missing: 0, Distinct: > 10 } && c.Name != target)?.Name;
-        var select = Select(profile, target, label, one, time);
-        var (train, test) = (Split(select, target, time, test: false), Split(select, target, time, test: true));
+        var left = Left(profile, target, numbers);
+        if (profile.Columns.Count - left.Count < 2 && time is null) throw TaktException.Invalid($"beside '{target}' there is no column to learn from");
+        var select = Select(profile, target, label, one, time, left, numbers);
+        var known = task == "regression" ? label : DuckDb.Name(target);
+        var (train, test) = (Split(select, known, time, test: false), Split(select, known, time, test: true));
         var (source, copy) = Inside(folder, path) is { } within ? (within, null) : ("incoming/*" + Path.GetExtension(path), Path.Combine(folder, "incoming", Path.GetFileName(path)));
         var request = Request(path, test, target, out var features);
 
@@ -65,11 +76,12 @@ public static class OwnProject
         Files.WriteAtomically(Path.Combine(folder, "request.json"), request);
         // last: a folder is a project from here on, and then it is whole
         Files.WriteAtomically(project, Yaml(called, source, target, task, column));
-        return new Made(called, source, target, task, one, share, profile.Rows, features, time);
+        return new Made(called, source, target, task, one, share, profile.Rows, features, time, left, [.. numbers.Keys.Where(n => n != target || task == "regression")]);
     }
 
     /// <summary>What the target is to a learner: SQL that makes a number of it, and which value is 1.</summary>
-    static (string Task, string Label, string? Positive, double? Share) Learn(ColumnProfile target, string data, string? positive)
+    /// <param name="number">SQL that makes a number of a text; null when it is none.</param>
+    static (string Task, string Label, string? Positive, double? Share) Learn(ColumnProfile target, string data, string? positive, string? number)
     {
         var column = DuckDb.Name(target.Name);
         if (target.Distinct < 2) throw TaktException.Invalid($"'{target.Name}' in {data} is {(target.Distinct == 0 ? "never there" : "the same in every row")}: there is nothing to learn");
@@ -80,6 +92,7 @@ public static class OwnProject
             var label = target.Type == ColumnType.Text ? $"({column} = {DuckDb.Text(one.Value)})::integer" : target.Type == ColumnType.Boolean && one.Value == "true" ? $"{column}::integer" : $"({column} = {one.Value})::integer";
             return ("binary", label, one.Value, (double)one.Count / target.Count);
         }
+        if (number is not null) return ("regression", number, null, null);
         if (target.Type is ColumnType.Integer or ColumnType.Number) return ("regression", $"{column}::double", null, null);
         throw TaktException.Invalid(target.Type == ColumnType.Time ? $"'{target.Name}' in {data} is a time: takt/train-tabular learns a number or one of two values"
             : $"'{target.Name}' in {data} is a text with {target.Distinct} values ({Values(target)}): takt/train-tabular learns a number or one of two values. Say --positive VALUE to tell one of them from the rest, or train with a command of your own (run: in takt.yaml)");
@@ -91,26 +104,40 @@ public static class OwnProject
 
     static string Values(ColumnProfile column) => string.Join(", ", column.Top.Take(6).Select(v => v.Value)) + (column.Top.Count > 6 ? " …" : "");
 
-    /// <summary>All columns but the target, times (month and weekday instead) and what only names the row.</summary>
-    static string Select(TableProfile profile, string target, string label, string? positive, string? time)
+    /// <summary>What tells nothing of the next row: times (month and weekday stand in for the first), what is never there, and what only names the row.</summary>
+    static List<LeftOut> Left(TableProfile profile, string target, IReadOnlyDictionary<string, string> numbers)
     {
-        var left = profile.Columns.Where(c => c.Name != target && (c.Type == ColumnType.Time || c.Missing == profile.Rows || (c.Type == ColumnType.Text && c is { Missing: 0 } && c.Distinct == profile.Rows)
-            || (c is { Type: ColumnType.Integer, Missing: 0 } && c.Distinct == profile.Rows && (c.Name.EndsWith("id", StringComparison.OrdinalIgnoreCase) || c.Name.Length == 0)))).Select(c => c.Name).ToList();
-        if (profile.Columns.Count - left.Count < 2 && time is null) throw TaktException.Invalid($"beside '{target}' there is no column to learn from");
-        var sql = new StringBuilder($"select * exclude ({string.Join(", ", left.Append(target).Select(DuckDb.Name))}),\n");
+        var left = new List<LeftOut>();
+        foreach (var c in profile.Columns.Where(c => c.Name != target))
+            if (c.Type == ColumnType.Time) left.Add(new(c.Name, "a time"));
+            else if (c.Missing == profile.Rows) left.Add(new(c.Name, "always missing"));
+            else if (c.Type == ColumnType.Text ? !numbers.ContainsKey(c.Name) && c.Distinct > FewestNames && c.Distinct > c.Count / 2
+                : c is { Type: ColumnType.Integer, Missing: 0 } && c.Distinct == profile.Rows && (c.Name.EndsWith("id", StringComparison.OrdinalIgnoreCase) || c.Name.Length == 0)) left.Add(new(c.Name, "a value of its own in most rows"));
+        return left;
+    }
+
+    /// <summary>All columns but those that are left out and the target; month and weekday of the time.</summary>
+    static string Select(TableProfile profile, string target, string label, string? positive, string? time, List<LeftOut> left, IReadOnlyDictionary<string, string> numbers)
+    {
+        var sql = new StringBuilder($"select * exclude ({string.Join(", ", left.Select(l => l.Column).Append(target).Select(DuckDb.Name))})");
+        var replaced = numbers.Where(n => n.Key != target).Select(n => $"{n.Value} as {DuckDb.Name(n.Key)}").ToList();
+        if (replaced.Count > 0) sql.Append($"\n       replace ({string.Join(",\n                ", replaced)})");
+        sql.Append(",\n");
         foreach (var (part, function) in time is null ? [] : new[] { ("month", "month"), ("weekday", "isodow") })
             if (profile.Find(part) is null) sql.Append($"       {function}({DuckDb.Name(time!)}) as {part},\n");
         return sql.Append($"       {label} as {DuckDb.Name(target)}{(positive is null ? "" : $"   -- 1: {OneLine(positive)}")}\n").ToString();
     }
 
-    static string Split(string select, string target, string? time, bool test)
+    /// <param name="known">SQL that is null where the target is not known.</param>
+    static string Split(string select, string known, string? time, bool test)
     {
         var about = time is null ? test ? "a fifth of the rows, the same ones each time; train.sql has the others" : "four fifths of the rows, the same ones each time; test.sql has the others"
             : test ? "the newest fifth of the rows: later than everything that train.sql takes" : "the older four fifths of the rows; test.sql has the newer ones";
-        var from = time is null ? $"from {Table}\nwhere md5_number_lower({Table}::text) % {TestEvery} {(test ? "=" : "<>")} 0"
-            : $"from {Table}, (select quantile_disc({DuckDb.Name(time)}, {(1 - (1.0 / TestEvery)).ToString(CultureInfo.InvariantCulture)}) as cut from {Table})\nwhere {DuckDb.Name(time)} {(test ? ">" : "<=")} cut";
-        if (time is not null) select = select.Replace("* exclude (", "* exclude (cut, ", StringComparison.Ordinal);
-        return $"-- {about}\n{select}{from} and {DuckDb.Name(target)} is not null\norder by all\n";
+        // names that no column of anybody's has
+        var from = time is null ? $"from {Table} as whole_row_\nwhere md5_number_lower(whole_row_::text) % {TestEvery} {(test ? "=" : "<>")} 0"
+            : $"from {Table}, (select quantile_disc({DuckDb.Name(time)}, {(1 - (1.0 / TestEvery)).ToString(CultureInfo.InvariantCulture)}) as cut_ from {Table})\nwhere {DuckDb.Name(time)} {(test ? ">" : "<=")} cut_";
+        if (time is not null) select = select.Replace("* exclude (", "* exclude (cut_, ", StringComparison.Ordinal);
+        return $"-- {about}\n{select}{from} and {known} is not null\norder by all\n";
     }
 
     /// <summary>One row of the test set as MLflow's scoring protocol takes it.</summary>
@@ -201,7 +228,9 @@ public static class OwnProject
     static string Name(string text)
     {
         var name = new StringBuilder();
-        foreach (var c in text.ToLowerInvariant()) name.Append(char.IsAsciiLetterOrDigit(c) || c == '_' ? c : '-');
+        foreach (var c in text.ToLowerInvariant())
+            if (char.IsAsciiLetterOrDigit(c) || c == '_') name.Append(c);
+            else if (name.Length == 0 || name[^1] != '-') name.Append('-');
         var trimmed = name.ToString().Trim('-', '_');
         if (trimmed.Length > 60) trimmed = trimmed[..60];
         return trimmed.Length == 0 ? "model" : char.IsAsciiLetter(trimmed[0]) ? trimmed : "m-" + trimmed;

@@ -11,6 +11,11 @@ static class ProjectFolder
     public static TaktFolder Require(ParseResult parsed) => TaktFolder.Find(Start(parsed))
         ?? throw TaktException.NotFound($"no {TaktFolder.ProjectFileName} in {Start(parsed)} or above it; `takt init` makes one");
 
+    /// <summary>The nearest project, or the folder itself when it is one that <c>takt serve --data</c> has made: such a folder needs no <c>takt.yaml</c>.</summary>
+    /// <exception cref="TaktException">NotFound.</exception>
+    public static TaktFolder Served(ParseResult parsed) =>
+        TaktFolder.Find(Start(parsed)) is null && TaktFolder.At(Start(parsed)) is var folder && (File.Exists(folder.Socket) || File.Exists(folder.Database)) ? folder : Require(parsed);
+
     public static TaktApp Open(ParseResult parsed) => Open(parsed, Require(parsed));
 
     public static TaktApp Open(ParseResult parsed, TaktFolder folder)

@@ -33,14 +33,13 @@ public static class Terminal
     }
 
     /// <summary>A command that destroys asks on a terminal; without one it is refused unless it was told <c>--yes</c>.</summary>
-    /// <exception cref="TaktException">Invalid: nobody can be asked.</exception>
-    /// <exception cref="OperationCanceledException">The answer was no.</exception>
+    /// <exception cref="TaktException">Invalid: nobody can be asked. Cancelled: the answer was no.</exception>
     public static void Confirm(string question, bool yes)
     {
         if (yes) return;
         if (Console.IsInputRedirected || Console.IsErrorRedirected) throw TaktException.Invalid($"{question} There is no terminal to ask on: say --yes");
         Console.Error.Write($"{question} [y/N] ");
-        if (Console.ReadLine()?.Trim().ToLowerInvariant() is not ("y" or "yes")) throw new OperationCanceledException();
+        if (Console.ReadLine()?.Trim().ToLowerInvariant() is not ("y" or "yes")) throw new TaktException(TaktError.Cancelled, "nothing was done");
     }
 
     public static void Json(JsonNode json) => Console.WriteLine(json.ToJsonString(Readable));

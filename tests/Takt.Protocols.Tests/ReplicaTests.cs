@@ -124,7 +124,7 @@ public sealed partial class ReplicaTests(PostgreSqlServer postgreSql) : IAsyncLi
     /// <summary>Asks until the revision answers.</summary>
     async Task<string> Until(Uri replica, string revision)
     {
-        for (var patience = Stopwatch.StartNew(); patience.Elapsed < TimeSpan.FromSeconds(60);)
+        for (var patience = Stopwatch.StartNew(); patience.Elapsed < TimeSpan.FromMinutes(5);)
         {
             if (await Infer(replica) == revision) return revision;
             await Task.Delay(20);

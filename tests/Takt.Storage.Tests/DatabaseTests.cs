@@ -144,7 +144,7 @@ public sealed class DatabaseTests : IDisposable
         using var child = Process.Start(start)!;
         var acknowledged = path + ".acknowledged";
         var patience = Stopwatch.StartNew();
-        while ((!File.Exists(acknowledged) || new FileInfo(acknowledged).Length < 20_000) && patience.Elapsed < TimeSpan.FromSeconds(60))
+        while ((!File.Exists(acknowledged) || new FileInfo(acknowledged).Length < 20_000) && patience.Elapsed < TimeSpan.FromMinutes(5))
             await Task.Delay(10, TestContext.Current.CancellationToken);
         Assert.False(child.HasExited, "the child ended before it was killed");
         child.Kill(); // SIGKILL

@@ -182,7 +182,7 @@ public sealed class PostgreSqlDatabaseTests(PostgreSqlServer server)
             var mine = new List<int>();
             var patience = Stopwatch.StartNew();
             var size = new FileInfo(file).Length;
-            while (new FileInfo(file).Length < size + 1000 && patience.Elapsed < TimeSpan.FromSeconds(60)) await WriteOne();
+            while (new FileInfo(file).Length < size + 1000 && patience.Elapsed < TimeSpan.FromMinutes(5)) await WriteOne();
             Assert.False(child.HasExited, "the child ended before it was killed");
             child.Kill(); // SIGKILL
             await child.WaitForExitAsync(TestContext.Current.CancellationToken);

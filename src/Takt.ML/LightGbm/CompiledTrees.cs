@@ -158,7 +158,7 @@ sealed class CompiledTrees
         return members;
     }
 
-    static double Real(string text) => double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture);
+    static double Real(string text) => ModelText.Real(text);
 
     /// <param name="Feature">Whose code decides.</param>
     /// <param name="Bits">Where its bitset begins; a set bit goes left.</param>

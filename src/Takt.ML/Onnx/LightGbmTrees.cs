@@ -84,7 +84,8 @@ static class LightGbmTrees
             if (tree.GetValueOrDefault("is_linear", "0") != "0") throw Not("with linear leaves (linear_tree)");
             T[] List<T>(string name) where T : IParsable<T> => tree.GetValueOrDefault(name, "").Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(v => T.Parse(v, CultureInfo.InvariantCulture)).ToArray();
             (_feature, _decision, _left, _right, _bounds) = (List<int>("split_feature"), List<int>("decision_type"), List<int>("left_child"), List<int>("right_child"), List<int>("cat_boundaries"));
-            (_threshold, _leaf, _sets) = (List<double>("threshold"), List<double>("leaf_value"), List<uint>("cat_threshold"));
+            double[] Reals(string name) => [.. List<string>(name).Select(LightGbm.ModelText.Real)];
+            (_threshold, _leaf, _sets) = (Reals("threshold"), Reals("leaf_value"), List<uint>("cat_threshold"));
         }
 
         public void Write()
@@ -102,7 +103,7 @@ static class LightGbmTrees
             if ((_decision[at] & Categorical) != 0) return Set(at, depth);
             if (missing == MissingZero) throw Not("that takes zeros for missing (zero_as_missing)");
             var threshold = RoundedDown(_threshold[at]);
-            _samples.Number(_feature[at], threshold);
+            if (float.IsFinite(threshold)) _samples.Number(_feature[at], threshold); // inf: all but missing
             // without a missing type NaN counts as zero
             var place = _nodes.Split("BRANCH_LEQ", _feature[at], threshold, missing == MissingNaN ? (_decision[at] & DefaultLeft) != 0 : _threshold[at] >= 0);
             var left = Node(_left[at], depth + 1);

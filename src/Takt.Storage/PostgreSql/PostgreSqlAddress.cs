@@ -33,6 +33,8 @@ static class PostgreSqlAddress
             if (!settings.SearchPath.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '_') || char.IsAsciiDigit(settings.SearchPath[0]))
                 throw TaktException.Invalid($"search_path '{settings.SearchPath}' must be one schema, of lower-case letters, digits and _");
             if (string.IsNullOrEmpty(settings.ApplicationName)) settings.ApplicationName = "takt";
+            // preferred by default, that asks Kerberos' library, which writes to stderr where it is not installed, as in small images
+            if (!settings.ContainsKey("GSS Encryption Mode")) settings.GssEncryptionMode = GssEncryptionMode.Disable;
             settings.MaxAutoPrepare = 200;
             return settings;
         }

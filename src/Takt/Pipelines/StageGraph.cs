@@ -3,6 +3,8 @@ namespace Takt.Pipelines;
 /// <summary>The stages in an order in which each comes after those that it needs.</summary>
 public sealed class StageGraph
 {
+    const int StagesTold = 20;
+
     StageGraph(IReadOnlyList<Stage> order, IReadOnlyDictionary<string, IReadOnlyList<string>> upstream)
     {
         Order = order;
@@ -30,7 +32,7 @@ public sealed class StageGraph
         var queue = new Queue<string>();
         foreach (var name in names)
         {
-            if (!Upstream.ContainsKey(name)) throw TaktException.NotFound($"no stage '{name}' in takt.yaml{Nearest.Hint(name, Upstream.Keys)}");
+            if (!Upstream.ContainsKey(name)) throw TaktException.NotFound($"no stage '{name}' in takt.yaml{(Nearest.Hint(name, Upstream.Keys) is { Length: > 0 } hint ? hint : $"; it has {string.Join(", ", Upstream.Keys.Take(StagesTold))}{(Upstream.Count > StagesTold ? " …" : "")}")}");
             queue.Enqueue(name);
         }
         while (queue.TryDequeue(out var name))

@@ -65,6 +65,26 @@ public sealed class OwnProjectTests : IDisposable
     }
 
     [Fact]
+    public void Numbers_behind_NA_or_a_decimal_comma_are_learned_as_numbers_and_what_names_rows_is_left_out()
+    {
+        var random = new Random(3);
+        File.WriteAllText(Path.Combine(_folder, "Häuser (Export).csv"), "mail;qm;rooms;code;street;data;cut;price\n" + string.Concat(Enumerable.Range(0, 300).Select(i =>
+            string.Create(CultureInfo.InvariantCulture, $"a{i}@example.org;{random.Next(20, 90)},5;{(i % 9 == 0 ? "NA" : i % 5)};{i % 7},{100 + (i % 9)};street {i - (i % 40 == 0 ? 1 : 0)};d{i % 3};{i % 4};{(i % 50 == 0 ? "?" : $"{100 + i},25")}\n"))));
+        var made = OwnProject.Write(_folder, "Häuser (Export).csv", "price");
+        Assert.Equal(("h-user-export", "regression"), (made.Name, made.Task));
+        Assert.Equal(["mail", "street"], made.Left.Select(l => l.Column));
+        Assert.Equal(["price", "qm", "rooms"], made.Numbers.Order()); // code: 1,105 could be a thousand
+        using var connection = DuckDb.Open();
+        DuckDb.Execute(connection, $"create view data as select * from {DuckDb.Scan([Path.Combine(_folder, made.File)])}");
+        var train = Tables.Query(connection, File.ReadAllText(Path.Combine(_folder, "sql/train.sql")));
+        var test = Tables.Query(connection, File.ReadAllText(Path.Combine(_folder, "sql/test.sql")));
+        Assert.Equal(294, train.Rows + test.Rows); // a price that is not known teaches nothing
+        Assert.InRange(test.Rows, 30, 90);
+        Assert.Equal(["code", "cut", "data", "price", "qm", "rooms"], train.Columns.Select(c => c.Name).Order());
+        Assert.All(["price", "qm", "rooms"], name => Assert.Equal(ColumnType.Number, train[name].Type));
+    }
+
+    [Fact]
     public async Task A_number_is_learned_as_a_number_and_a_table_from_elsewhere_is_copied()
     {
         var elsewhere = Directory.CreateTempSubdirectory("takt-elsewhere").FullName;

@@ -70,6 +70,21 @@ public sealed class LightGbmTests : IDisposable
     }
 
     [Fact]
+    public void A_split_that_only_tells_missing_from_all_else_is_read_and_goes_into_ONNX_too()
+    {
+        var x = Enumerable.Range(0, 400).Select(i => i % 3 == 0 ? double.NaN : i % 11).ToArray();
+        var package = Train("m", new Table([Column.Of("x", x), Column.Of("y", x.Select(v => double.IsNaN(v) ? 1L : 0).ToArray())]));
+        Assert.Contains("threshold=inf", File.ReadAllText(Path.Combine(package, "model.lgb"))); // as LightGBM writes it
+        using var model = new LightGbmRuntime().Load(package);
+        var rows = new Table([Column.Of("x", [double.NaN, 0, 10, -1e300, 1e300])]);
+        Assert.Equal([true, false, false, false, false], model.Predict(rows)["probability"].Numbers.Select(p => p > 0.5));
+        var converted = Directory.CreateDirectory(Path.Combine(_folder, "onnx")).FullName;
+        new LightGbmRuntime().Convert(package, "onnx", converted);
+        using var onnx = new OnnxRuntime().Load(converted);
+        Assert.Equal([true, false, false, false, false], onnx.Predict(rows).Columns[0].Numbers.Select(p => p > 0.5));
+    }
+
+    [Fact]
     public void Every_missing_or_mistyped_input_is_named()
     {
         using var model = new LightGbmRuntime().Load(Train("m", Data()));

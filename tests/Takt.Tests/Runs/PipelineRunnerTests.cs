@@ -261,7 +261,7 @@ public sealed class PipelineRunnerTests : IDisposable
             """);
         using var killed = TaktProcess.Start(_folder, "run", "slow");
         var output = Path.Combine(_folder, "slow.txt");
-        for (var i = 0; i < 600 && !File.Exists(output); i++) await Task.Delay(100);
+        for (var i = 0; i < 3000 && !File.Exists(output); i++) await Task.Delay(100);
         Assert.True(File.Exists(output));
         killed.Kill(); // SIGKILL to takt alone: its child lives on
         await killed.WaitForExitAsync();
