@@ -25,6 +25,7 @@ static class CheckCommands
             else
             {
                 var name = wanted.Split('@')[0];
+                if (file is null && TaktFolder.Find(start) is null) throw TaktException.Invalid($"there is no takt.yaml here that says what '{name}' must be like: name a file of expectations with --expect ('takt data suggest {name}' writes a start)");
                 var rules = file is not null ? ExpectationReader.ReadFile(Path.Combine(start, file), file) : ExpectationReader.Of(Project.Load(app.Folder, app.Steps), name);
                 report = (await app.Datasets.Check(wanted, rules, cancel)).Report;
             }
@@ -70,7 +71,7 @@ static class CheckCommands
             var wanted = parsed.GetRequiredValue(what);
             var path = Path.Combine(ProjectFolder.Start(parsed), wanted);
             var profile = File.Exists(path) || Directory.Exists(path) ? Profiler.Profile([path])
-                : await app.Datasets.Profile(app.Datasets.Show(wanted), cancel) ?? throw TaktException.Invalid($"'{wanted}' holds no tables");
+                : await DataCommands.ProfileOf(app, wanted, cancel);
             Console.Write(SuggestedExpectations.Yaml(profile));
             return ExitCode.Ok;
         });

@@ -172,13 +172,30 @@ static class DataCommands
             var wanted = parsed.GetRequiredValue(what);
             var path = Path.Combine(app.Folder.Root, wanted);
             var profile = File.Exists(path) || Directory.Exists(path) ? Profiler.Profile([path])
-                : await app.Datasets.Profile(app.Datasets.Show(wanted), cancel) ?? throw TaktException.Invalid($"'{wanted}' holds no tables");
+                : await ProfileOf(app, wanted, cancel);
             if (Json(parsed, profile, ProfileJson.Default.TableProfile)) return ExitCode.Ok;
             Console.WriteLine($"{profile.Rows:N0} rows");
             DataText.Rows(["COLUMN", "TYPE", "MISSING", "DISTINCT", "MIN", "MEDIAN", "MAX", "MEAN", "STD", "MOST FREQUENT"], profile.Columns.Select(DataText.Column));
             return ExitCode.Ok;
         });
         return command;
+    }
+
+    /// <summary>The profile that is kept with a version, else one made now.</summary>
+    internal static async Task<TableProfile> ProfileOf(TaktApp app, string reference, CancellationToken cancel)
+    {
+        var commit = app.Datasets.Show(reference);
+        if (await app.Datasets.Profile(commit, cancel) is { } kept) return kept;
+        var folder = app.Datasets.Scratch();
+        try
+        {
+            await app.Datasets.Export(commit, folder, DuckDb.CanRead, cancel);
+            return Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Any() ? Profiler.Profile([folder]) : throw TaktException.Invalid($"'{reference}' holds no tables");
+        }
+        finally
+        {
+            if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
+        }
     }
 
     static Argument<string> Reference() => new("dataset") { Description = "NAME, NAME@REF or NAME@sha256:…" };

@@ -10,7 +10,7 @@ namespace Takt.Cli;
 /// <summary><c>takt data remote</c>, <c>push</c>, <c>fetch</c>, <c>pull</c>: versions between this store and another.</summary>
 static class RemoteCommands
 {
-    public static IEnumerable<Command> All() => [Remotes(), Push(), Fetch(pull: false), Fetch(pull: true), DvcCommands.Import()];
+    public static IEnumerable<Command> All() => [Remotes(), Push(), Fetch(pull: false), Fetch(pull: true), GetCommand.Create(), DvcCommands.Import()];
 
     static Command Remotes()
     {
@@ -42,6 +42,30 @@ static class RemoteCommands
             RemoteList.Remove(Folder(parsed), parsed.GetRequiredValue(gone));
             return ExitCode.Ok;
         });
+        var which = new Argument<string>("remote") { Description = "A remote's name, or an address" };
+        var show = new Command("show", "The datasets that a remote has, with their branches and tags: takt data remote show origin") { which };
+        show.SetAction(async (parsed, cancel) =>
+        {
+            var place = GetCommand.AddressOf(parsed, parsed.GetRequiredValue(which));
+            var aside = Directory.CreateTempSubdirectory("takt-remote-").FullName;
+            try
+            {
+                var refs = await GetCommand.Aside(aside, async app =>
+                {
+                    await using var from = app.OpenRemote(place, write: false);
+                    return await from.Refs(null, cancel);
+                });
+                if (parsed.GetValue(CommandLine.Json)) Terminal.Json(new JsonObject { ["refs"] = new JsonArray([.. refs.Select(one => new JsonObject { ["dataset"] = one.Dataset, ["ref"] = one.Name, ["tag"] = one.IsTag, ["commit"] = one.Target.ToString() })]) });
+                else if (refs.Count == 0) Console.Error.WriteLine($"{place} has no dataset yet");
+                else DataText.Rows(["DATASET", "REF", "KIND", "VERSION"], refs.Select(one => new[] { one.Dataset, one.Name, one.IsTag ? "tag" : "branch", DataText.Short(one.Target) }));
+                return ExitCode.Ok;
+            }
+            finally
+            {
+                Directory.Delete(aside, recursive: true);
+            }
+        });
+        command.Subcommands.Add(show);
         command.Subcommands.Add(add);
         command.Subcommands.Add(list);
         command.Subcommands.Add(remove);

@@ -114,6 +114,60 @@ public sealed class PackStoreTests : BlobStoreContract, IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_new_version_of_a_large_file_is_hashed_from_where_it_differs_and_its_id_is_that_of_all_of_it()
+    {
+        const int MiB = 1 << 20;
+        var (states, content) = (Path.Combine(_folder, "states"), Noise(41 * MiB));
+        var (first, all) = await Take(content, default);
+        Assert.Equal(content.Length, all);
+        var saved = Assert.Single(Directory.GetFiles(states));
+        var kept = File.ReadAllBytes(saved);
+        await Check([.. content, .. Noise(100, 2)], 0, 6);
+        await Check([.. content[..(30 * MiB)], 1, .. content[(30 * MiB)..]], 10, 17);
+        await Check([.. content[..(30 * MiB)], .. Noise(5 * MiB, 3), .. content[(35 * MiB)..]], 10, 17);
+        await Check([1, .. content[1..]], 41, 41);
+        await Check(content[..(36 * MiB)], 0, 6);
+        await Check(content, 0, 6);
+        kept[500] ^= 1;
+        await Check([.. content, 1], 42, 42); // damaged: as good as none
+        kept = kept[..1000]; // cut short: likewise
+        await Check([.. content, 2], 42, 42);
+        Assert.Equal([], await StoreCheck.Of(_packs, data: true, default));
+
+        async Task Check(byte[] version, int leastMiB, int mostMiB)
+        {
+            File.WriteAllBytes(saved, kept);
+            var (id, hashed) = await Take(version, first);
+            Assert.Equal(Digest.Of(version), id.Digest);
+            Assert.InRange(hashed, Math.Min((long)leastMiB * MiB, version.Length), (long)mostMiB * MiB);
+        }
+
+        async Task<(ContentId Id, long Hashed)> Take(byte[] version, ContentId like)
+        {
+            await using var writer = await _packs.Begin("test");
+            TakenFile taken = default;
+            var intake = new FileIntake<int>(writer, (_, file) => taken = file, states);
+            var file = FileOf(version);
+            intake.Add(file, FileStat.OfLink(file)!.Value, 0, like);
+            intake.Finish();
+            await writer.Commit(_ => { });
+            return (taken.Id, intake.Hashed);
+        }
+    }
+
+    [Fact]
+    public async Task Whole_files_count_as_stored_once()
+    {
+        await using var writer = await _packs.Begin("test");
+        await writer.AddLoose(new MemoryStream(Noise(100_000)));
+        Assert.Equal(100_000, writer.StoredBytes);
+        await writer.AddLoose(new MemoryStream(Noise(100_000)));
+        Assert.Equal(100_000, writer.StoredBytes);
+        await writer.Commit(_ => { });
+        Assert.Equal(0, writer.StoredBytes);
+    }
+
+    [Fact]
     public async Task Text_is_compressed_and_noise_is_not()
     {
         var text = string.Concat(Enumerable.Range(0, 100_000).Select(i => $"{i},flight {i % 77},late\n"));

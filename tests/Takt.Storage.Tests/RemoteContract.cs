@@ -217,9 +217,36 @@ public abstract class RemoteContract : IDisposable
         await Assert.ThrowsAsync<TaktException>(() => b.Read("large.bin"));
         Assert.Empty(await DatasetCheck.Of(b.Database, b.Store, data: true));
         Assert.Empty((await new GarbageCollection(b.Database, b.Store, TimeProvider.System).Plan(TimeSpan.Zero, TimeSpan.Zero)).Steps);
+        Assert.Contains($"'takt data fetch data@sha256:{b.Datasets.Show("data").Id.Hex[..12]}'", (await Assert.ThrowsAsync<TaktException>(() => b.Datasets.Export(b.Datasets.Show("data"), Path.Combine(Folder, "part")))).Message);
         Assert.Contains("neither whole here", (await Assert.ThrowsAsync<TaktException>(() => b.Push(new ObjectRemote(new FolderBlobStore(Path.Combine(Folder, "third")), "third")))).Message);
         await b.Fetch(remote);
         Assert.Equal(Noise(5_000_000, 1000), await b.Read("large.bin"));
+    }
+
+    [Fact]
+    public async Task The_files_of_a_version_come_straight_out_of_a_remote_and_are_ones_own_and_what_had_come_does_not_come_again()
+    {
+        await using var a = At("a");
+        await using var b = At("b");
+        Fill(a);
+        await a.Add();
+        await using var remote = Open();
+        await a.Push(remote);
+        var download = new VersionDownload(b.Database, b.Store, b.Datasets, TimeProvider.System);
+        Assert.Contains("'none/*'", (await Assert.ThrowsAsync<TaktException>(() => download.Run(remote, "data", "none/*", Path.Combine(Folder, "got")))).Message);
+        await Assert.ThrowsAsync<TaktException>(() => download.Run(remote, "other", null, Path.Combine(Folder, "got")));
+        await download.Run(remote, "data@v1", "small/*.bin", Path.Combine(Folder, "got"));
+        Assert.Equal(["small"], Directory.GetFileSystemEntries(Path.Combine(Folder, "got")).Select(Path.GetFileName));
+        await download.Run(remote, "data", null, Path.Combine(Folder, "got"));
+        foreach (var file in Directory.GetFiles(Path.Combine(a.Root, "data"), "*", SearchOption.AllDirectories))
+        {
+            var got = Path.Combine(Folder, "got", Path.GetRelativePath(Path.Combine(a.Root, "data"), file));
+            Assert.Equal(File.ReadAllBytes(file), File.ReadAllBytes(got));
+            Assert.True(File.GetUnixFileMode(got).HasFlag(UnixFileMode.UserWrite));
+        }
+        var lines = new List<string>();
+        await download.Run(remote, "data", null, Path.Combine(Folder, "got"), lines.Add);
+        Assert.All(lines, line => Assert.StartsWith("0 MiB, 0 records", line));
     }
 
     [Fact]

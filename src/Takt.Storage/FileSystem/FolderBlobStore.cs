@@ -73,7 +73,7 @@ public sealed class FolderBlobStore : IBlobStore, IObjectStore, IDisposable
             }
             var blob = new Blob(Digest.FromHash(hash.GetHashAndReset()), length);
             var path = PathOf(blob.Id);
-            if (File.Exists(path)) return blob;
+            if (File.Exists(path)) return blob with { WasThere = true };
             Place(tmp, path);
             return blob;
         }

@@ -73,12 +73,12 @@ public sealed class S3BlobStore : IBlobStore, IObjectStore, IDisposable
     public async Task<Blob> Put(Stream content, CancellationToken cancel = default)
     {
         var blob = await _cache.Put(content, cancel);
-        if (await Length(blob.Id, cancel) == blob.Length) return blob;
+        if (await Length(blob.Id, cancel) == blob.Length) return blob with { WasThere = true };
         var file = await _cache.LocalFile(blob.Id, cancel);
         await Ask(blob.Length <= S3Upload.LargestWhole
             ? S3Upload.Whole(_s3, _place.Bucket, Key(blob.Id), file, cancel)
             : S3Upload.InParts(_s3, _place.Bucket, Key(blob.Id), file, blob.Length, cancel), cancel);
-        return blob;
+        return blob with { WasThere = false }; // in the bucket, whatever the cache had
     }
 
     public async Task<Stream> Open(Digest id, CancellationToken cancel = default)

@@ -48,7 +48,10 @@ static class Checkouts
         File.Delete(tmp);
     }
 
-    /// <summary>Makes every file of the tree in a new folder, on both cores.</summary>
+    const int MostFaults = 20;
+
+    /// <summary>Makes every file of the tree in a new folder, on all cores.</summary>
+    /// <exception cref="TaktException">NotFound, Invalid: files that the store lacks or holds damaged; they are named, the others were made. Unavailable: the disk is full.</exception>
     public static async Task Fill(BlobReader blobs, DatasetTree tree, string folder, CancellationToken cancel)
     {
         Directory.CreateDirectory(folder);
@@ -56,8 +59,23 @@ static class Checkouts
         foreach (var file in tree.Files)
             if (Path.GetDirectoryName(file.Path) is { Length: > 0 } below && below != last) Directory.CreateDirectory(Path.Combine(folder, last = below));
         WorkProgress.ToDo(tree.Files.Count, tree.Files.Sum(file => file.Size));
-        await Task.Run(() => Parallel.ForEach(tree.Files, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = cancel },
-            file => Place(blobs, file, Path.Combine(folder, file.Path))), cancel);
+        var faults = new List<(string Path, TaktException Fault)>();
+        await Parallel.ForEachAsync(tree.Files, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = cancel }, (file, _) =>
+        {
+            try
+            {
+                Place(blobs, file, Path.Combine(folder, file.Path));
+            }
+            catch (TaktException e) when (e.Error is TaktError.NotFound or TaktError.Invalid)
+            {
+                lock (faults) faults.Add((file.Path, e));
+            }
+            return ValueTask.CompletedTask;
+        });
+        if (faults.Count == 0) return;
+        faults.Sort((a, b) => string.CompareOrdinal(a.Path, b.Path));
+        var shown = faults.Take(MostFaults).Select(one => one.Fault.Message);
+        throw new TaktException(faults[0].Fault.Error, faults.Count > MostFaults ? [.. shown, $"and {faults.Count - MostFaults:N0} more files"] : [.. shown]);
     }
 
     static void Place(BlobReader blobs, TreeFile file, string path)

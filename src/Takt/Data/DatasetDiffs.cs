@@ -25,16 +25,19 @@ public sealed class DatasetDiffs(Datasets datasets)
         }
         var same = now.Files - fresh;
         if (changes.Count == 0) return new(before.Reference, now.Reference, [], same, [], new RowDiff([], false, 0, 0, 0, 0, new Dictionary<string, long>(), []), null);
-        if (before.Profile is null || now.Profile is null) return new(before.Reference, now.Reference, changes, same, [], null, "one of the two holds no tables");
+        if ((before.Profile is null || now.Profile is null) && !changes.Any(change => DuckDb.CanRead(change.Path))) return new(before.Reference, now.Reference, changes, same, [], null, "none of the files that differ is a table");
         var folder = datasets.Scratch();
         try
         {
             var profiles = (await datasets.Profile(before, cancel), await datasets.Profile(now, cancel));
-            var inferred = Inferred(profiles);
             var (differingA, differingB) = (Differing(left, right), Differing(right, left));
             using var text = new TextComparison(datasets.Content, folder, options, profiles);
-            var (a, b, equal) = IsUnique(options.Key, profiles) && await Task.Run(() => Text(text), CancellationToken.None) is { } short_ ? short_
+            var (a, b, equal) = profiles is ({ }, { }) && IsUnique(options.Key, profiles) && await Task.Run(() => Text(text), CancellationToken.None) is { } short_ ? short_
                 : (await Export(before, differingA, Path.Combine(folder, "a")), await Export(now, differingB, Path.Combine(folder, "b")), 0);
+            if (before.Profile is null && a.Any.Count == 0) return new(before.Reference, now.Reference, changes, same, [], null, "the first of the two holds no tables");
+            if (now.Profile is null && b.Any.Count == 0) return new(before.Reference, now.Reference, changes, same, [], null, "the second of the two holds no tables");
+            // of a version that was stored without looking at its tables, what differs is looked at now
+            var inferred = Inferred(profiles is ({ }, { }) || !options.Rows || options.Key.Count > 0 || a.Differing.Count == 0 || b.Differing.Count == 0 ? profiles : (Profiler.Profile(a.Differing), Profiler.Profile(b.Differing)));
             var compare = new RowComparison(a, b, options, inferred, equal);
             var (columns, rows) = await Task.Run(() => compare.Run(cancel), CancellationToken.None);
             return new(before.Reference, now.Reference, changes, same, columns, rows, rows is null ? options.Rows ? "the versions have no column in common" : "not asked for" : null);
@@ -50,7 +53,11 @@ public sealed class DatasetDiffs(Datasets datasets)
         }
         catch (TaktException e)
         {
-            throw new TaktException(e.Error, e.Faults.Select(fault => fault.Replace(Path.Combine(folder, "a") + "/", "", StringComparison.Ordinal).Replace(Path.Combine(folder, "b") + "/", "", StringComparison.Ordinal)).ToList());
+            e = datasets.Partly.Explained(e, before, now);
+            e = new TaktException(e.Error, e.Faults.Select(fault => fault.Replace(Path.Combine(folder, "a") + "/", "", StringComparison.Ordinal).Replace(Path.Combine(folder, "b") + "/", "", StringComparison.Ordinal)).ToList());
+            // files that were stored as they are need not be one table
+            if (e.Error == TaktError.Invalid && options.Key.Count == 0 && (before.Profile is null || now.Profile is null)) return new(before.Reference, now.Reference, changes, same, [], null, e.Faults[0]);
+            throw e;
         }
         finally
         {
@@ -68,6 +75,7 @@ public sealed class DatasetDiffs(Datasets datasets)
                 wanted[file.Path] = file;
                 break;
             }
+            if (wanted.Count == 0) return new([], []);
             await datasets.Export(wanted.Values, target, cancel);
             var all = Tables.Expand([target]).Select(Path.GetFullPath).ToList();
             return new(all.Where(file => differing.Contains(Path.GetRelativePath(target, file))).ToList(), all);

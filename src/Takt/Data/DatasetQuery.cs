@@ -32,9 +32,9 @@ public sealed class DatasetQuery(Datasets datasets)
             foreach (var name in Named(query))
             {
                 var commit = datasets.Show(name);
-                if (commit.Profile is null) throw TaktException.Invalid($"'{name}' holds no tables");
                 tables[name] = Path.Combine(folder, $"{tables.Count}");
                 await datasets.Export(commit, tables[name], DuckDb.CanRead, cancel);
+                if (!Directory.EnumerateFiles(tables[name], "*", SearchOption.AllDirectories).Any()) throw TaktException.Invalid($"'{name}' holds no tables");
             }
             return await Task.Run(() => work(query, tables), CancellationToken.None); // it looks at the token itself, and says what was cancelled
         }

@@ -149,21 +149,21 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
     /// <exception cref="TaktException">Conflict: the folder holds a file that the store does not have; nothing was touched.</exception>
     public async Task Checkout(DatasetCommit commit, string path, CancellationToken cancel = default)
     {
-        var tree = await Tree(commit, cancel);
-        if (Path.EndsInDirectorySeparator(path)) await Checkouts.Folder(_store, tree, path, cancel);
-        else await Checkouts.SingleFile(_store, tree, path, cancel);
+        await Partly.Guard(commit, async () => await (Path.EndsInDirectorySeparator(path) ? Checkouts.Folder(_store, await Tree(commit, cancel), path, cancel) : Checkouts.SingleFile(_store, await Tree(commit, cancel), path, cancel)));
         DatasetPointer.Of(commit).Write(DatasetPointer.PathFor(path));
     }
 
     /// <summary>A version's files into a new folder, to be read and removed again: they are read-only and share their bytes with the store.</summary>
     /// <param name="wanted">Which, by their path in the dataset; null: all.</param>
-    public async Task Export(DatasetCommit commit, string folder, Func<string, bool>? wanted = null, CancellationToken cancel = default)
+    public Task Export(DatasetCommit commit, string folder, Func<string, bool>? wanted = null, CancellationToken cancel = default) => Partly.Guard(commit, async () =>
     {
         var tree = await Tree(commit, cancel);
         await Checkouts.Fill(_store.Reader, wanted is null ? tree : new DatasetTree(tree.Files.Where(file => wanted(file.Path))), folder, cancel);
-    }
+    });
 
     internal BlobReader Content => _store.Reader;
+
+    internal PartlyFetched Partly { get; } = new(database);
 
     internal Task Export(IEnumerable<TreeFile> files, string folder, CancellationToken cancel) => Checkouts.Fill(_store.Reader, new DatasetTree(files), folder, cancel);
 

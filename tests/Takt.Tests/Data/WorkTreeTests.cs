@@ -113,6 +113,73 @@ public sealed class WorkTreeTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Tables_that_were_added_have_a_profile_and_can_be_compared_and_queried_and_those_that_are_no_one_table_all_the_same()
+    {
+        Write("data/t.csv", "id,price\n" + string.Concat(Enumerable.Range(0, 100).Select(i => $"{i},{i * 3 % 50}\n")));
+        var first = await Add();
+        Assert.Equal((100, ["id", "price"]), (first.Rows, (await _datasets.Profile(first))!.Columns.Select(column => column.Name).ToArray()));
+        Write("data/t.csv", "id,price\n" + string.Concat(Enumerable.Range(1, 100).Select(i => $"{i},{(i == 7 ? 999 : i * 3 % 50)}\n")));
+        var second = await Add();
+        var diff = await new DatasetDiffs(_datasets).Between("data@v1", "data@v2");
+        Assert.Equal((1, 1, 1, "id"), (diff.Rows!.Added, diff.Rows.Removed, diff.Rows.Changed, diff.Rows.Key.Single()));
+
+        Write("data/other.csv", "name;what\na;b\n");
+        Write("data/broken.parquet", "this is none");
+        Assert.Null((await Add()).Profile);
+        diff = await new DatasetDiffs(_datasets).Between("data@v2", "data");
+        Assert.Null(diff.Rows);
+        Assert.Equal(["broken.parquet", "other.csv"], diff.Files.Select(file => file.Path));
+        Assert.Contains("parquet", diff.NoRows);
+        Assert.Empty(await DatasetCheck.Of(_database, _store, data: true));
+    }
+
+    [Fact]
+    public async Task Versions_without_a_profile_are_compared_by_the_rows_of_the_files_that_differ()
+    {
+        async Task<DatasetCommit> Without(string csv, DatasetCommit? tip)
+        {
+            await using var writer = await _store.Begin("test");
+            var tree = new DatasetTree([new TreeFile("t.csv", writer.Add(System.Text.Encoding.UTF8.GetBytes(csv)).Digest, csv.Length), new TreeFile("x.bin", writer.Add(new byte[] { 1 }).Digest, 1)]).Build(node => writer.Add(node));
+            var commit = new DatasetCommit("t", tree.Id.Digest, tip is null ? [] : [tip.Id], "", TimeProvider.System.GetUtcNow(), csv, "", 2, csv.Length + 1, null, null);
+            writer.Add(commit.Json());
+            await writer.Commit(session => DatasetTable.Add(session, commit, "main", tip?.Id, commit.Time, ""));
+            return commit;
+        }
+
+        var first = await Without("id,price\n1,10\n2,20\n3,30\n", null);
+        await Without("id,price\n1,10\n2,25\n4,30\n", first);
+        var diff = await new DatasetDiffs(_datasets).Between("t@v1", "t@v2");
+        Assert.Equal((1, 1, 1, "id"), (diff.Rows!.Added, diff.Rows.Removed, diff.Rows.Changed, Assert.Single(diff.Rows.Key)));
+        Assert.Equal(6, (await new DatasetQuery(_datasets).Table("select * from t@v1 union all select * from t@v2", 10)).Rows);
+    }
+
+    [Fact]
+    public async Task What_taktignore_names_is_no_data_and_stays_where_it_is()
+    {
+        Write(".taktignore", "# comment\n\n*.tmp\n!keep.tmp\n/data/cache/\ndata/sub/**/x?.[ab-c]\n\\#odd\nlogs/\n");
+        foreach (var folder in new[] { "data/cache", "data/sub/cache", "data/sub/deep/deeper", "data/logs" }) Directory.CreateDirectory(PathOf(folder));
+        foreach (var file in new[] { "data/1.tmp", "data/sub/2.tmp", "data/keep.tmp", "data/cache/c", "data/sub/cache/c", "data/sub/deep/deeper/x1.a", "data/sub/deep/deeper/x1.d", "data/#odd", "data/logs/l" }) Write(file, file);
+        var commit = await Add();
+        Assert.Equal(["a.txt", "keep.tmp", "sub/b.txt", "sub/cache/c", "sub/deep/deeper/x1.d"], (await _datasets.Tree(commit)).Files.Select(file => file.Path));
+        Assert.Empty(Status());
+        Write("data/3.tmp", "new");
+        Assert.Empty(Status());
+        File.Delete(PathOf("data/a.txt"));
+        Assert.Equal((1, 0), await _paths.Checkout(_tree.Named(PathOf("data")), null, force: false));
+        Assert.Equal("new", File.ReadAllText(PathOf("data/3.tmp")));
+        // one that a version has is data of that version and is not overwritten unseen
+        File.Delete(PathOf(".taktignore"));
+        var all = await Add();
+        Write(".taktignore", "*.tmp\n");
+        Write("data/3.tmp", "mine");
+        Assert.Contains("data/3.tmp", (await Assert.ThrowsAsync<TaktException>(() => _paths.Checkout(_tree.Named(PathOf("data")), null, force: false))).Message);
+        Assert.Equal(["removed data/1.tmp", "removed data/3.tmp", "removed data/keep.tmp", "removed data/sub/2.tmp"], Status());
+        Assert.Equal(all.Files - 4, (await Add()).Files);
+        Write(".taktignore", "ok\n[z-a]\n");
+        Assert.Contains(", line 2: '[z-a]'", Assert.Throws<TaktException>(() => Status()).Message);
+    }
+
+    [Fact]
     public async Task A_single_files_pointer_is_what_git_lfs_writes()
     {
         Write("raw.csv", "x\n1\n");

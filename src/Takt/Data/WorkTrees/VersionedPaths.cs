@@ -9,6 +9,9 @@ public sealed class VersionedPaths(WorkTree tree, Database database, PackStore s
 {
     const int Attempts = 5;
 
+    /// <summary>Of larger tables no profile is kept: the statistics of these take seconds. In bytes.</summary>
+    const long MostProfiled = 256 << 20;
+
     /// <summary>
     /// Stores a folder as a new version of its dataset and writes its pointer; a single file is stored under its own id. Killed at any moment, the pointer
     /// names the old version or the new one, and the store has it whole.
@@ -24,7 +27,7 @@ public sealed class VersionedPaths(WorkTree tree, Database database, PackStore s
         dataset ??= pointer?.Dataset ?? WorkTree.DatasetName(path);
         DatasetReference.CheckName(dataset);
         await using var writer = await store.Begin($"add {path}");
-        var (root, isFolder) = await Task.Run(() => tree.Take(writer, path, doubtful ?? (_ => { })), cancel);
+        var (root, isFolder, tables) = await Task.Run(() => tree.Take(writer, path, doubtful ?? (_ => { })), cancel);
         CrashPoint.Pass("tree.taken");
         if (!isFolder)
         {
@@ -33,6 +36,7 @@ public sealed class VersionedPaths(WorkTree tree, Database database, PackStore s
             tree.Point(path, null, root);
             return (null, pointer?.Content != root.Id, stored);
         }
+        TableProfile? profile = null;
         for (var attempt = 1; ; attempt++)
         {
             var tip = database.Read(session => DatasetTable.Tip(session, dataset, branch) is { } target ? DatasetTable.Find(session, dataset, target) : null);
@@ -43,7 +47,9 @@ public sealed class VersionedPaths(WorkTree tree, Database database, PackStore s
                 return (tip, false, 0);
             }
             var now = DateTimeOffset.FromUnixTimeMilliseconds(time.GetUtcNow().ToUnixTimeMilliseconds());
-            var commit = new DatasetCommit(dataset, root.Id.Digest, tip is null ? [] : [tip.Id], Environment.UserName, now, message.Length > 0 ? message : $"add {path}", path, root.Files, root.Bytes, null, null);
+            profile ??= await Profile(writer, tables, cancel);
+            Digest? profileId = profile is null ? null : writer.Add(System.Text.Encoding.UTF8.GetBytes(profile.ToJson())).Digest;
+            var commit = new DatasetCommit(dataset, root.Id.Digest, tip is null ? [] : [tip.Id], Environment.UserName, now, message.Length > 0 ? message : $"add {path}", path, root.Files, root.Bytes, profile?.Rows, profileId);
             writer.Add(commit.Json());
             var stored = writer.StoredBytes;
             try
@@ -57,6 +63,26 @@ public sealed class VersionedPaths(WorkTree tree, Database database, PackStore s
             tree.Point(path, commit, root);
             CrashPoint.Pass("pointer.written");
             return (commit, true, stored);
+        }
+    }
+
+    // of what is in the store, not of the files that somebody may be writing to; none when they are no one table
+    async Task<TableProfile?> Profile(StoreWriter writer, IReadOnlyList<TreeFile> tables, CancellationToken cancel)
+    {
+        if (tables.Count is 0 or > WorkTree.MostTables || tables.Sum(file => file.Size) > MostProfiled) return null;
+        var folder = Path.Combine(store.Scratch, Guid.NewGuid().ToString("N"));
+        try
+        {
+            await Checkouts.Fill(writer.Reader, new DatasetTree(tables), folder, cancel);
+            return await Task.Run(() => Profiler.Profile([folder]), cancel);
+        }
+        catch (TaktException e) when (e.Error is TaktError.Invalid or TaktError.NotFound)
+        {
+            return null;
+        }
+        finally
+        {
+            if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
         }
     }
 

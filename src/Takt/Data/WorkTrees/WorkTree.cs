@@ -14,6 +14,9 @@ public sealed record WorkTree(string Root, string State)
 {
     const string Ending = ".takt";
 
+    /// <summary>Of a folder with more tables no profile is kept.</summary>
+    internal const int MostTables = 1000;
+
     /// <summary>The nearest takt project, git repository or folder with a <c>.takt/</c> at or above <paramref name="start"/>; else that folder itself.</summary>
     public static WorkTree Find(string start)
     {
@@ -79,7 +82,7 @@ public sealed record WorkTree(string Root, string State)
         using var should = wanted.GetEnumerator();
         var (hasKnown, hasWanted) = (known.MoveNext(), should.MoveNext());
         var seen = new List<StatEntry>();
-        foreach (var file in FolderScan.Files(full))
+        foreach (var file in Found(tracked.Path))
         {
             while (hasKnown && TreeEntry.Compare(known.Current.Path, file.Path) < 0) hasKnown = known.MoveNext();
             var isKnown = hasKnown && known.Current.Path.AsSpan().SequenceEqual(file.Path) && known.Current.Stat == file.Stat;
@@ -111,7 +114,7 @@ public sealed record WorkTree(string Root, string State)
         try
         {
             if (!Directory.Exists(Full(path))) return FileStat.OfLink(Full(path)) is { } stat ? (1, stat.Size) : (0, 0);
-            foreach (var file in FolderScan.Files(Full(path)))
+            foreach (var file in Found(path))
             {
                 cancel.ThrowIfCancellationRequested();
                 (files, bytes) = (files + 1, bytes + file.Stat.Size);
@@ -125,9 +128,9 @@ public sealed record WorkTree(string Root, string State)
     }
 
     /// <summary>Brings a folder or file into the store as it is now. Files whose stat is noted are not read.</summary>
-    /// <returns>The root of its tree, or the file; with the number of files and bytes.</returns>
+    /// <returns>The root of its tree, or the file; with the number of files and bytes, and of a folder the tables in it, one more than <see cref="MostTables"/> at most.</returns>
     /// <param name="doubtful">Told each table or archive, newly taken, that is damaged or cut off: it is stored as it is.</param>
-    internal (TreeNodeRef Root, bool IsFolder) Take(StoreWriter writer, string path, Action<string> doubtful)
+    internal (TreeNodeRef Root, bool IsFolder, IReadOnlyList<TreeFile> Tables) Take(StoreWriter writer, string path, Action<string> doubtful)
     {
         var full = Full(path);
         var stat = FileStat.OfLink(full) ?? throw TaktException.NotFound($"no file or folder '{full}'");
@@ -135,18 +138,19 @@ public sealed record WorkTree(string Root, string State)
         if (stat.Kind != FileKind.Folder)
         {
             TakenFile file = default;
-            var one = new FileIntake<bool>(writer, (_, taken) => file = taken);
-            one.Add(full, stat, true);
+            var one = new FileIntake<bool>(writer, (_, taken) => file = taken, HashStates);
+            one.Add(full, stat, true, File.Exists(full + Ending) ? TrackedPath.Read(Root, full + Ending).Content : default);
             one.Finish();
             Archives.Doubt(full, path, doubtful);
-            return (new TreeNodeRef([], 1, file.Stat.Size, file.Id), false);
+            return (new TreeNodeRef([], 1, file.Stat.Size, file.Id), false, []);
         }
         var builder = new TreeBuilder(node => writer.Add(node));
+        var tables = new List<TreeFile>();
         using var index = new StatIndex.Writer(IndexFile(path));
         using var known = (StatIndex.Read(IndexFile(path))?.Files ?? []).GetEnumerator();
         var hasKnown = known.MoveNext();
-        var intake = new FileIntake<byte[]>(writer, (path, taken) => Have(new StatEntry(path, taken.Stat, taken.Id), taken.ReadAt));
-        foreach (var file in FolderScan.Files(full))
+        var intake = new FileIntake<byte[]>(writer, (path, taken) => Have(new StatEntry(path, taken.Stat, taken.Id), taken.ReadAt), HashStates);
+        foreach (var file in Found(path))
         {
             while (hasKnown && TreeEntry.Compare(known.Current.Path, file.Path) < 0) hasKnown = known.MoveNext();
             if (hasKnown && known.Current.Path.AsSpan().SequenceEqual(file.Path) && known.Current.Stat == file.Stat && writer.Has(known.Current.Id))
@@ -160,17 +164,32 @@ public sealed record WorkTree(string Root, string State)
         intake.Finish();
         var root = builder.Finish();
         index.Finish(root.Id);
-        return (root, true);
+        return (root, true, tables);
 
         void Have(in StatEntry entry, long? readAt)
         {
-            builder.Add(new TreeEntry(entry.Path, entry.Mode, entry.Stat.Size, entry.Id));
+            var file = new TreeEntry(entry.Path, entry.Mode, entry.Stat.Size, entry.Id);
+            builder.Add(file);
+            if (tables.Count <= MostTables && IsTable(file)) tables.Add(file.File);
             index.Add(entry, readAt);
         }
     }
 
+    // the files of a tracked folder that are data
+    IEnumerable<FoundFile> Found(string path)
+    {
+        var rules = IgnoreRules.Of(Root);
+        return FolderScan.Files(Full(path), ignored: rules.IsEmpty ? null : (below, isFolder) => rules.Ignores($"{path}/{below}", isFolder));
+    }
+
+    static bool IsTable(in TreeEntry file)
+    {
+        var name = file.Path.AsSpan(file.Path.AsSpan().LastIndexOf((byte)'/') + 1);
+        return file.Mode != TreeFileMode.Link && name.Contains((byte)'.') && DuckDb.CanRead(Encoding.UTF8.GetString(name));
+    }
+
     /// <summary>Whether a path within a tracked folder is meant by a path, a folder's path or a glob.</summary>
-    internal static bool IsChosen(string only, string path) => path == only || path.StartsWith(only.TrimEnd('/') + "/", StringComparison.Ordinal) || Glob.Matches(only, path);
+    public static bool IsChosen(string only, string path) => path == only || path.StartsWith(only.TrimEnd('/') + "/", StringComparison.Ordinal) || Glob.Matches(only, path);
 
     /// <summary>Writes the pointer and sees that git ignores what it stands for.</summary>
     internal void Point(string path, DatasetCommit? commit, TreeNodeRef root)
@@ -233,6 +252,8 @@ public sealed record WorkTree(string Root, string State)
     internal string Full(string path) => Root + "/" + path;
 
     internal string IndexFile(string path) => Path.Combine(State, "index", XxHash64.HashToUInt64(Encoding.UTF8.GetBytes(path)).ToString("x16"));
+
+    string HashStates => Path.Combine(State, "index", "sha256");
 
     internal static long Now() => (TimeProvider.System.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks * 100;
 }

@@ -38,11 +38,13 @@ sealed class WorkTreeCheckout(WorkTree tree, PackStore store)
         using var known = (index?.Files ?? []).GetEnumerator();
         var hasKnown = known.MoveNext();
         var at = 0;
+        var ignored = IgnoreRules.Of(tree.Root);
         var kept = new Dictionary<int, FileStat>();
         foreach (var found in Directory.Exists(full) ? FolderScan.Files(full, leftover: InFlight.Remove) : [])
         {
             while (hasKnown && TreeEntry.Compare(known.Current.Path, found.Path) < 0) hasKnown = known.MoveNext();
             for (; at < files.Count && TreeEntry.Compare(files[at].Path, found.Path) < 0; at++) wanted.Add(files[at]);
+            if (!ignored.IsEmpty && !(at < files.Count && files[at].Path.AsSpan().SequenceEqual(found.Path)) && ignored.IgnoresFile($"{tracked.Path}/{Encoding.UTF8.GetString(found.Path)}")) continue; // no data, and nobody's to remove
             var current = hasKnown && known.Current.Path.AsSpan().SequenceEqual(found.Path) && known.Current.Stat == found.Stat ? known.Current.Id : WorkTree.Content(found);
             var there = at < files.Count && files[at].Path.AsSpan().SequenceEqual(found.Path);
             if (there && files[at].Id == current && files[at].Mode == new StatEntry(found.Path, found.Stat, current).Mode)

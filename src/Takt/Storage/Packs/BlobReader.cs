@@ -110,6 +110,7 @@ public sealed class BlobReader
     /// <exception cref="TaktException">As <see cref="CopyTo"/>.</exception>
     public void Place(ContentId id, string file, bool executable = false, bool readOnly = true)
     {
+        if (IsLoose(id) && _whole.Length(id.Digest).GetAwaiter().GetResult() is null) throw Missing(id);
         if (IsLoose(id) && !executable) Files.LinkOrCopy(_whole.LocalFile(id.Digest).GetAwaiter().GetResult(), file);
         else
         {
@@ -158,7 +159,7 @@ public sealed class BlobReader
         hit.Pack.Read(hit.Entry, content);
     }
 
-    static TaktException Missing(ContentId id) => TaktException.NotFound($"the store has no {id}; 'takt data verify' lists what is missing");
+    static TaktException Missing(ContentId id) => TaktException.NotFound($"the store has no {id}; 'takt data pull' brings it where a remote has it, 'takt data verify' lists all that is missing");
 
     static TaktException Wrong(ContentId id) => TaktException.Invalid($"the store holds other bytes than {id} says; 'takt data verify' lists all damage");
 }

@@ -12,7 +12,8 @@ namespace Takt.Storage.Packs;
 /// whatever the number and size of the files. Not safe for concurrent use.
 /// </summary>
 /// <param name="taken">Told of each file, in order, on the caller's thread.</param>
-public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken)
+/// <param name="hashStates">A folder that remembers how far the hashes of large files had come at their places: for new versions of them. Null: nothing is remembered.</param>
+public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken, string? hashStates = null)
 {
     const int SmallBatch = 1 << 20, MostInBatch = 512, BatchesAhead = 6, LargeBatch = 4 << 20, Attempts = 3;
 
@@ -26,8 +27,10 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
     internal static bool IsWeight(string name, long size, StoreConfig config) => size >= config.LooseFrom && WeightEndings.Contains(Path.GetExtension(name), StringComparer.OrdinalIgnoreCase);
 
     readonly Chunker _chunker = writer.Config.Chunker();
+    readonly HashStates? _states = hashStates is null ? null : new HashStates(hashStates);
     readonly Queue<(Task<SmallFiles>? Small, (string Path, T Tag, ContentId Like)? Large)> _ahead = new();
     readonly List<string> _faults = [];
+    long _hashed;
     SmallFiles? _filling;
 
     const int MostFaultsShown = 20;
@@ -39,6 +42,9 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
         public long ReadAt;
         public RecordBatch? Batch;
     }
+
+    /// <summary>Bytes of large files that went through the hash of the whole; those before the first change of a known version need not.</summary>
+    internal long Hashed => Volatile.Read(ref _hashed);
 
     /// <param name="like">An earlier version of the file, if there is one: where it has the same bytes, cuts need not be looked for.</param>
     public void Add(string path, in FileStat stat, T tag, ContentId like = default)
@@ -193,7 +199,9 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
         using var batches = new BlockingCollection<Task<RecordBatch>>(BatchesAhead);
         using var stop = new CancellationTokenSource();
         var earlier = like == default ? [] : writer.ChunksOf(like);
-        var whole = Task.Run(() => Cut(file, earlier, batches, stop.Token));
+        var states = new List<(long At, byte[] State)>();
+        var saved = earlier.Count == 0 || _states is null ? [] : _states.Read(like);
+        var whole = Task.Run(() => Cut(file, earlier, saved, states, batches, stop.Token));
         var list = new ChunkList();
         try
         {
@@ -214,30 +222,32 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
             stop.Cancel();
             throw;
         }
-        var id = ContentId.Read(whole.GetAwaiter().GetResult());
+        var id = whole.GetAwaiter().GetResult();
+        _states?.Write(id, states, like);
         if (list.Items.Count == 1) return id; // shrunk meanwhile
         writer.Add(id, RecordKind.ChunkList, list.Cut(part => writer.Add(part)).Bytes());
         return id;
     }
 
     // reads and finds the cuts, where they were before or anew: what follows a cut alone decides where the next one is, so that equal bytes are one chunk again; the hash of the whole, batch behind batch, and those of the chunks are whichever core's is free
-    byte[] Cut(SafeFileHandle file, IReadOnlyList<(ContentId Id, long Length)> earlier, BlockingCollection<Task<RecordBatch>> batches, CancellationToken stop)
+    // as long as the file is what the earlier one was, batch by batch, the hash of the whole is what that one's was: SAVED; what it is behind each batch goes into STATES
+    ContentId Cut(SafeFileHandle file, IReadOnlyList<(ContentId Id, long Length)> earlier, Dictionary<long, byte[]> saved, List<(long At, byte[] State)> states, BlockingCollection<Task<RecordBatch>> batches, CancellationToken stop)
     {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        ResumableSha256? hash = null;
+        byte[]? reached = null;
         var hashing = Task.CompletedTask;
         try
         {
             var left = Array.Empty<byte>();
             var places = new Dictionary<ContentId, int>();
             for (var i = 0; i < earlier.Count; i++) places[earlier[i].Id] = i;
-            var (expected, strange) = (0, earlier.Count == 0 ? MostStrange : 0);
-            long at = 0;
+            var (expected, strange, same) = (0, earlier.Count == 0 ? MostStrange : 0, true);
+            long at = 0, start = 0;
             for (var end = false; !end;)
             {
                 var batch = new RecordBatch(left.Length + LargeBatch);
                 left.CopyTo(batch.Buffer, 0);
                 var length = left.Length;
-                var fresh = length;
                 while (length < left.Length + LargeBatch)
                 {
                     var got = RandomAccess.Read(file, batch.Buffer.AsSpan(length, left.Length + LargeBatch - length), at);
@@ -257,6 +267,7 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
                     }
                     else
                     {
+                        same = false;
                         chunk = _chunker.Cut(rest);
                         if (strange < MostStrange)
                         {
@@ -273,22 +284,34 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
                     batch.Prepare(writer.Known);
                     return batch;
                 }, CancellationToken.None);
-                var (before, count) = (hashing, length - fresh);
-                hashing = batch.Hashed = Task.Run(async () =>
+                start += cut;
+                if (same && hash is null && saved.TryGetValue(start, out var state))
                 {
-                    await before;
-                    hash.AppendData(batch.Buffer, fresh, count);
-                }, CancellationToken.None);
+                    reached = state;
+                    states.Add((start, state));
+                }
+                else
+                {
+                    var (before, place, own) = (hashing, start, hash ??= new ResumableSha256(reached));
+                    hashing = batch.Hashed = Task.Run(async () =>
+                    {
+                        await before;
+                        own.Append(batch.Buffer.AsSpan(0, cut));
+                        Interlocked.Add(ref _hashed, cut);
+                        if (states.Count < HashStates.Most && own.State() is { } here) states.Add((place, here));
+                    }, CancellationToken.None);
+                }
                 batches.Add(ready, stop);
             }
             batches.CompleteAdding();
             hashing.GetAwaiter().GetResult();
-            return hash.GetHashAndReset();
+            return (hash ??= new ResumableSha256(reached)).Finish();
         }
         finally
         {
             if (!batches.IsAddingCompleted) batches.CompleteAdding();
             hashing.GetAwaiter().GetResult(); // it uses the hash
+            hash?.Dispose();
         }
     }
 }

@@ -18,6 +18,7 @@ public sealed class StoreWriter : IAsyncDisposable
     readonly ConcurrentDictionary<Pack, bool> _reliedOn = new();
     readonly ConcurrentDictionary<Digest, bool> _looseReliedOn = new();
     PackWriter? _current;
+    long _looseBytes;
 
     internal StoreWriter(PackStore store, string lease)
     {
@@ -41,8 +42,8 @@ public sealed class StoreWriter : IAsyncDisposable
     /// <summary>Reads what the store has and what this session has added.</summary>
     public BlobReader Reader { get; }
 
-    /// <summary>How many bytes this session's packs have grown to.</summary>
-    public long StoredBytes => _own.Sum(pack => pack.Sealed.Length) + (_current?.Length ?? 0);
+    /// <summary>How many bytes this session has added since it began or committed: its packs, and whole files that were not there.</summary>
+    public long StoredBytes => _own.Sum(pack => pack.Sealed.Length) + (_current?.Length ?? 0) + _looseBytes;
 
     /// <summary>Whether the store has it, committed; the session relies on it from now on. Safe for concurrent use.</summary>
     public bool Known(ContentId id)
@@ -108,6 +109,7 @@ public sealed class StoreWriter : IAsyncDisposable
     {
         var blob = await _store.Whole.Put(content, cancel);
         _looseReliedOn[blob.Id] = true;
+        if (!blob.WasThere) _looseBytes += blob.Length;
         return blob;
     }
 
@@ -150,6 +152,7 @@ public sealed class StoreWriter : IAsyncDisposable
         _store.Refresh();
         foreach (var own in _own) own.Open.Dispose();
         _own.Clear();
+        _looseBytes = 0;
         return result;
     }
 
