@@ -25,7 +25,16 @@ static class GetCommand
             var place = AddressOf(parsed, parsed.GetRequiredValue(address));
             // beside it, so that its files need not be copied; what was cut off goes on from what is there
             var aside = Path.Combine(Path.GetDirectoryName(folder)!, $".{Path.GetFileName(folder)}.takt-get");
-            var commit = await Aside(aside, app => Bring(parsed, app, place, parsed.GetRequiredValue(version), parsed.GetValue(only), Path.Combine(aside, "files"), cancel));
+            DatasetCommit commit;
+            try
+            {
+                commit = await Aside(aside, app => Bring(parsed, app, place, parsed.GetRequiredValue(version), parsed.GetValue(only), Path.Combine(aside, "files"), cancel));
+            }
+            catch (TaktException e) when (e.Error is not (TaktError.Unavailable or TaktError.Cancelled))
+            {
+                Directory.Delete(aside, recursive: true); // to try again would not help
+                throw;
+            }
             Directory.Move(Path.Combine(aside, "files"), folder);
             Directory.Delete(aside, recursive: true);
             var (files, bytes) = Sizes(folder);

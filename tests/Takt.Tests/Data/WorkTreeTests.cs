@@ -117,12 +117,17 @@ public sealed class WorkTreeTests : IAsyncDisposable
     {
         Write("data/t.csv", "id,price\n" + string.Concat(Enumerable.Range(0, 100).Select(i => $"{i},{i * 3 % 50}\n")));
         var first = await Add();
-        Assert.Equal((100, ["id", "price"]), (first.Rows, (await _datasets.Profile(first))!.Columns.Select(column => column.Name).ToArray()));
+        Assert.Equal(100, first.Rows);
+        Assert.Equal(["id", "price"], (await _datasets.Profile(first))!.Columns.Select(column => column.Name));
         Write("data/t.csv", "id,price\n" + string.Concat(Enumerable.Range(1, 100).Select(i => $"{i},{(i == 7 ? 999 : i * 3 % 50)}\n")));
         var second = await Add();
         var diff = await new DatasetDiffs(_datasets).Between("data@v1", "data@v2");
+        Directory.CreateDirectory(PathOf("data/more"));
         Assert.Equal((1, 1, 1, "id"), (diff.Rows!.Added, diff.Rows.Removed, diff.Rows.Changed, diff.Rows.Key.Single()));
 
+        for (var i = 0; i < 50; i++) Write($"data/more/{i:00}.csv", $"id,price\n{1000 + i},1\n");
+        Assert.Equal(150, (await Add()).Rows);
+        Directory.Delete(PathOf("data/more"), recursive: true);
         Write("data/other.csv", "name;what\na;b\n");
         Write("data/broken.parquet", "this is none");
         Assert.Null((await Add()).Profile);
@@ -165,14 +170,14 @@ public sealed class WorkTreeTests : IAsyncDisposable
         Write("data/3.tmp", "new");
         Assert.Empty(Status());
         File.Delete(PathOf("data/a.txt"));
-        Assert.Equal((1, 0), await _paths.Checkout(_tree.Named(PathOf("data")), null, force: false));
+        Assert.Equal((1, 0), await _paths.Checkout(_tree.Named(PathOf("data")), only: null, force: false));
         Assert.Equal("new", File.ReadAllText(PathOf("data/3.tmp")));
         // one that a version has is data of that version and is not overwritten unseen
         File.Delete(PathOf(".taktignore"));
         var all = await Add();
         Write(".taktignore", "*.tmp\n");
         Write("data/3.tmp", "mine");
-        Assert.Contains("data/3.tmp", (await Assert.ThrowsAsync<TaktException>(() => _paths.Checkout(_tree.Named(PathOf("data")), null, force: false))).Message);
+        Assert.Contains("data/3.tmp", (await Assert.ThrowsAsync<TaktException>(() => _paths.Checkout(_tree.Named(PathOf("data")), only: null, force: false))).Message);
         Assert.Equal(["removed data/1.tmp", "removed data/3.tmp", "removed data/keep.tmp", "removed data/sub/2.tmp"], Status());
         Assert.Equal(all.Files - 4, (await Add()).Files);
         Write(".taktignore", "ok\n[z-a]\n");

@@ -76,7 +76,7 @@ public sealed class VersionedPaths(WorkTree tree, Database database, PackStore s
             await Checkouts.Fill(writer.Reader, new DatasetTree(tables), folder, cancel);
             return await Task.Run(() => Profiler.Profile([folder]), cancel);
         }
-        catch (TaktException e) when (e.Error is TaktError.Invalid or TaktError.NotFound)
+        catch (TaktException e) when (e.Error == TaktError.Invalid)
         {
             return null;
         }

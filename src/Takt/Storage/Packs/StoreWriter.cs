@@ -5,7 +5,7 @@ namespace Takt.Storage.Packs;
 
 /// <summary>
 /// One session that brings content into the store: packs of its own, which nobody sees before <see cref="Commit"/>. Several may be open at once, in one or
-/// many processes; what two of them store twice does no harm. Not safe for concurrent use, except <see cref="Known"/>.
+/// many processes; what two of them store twice does no harm. Not safe for concurrent use, except <see cref="Known"/>, and <see cref="Reader"/> while nothing is added.
 /// </summary>
 public sealed class StoreWriter : IAsyncDisposable
 {
@@ -15,6 +15,7 @@ public sealed class StoreWriter : IAsyncDisposable
     readonly Timer _heartbeat;
     readonly List<OwnPack> _own = [];
     readonly HashSet<ContentId> _currentIds = [];
+    readonly Lock _finding = new();
     readonly ConcurrentDictionary<Pack, bool> _reliedOn = new();
     readonly ConcurrentDictionary<Digest, bool> _looseReliedOn = new();
     PackWriter? _current;
@@ -240,9 +241,12 @@ public sealed class StoreWriter : IAsyncDisposable
 
     PackHit? Find(ContentId id)
     {
-        if (_currentIds.Contains(id)) SealCurrent();
-        foreach (var own in _own)
-            if (own.Open.Index.Find(id) is >= 0 and var at) return new PackHit(own.Open, own.Open.Index[at]);
+        lock (_finding) // of two readers one seals
+        {
+            if (_currentIds.Contains(id)) SealCurrent();
+            foreach (var own in _own)
+                if (own.Open.Index.Find(id) is >= 0 and var at) return new PackHit(own.Open, own.Open.Index[at]);
+        }
         return _store.TryFind(id);
     }
 }
