@@ -119,7 +119,8 @@ public sealed class DatabaseTests : IDisposable
         await database.Write(s => { s.Execute($"create table n(v integer primary key, b blob)"); });
         await using (var file = new FileStream(filler, FileMode.Create, FileAccess.Write, FileShare.None, 0))
             try { for (; ; ) file.Write(new byte[4096]); } catch (IOException) { }
-        var writes = Enumerable.Range(0, 20).Select(i => database.Write(s => { s.Execute($"insert into n(v, b) values({i}, {new byte[100_000]})"); })).ToList();
+        // more than was written ahead of the log
+        var writes = Enumerable.Range(0, 20).Select(i => database.Write(s => { s.Execute($"insert into n(v, b) values({i}, {new byte[3_000_000]})"); })).ToList();
         foreach (var write in writes)
         {
             var e = await Assert.ThrowsAsync<TaktException>(() => write);

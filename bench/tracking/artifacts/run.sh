@@ -1,5 +1,5 @@
 #!/bin/sh
-# Large artifacts through Takt beside a plain Kestrel that copies files, in one run, and what they cost in memory. Needs a built ./takt, dotnet, curl.
+# Artifacts of 1 kB and large ones through Takt beside a plain Kestrel that copies files, in one run, and what they cost in memory. Needs a built ./takt, dotnet, curl, python3.
 # run.sh [MEGABYTES]
 here=$(cd "$(dirname "$0")/../../.." && pwd)
 mb=${1:-256}
@@ -20,6 +20,7 @@ speed() { curl -s -o /dev/null -w '%{time_total}' "$@" | awk -v mb="$mb" '{print
 median() { sort -n | awk '{v[NR]=$1} END {print v[int((NR+1)/2)]}'; }
 art="$url/api/2.0/mlflow-artifacts/artifacts"
 speed -T "$dir/out" "$art/warm" >/dev/null; speed "$art/warm" >/dev/null
+python3 "$here/bench/tracking/artifacts/small.py" "$art" "http://127.0.0.1:$port"
 before=$(rss VmRSS)
 for i in 1 2 3 4 5; do # in turns: both see the same disk and neighbours; new bytes each time, so that nothing is known already
     printf '%s' "$i" >>"$dir/big"

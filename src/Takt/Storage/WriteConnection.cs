@@ -38,6 +38,7 @@ sealed class WriteConnection : IDisposable
         {
             foreach (var write in group) Within(write);
         }
+        if (_session.Changed) _journal?.Reserve();
         _commit.ExecuteNonQuery();
         return _session.Changed;
     }

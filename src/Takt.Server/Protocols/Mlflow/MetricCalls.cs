@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Takt.Runs;
@@ -58,8 +59,7 @@ sealed class MetricCalls(RunLog runs, MetricHistory history)
             if (page.Items.Count > 0)
             {
                 json.WriteStartArray("metrics");
-                var name = RunJson.Escaped(key);
-                foreach (var point in page.Items) RunJson.Point(json, name, point);
+                RunJson.Points(json, RunJson.Escaped(key), CollectionsMarshal.AsSpan(page.Items));
                 json.WriteEndArray();
             }
             if (page.Next is not null) json.WriteString("next_page_token", page.Next);

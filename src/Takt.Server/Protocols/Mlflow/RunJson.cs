@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Buffers.Text;
 using System.Text.Json;
 using Takt.Runs;
 
@@ -67,6 +69,46 @@ static class RunJson
 
     /// <summary>The key of many points, escaped once.</summary>
     public static JsonEncodedText Escaped(string key) => JsonEncodedText.Encode(key, System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping);
+
+    /// <summary>Points of one metric as the elements of an array. Each is put together by hand and given to the writer as one value, not as four members.</summary>
+    public static void Points(Utf8JsonWriter json, JsonEncodedText key, ReadOnlySpan<MetricPoint> points)
+    {
+        const int Longest = 192; // without the key: the names, a number of 24 digits and two of 20
+        var bytes = ArrayPool<byte>.Shared.Rent(key.EncodedUtf8Bytes.Length + Longest);
+        var start = 0;
+        Put("{\"key\":\""u8, ref start);
+        Put(key.EncodedUtf8Bytes, ref start);
+        Put("\",\"value\":"u8, ref start);
+        foreach (ref readonly var point in points)
+        {
+            var end = start;
+            if (double.IsNaN(point.Value)) Put("\"NaN\""u8, ref end);
+            else
+            {
+                Utf8Formatter.TryFormat(point.Value, bytes.AsSpan(end), out var real);
+                end += real;
+            }
+            Put(",\"timestamp\":"u8, ref end);
+            Whole(point.Time, ref end);
+            Put(",\"step\":"u8, ref end);
+            Whole(point.Step, ref end);
+            bytes[end++] = (byte)'}';
+            json.WriteRawValue(bytes.AsSpan(0, end), skipInputValidation: true);
+        }
+        ArrayPool<byte>.Shared.Return(bytes);
+
+        void Put(ReadOnlySpan<byte> text, ref int at)
+        {
+            text.CopyTo(bytes.AsSpan(at));
+            at += text.Length;
+        }
+
+        void Whole(long number, ref int at)
+        {
+            Utf8Formatter.TryFormat(number, bytes.AsSpan(at), out var length);
+            at += length;
+        }
+    }
 
     public static void Point(Utf8JsonWriter json, JsonEncodedText key, MetricPoint point, string? run = null)
     {
