@@ -37,7 +37,9 @@ public sealed class DurabilityTests(PostgreSqlServer postgreSql) : IDisposable
         {
             using var server = await Child.Start(_folder, ++_children, database);
             var run = await server.Run();
-            var clients = Enumerable.Range(0, 4).Select(i => Task.Run(() => LogUntilItFails([server], run, i))).ToList();
+            var begun = new TaskCompletionSource();
+            var clients = Enumerable.Range(0, 4).Select(i => Task.Run(() => LogUntilItFails([server], run, i, begun: begun))).ToList();
+            await Task.WhenAny(begun.Task, Task.WhenAll(clients)); // a slow machine may take its time
             await Task.Delay(random.Next(100, 600), TestContext.Current.CancellationToken);
             server.Kill();
             var logged = await Task.WhenAll(clients);
@@ -69,7 +71,8 @@ public sealed class DurabilityTests(PostgreSqlServer postgreSql) : IDisposable
     }
 
     /// <summary>Logs points one by one, every tenth call a batch of 50, until the last of the servers is gone.</summary>
-    static async Task<Logged> LogUntilItFails(Child[] servers, string run, int worker, CancellationToken stop = default)
+    /// <param name="begun">Told when the first call was answered.</param>
+    static async Task<Logged> LogUntilItFails(Child[] servers, string run, int worker, CancellationToken stop = default, TaskCompletionSource? begun = null)
     {
         var logged = new Logged(worker, [], 0);
         var at = 0;
@@ -83,6 +86,7 @@ public sealed class DurabilityTests(PostgreSqlServer postgreSql) : IDisposable
                 using var answer = await servers[at].Http.PostAsync("/api/2.0/mlflow/runs/log-batch", content, CancellationToken.None);
                 if (!answer.IsSuccessStatusCode) throw new HttpRequestException($"{answer.StatusCode}: {await answer.Content.ReadAsStringAsync(CancellationToken.None)}");
                 logged.Steps.AddRange(points.Select(p => (long)p));
+                begun?.TrySetResult();
             }
             catch (HttpRequestException)
             {
