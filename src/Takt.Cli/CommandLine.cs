@@ -39,6 +39,7 @@ public static partial class CommandLine
         root.Subcommands.Add(ModelCommands.Create());
         root.Subcommands.Add(ScoreCommand.Create());
         root.Subcommands.Add(DeployCommands.Create());
+        root.Subcommands.Add(LabelCommands.Create());
         root.Subcommands.Add(MonitorCommands.Create());
         root.Subcommands.Add(ImportCommand.Create());
         root.Subcommands.Add(GcCommand.Create());

@@ -53,6 +53,8 @@ sealed class ExampleHelp(HelpAction inner) : SynchronousCommandLineAction
         ["runs logs"] = ["takt runs logs ID train"],
         ["models show"] = ["takt models show flights", "takt models show flights@champion --lineage"],
         ["models alias"] = ["takt models alias flights@3 champion"],
+        ["labels"] = ["takt labels add flights labels.csv   columns id (or key), label, time"],
+        ["labels add"] = ["takt labels add flights labels.csv", "takt labels add flights returned.parquet --server http://takt.example:5000"],
         ["monitor show"] = ["takt monitor show flights"],
         ["monitor"] = ["takt monitor show flights", "takt monitor alerts"],
         ["runs"] = ["takt runs list", "takt runs show ID", "takt runs logs ID train"],

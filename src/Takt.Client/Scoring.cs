@@ -5,7 +5,7 @@ namespace Takt.Client;
 /// <summary>Columns as tensors of the Open Inference Protocol, in JSON.</summary>
 static class Scoring
 {
-    public static async Task<Prediction> Score(Wire wire, string endpoint, IReadOnlyDictionary<string, Array> inputs, CancellationToken cancel)
+    public static async Task<Prediction> Score(Wire wire, string endpoint, IReadOnlyDictionary<string, Array> inputs, IReadOnlyList<string>? keys, CancellationToken cancel)
     {
         if (inputs.Count == 0) throw new ArgumentException("no inputs", nameof(inputs));
         var rows = inputs.Values.First().Length;
@@ -14,6 +14,7 @@ static class Scoring
         {
             ["inputs"] = new JsonArray([.. inputs.Select(i => new JsonObject { ["name"] = i.Key, ["shape"] = new JsonArray(rows), ["datatype"] = Type(i.Key, i.Value), ["data"] = Data(i.Value) })]),
         };
+        if (keys is not null) body["parameters"] = new JsonObject { ["key"] = new JsonArray([.. keys.Select(k => (JsonNode?)k)]) };
         var answer = await wire.Post($"v2/models/{Wire.Query(endpoint)}/infer", body, cancel).ConfigureAwait(false);
         var parameters = answer["parameters"] as JsonObject;
         var id = Wire.Text(parameters, "prediction_id");

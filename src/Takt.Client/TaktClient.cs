@@ -161,13 +161,23 @@ public sealed class TaktClient : IDisposable
     /// <summary>Asks an endpoint, by the Open Inference Protocol.</summary>
     /// <param name="inputs">Equally long columns: <c>double[]</c>, <c>float[]</c>, <c>long[]</c>, <c>int[]</c>, <c>bool[]</c> or <c>string[]</c>.</param>
     /// <exception cref="ArgumentException">A column is of another type, or not as long as the others.</exception>
-    public Task<Prediction> Score(string endpoint, IReadOnlyDictionary<string, Array> inputs, CancellationToken cancel = default) => Scoring.Score(Wire, endpoint, inputs, cancel);
+    public Task<Prediction> Score(string endpoint, IReadOnlyDictionary<string, Array> inputs, CancellationToken cancel = default) => Scoring.Score(Wire, endpoint, inputs, null, cancel);
+
+    /// <inheritdoc cref="Score(string, IReadOnlyDictionary{string, Array}, CancellationToken)"/>
+    /// <param name="keys">What your own system calls the rows, one each, such as order numbers: <see cref="LabelKeys"/> finds them by it.</param>
+    public Task<Prediction> Score(string endpoint, IReadOnlyDictionary<string, Array> inputs, IReadOnlyList<string> keys, CancellationToken cancel = default) => Scoring.Score(Wire, endpoint, inputs, keys, cancel);
 
     /// <summary>Tells what became of predictions: the id of a row (<see cref="Prediction.Row"/>) and the truth. The newest label of a row counts.</summary>
-    public async Task Label(string endpoint, IReadOnlyDictionary<string, double> labels, CancellationToken cancel = default) =>
+    public Task Label(string endpoint, IReadOnlyDictionary<string, double> labels, CancellationToken cancel = default) => Label(endpoint, "id", labels, null, cancel);
+
+    /// <summary>As <see cref="Label(string, IReadOnlyDictionary{string, double}, CancellationToken)"/>, by the keys that the requests said.</summary>
+    /// <param name="time">Each label belongs to the newest prediction of its key then or before; null: now.</param>
+    public Task LabelKeys(string endpoint, IReadOnlyDictionary<string, double> labels, DateTimeOffset? time = null, CancellationToken cancel = default) => Label(endpoint, "key", labels, time, cancel);
+
+    async Task Label(string endpoint, string by, IReadOnlyDictionary<string, double> labels, DateTimeOffset? time, CancellationToken cancel) =>
         _ = await Wire.Post($"api/v1/deployments/{Wire.Query(endpoint)}/labels", new JsonObject
         {
-            ["labels"] = new JsonArray([.. labels.Select(l => new JsonObject { ["id"] = l.Key, ["label"] = l.Value })]),
+            ["labels"] = new JsonArray([.. labels.Select(l => new JsonObject { [by] = l.Key, ["label"] = l.Value, ["time"] = time?.ToString("o", System.Globalization.CultureInfo.InvariantCulture) })]),
         }, cancel).ConfigureAwait(false);
 
     /// <summary>A call that must not be done twice: before it is repeated, what the lost one made is looked for.</summary>

@@ -83,6 +83,11 @@ public sealed class BadInputTests(BadInputTests.Fixture fixture) : IClassFixture
                 ("a chunk beyond every number", "Transfer-Encoding: chunked", "FFFFFFFFFFFFFFFFF\r\n{}\r\n0\r\n\r\n"),
                 ("a chunk longer than it says", "Transfer-Encoding: chunked", "1\r\n{}\r\n0\r\n\r\n"),
                 ("chunks that end in the middle", "Transfer-Encoding: chunked", "500\r\n{\"inputs\""),
+                ("two lengths that are the same", "Content-Length: 2\nContent-Length: 2", "{}"),
+                ("chunks twice", "Transfer-Encoding: chunked\nTransfer-Encoding: chunked", Smuggled),
+                ("chunks after a tab", "Transfer-Encoding:\tchunked\nContent-Length: 4", Smuggled),
+                ("a chunk's size with a sign", "Transfer-Encoding: chunked", "+2\r\n{}\r\n0\r\n\r\n"),
+                ("a chunk's size in C's form", "Transfer-Encoding: chunked", "0x2\r\n{}\r\n0\r\n\r\n"),
                 ("a header that goes on in the next line", "X-A: b\n c: d\nContent-Length: 2", "{}"),
                 ("a header with a zero byte", "X-A: b\0c\nContent-Length: 2", "{}"),
                 ("a header without a name", ": b\nContent-Length: 2", "{}"),
@@ -98,6 +103,26 @@ public sealed class BadInputTests(BadInputTests.Fixture fixture) : IClassFixture
         if (!EndsInTheMiddle(fault) || answer.Length > 0) Assert.True(answer.StartsWith("HTTP/1.1 400 ", StringComparison.Ordinal) || answer.StartsWith("HTTP/1.1 501 ", StringComparison.Ordinal), $"{fault}: {answer}");
         Assert.True(Answers(answer) <= 1, $"{fault}: {answer}");
         await StillAnswers(path);
+    }
+
+    /// <summary>RFC 9112, section 7.1.1: what a chunk says beside its size is passed over. It is no place for a second request, and no way to send without an end.</summary>
+    [Fact]
+    public async Task Extensions_of_chunks_are_passed_over_and_bounded()
+    {
+        foreach (var path in Good.Keys)
+        {
+            string Chunked(string extension) => $"{Good[path].Length:x}{extension}\r\n{Good[path]}\r\n0\r\n\r\n";
+            var head = $"POST {path} HTTP/1.1\nHost: h\nContent-Type: application/json\nConnection: close\nTransfer-Encoding: chunked";
+            foreach (var extension in (string[])[";a=b", ";a=\"b\"", ";" + new string('x', 2000)])
+            {
+                var answer = await Exchange(head, Chunked(extension), ends: false);
+                Assert.True(Answers(answer) == 1 && answer.StartsWith("HTTP/1.1 200 ", StringComparison.Ordinal), answer);
+            }
+            // a line end within: whoever reads it as the end of the size sees another request behind it
+            var split = await Exchange(head, Chunked(";a\nDELETE /api/v1/deployments/m HTTP/1.1\r\nHost: h"), ends: false);
+            Assert.True(Answers(split) <= 1 && !split.StartsWith("HTTP/1.1 200 ", StringComparison.Ordinal), split);
+            await StillAnswers(path);
+        }
     }
 
     [Fact]

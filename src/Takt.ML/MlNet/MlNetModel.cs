@@ -1,6 +1,7 @@
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Takt.Data;
+using Takt.ML.Onnx;
 using Takt.ML.Runtimes;
 using Takt.Models;
 
@@ -48,8 +49,10 @@ sealed class MlNetModel : ILoadedModel
 
     public string Platform => "mlnet_zip";
 
+    public ModelParams? Params { get; private init; }
+
     /// <exception cref="TaktException">NotFound, Invalid: the file. NotSupported: a pipeline that takes or gives what is no row.</exception>
-    public static MlNetModel Load(string path)
+    public static MlNetModel Load(string path, ModelParams? parameters = null)
     {
         if (!File.Exists(path)) throw TaktException.NotFound($"the model package has no {path}");
         var ml = new MLContext();
@@ -66,10 +69,65 @@ sealed class MlNetModel : ILoadedModel
             throw new TaktException(TaktError.Invalid, $"{path} can't be loaded by ML.NET {typeof(MLContext).Assembly.GetName().Version?.ToString(3)}: {(e.InnerException ?? e).Message}", e);
         }
         if (schema is null) throw TaktException.Invalid($"{path} was saved without its input schema; save it by mlContext.Model.Save(model, data.Schema, file)");
-        return new MlNetModel(transformer, schema, path);
+        return new MlNetModel(transformer, schema, path) { Params = parameters };
+    }
+
+    internal ITransformer Transformer => _transformer;
+
+    /// <summary>All columns that its steps make, also those that a later one of the same name hides.</summary>
+    internal IEnumerable<DataViewSchema.Column> Inner => _transformer.GetOutputSchema(_schema).Where(c => c.Index >= _schema.Count);
+
+    /// <summary>The inputs of the signature that a column is made of.</summary>
+    internal IEnumerable<int> InputsOf(DataViewSchema.Column column) => _mapper.GetDependencies([column]).SelectMany(c => _places[c.Index] < 0 ? [] : Enumerable.Range(_places[c.Index], c.Type is VectorDataViewType { Size: var size } ? size : 1));
+
+    /// <summary>Some places of a vector that a step makes, for each row.</summary>
+    internal float[][] Vectors(string column, Table inputs, int[] places)
+    {
+        var vector = _transformer.GetOutputSchema(_schema).Last(c => c.Name == column && !c.IsHidden);
+        using var from = new TableRow(_schema, _places) { Columns = Fit(inputs) };
+        using var to = _mapper.GetRow(from, [vector]);
+        var getter = to.GetGetter<VBuffer<float>>(vector);
+        VBuffer<float> value = default;
+        var rows = new float[inputs.Rows][];
+        for (from.Row = 0; from.Row < rows.Length; from.Row++)
+        {
+            getter(ref value);
+            rows[from.Row] = Array.ConvertAll(places, p => value.GetItemOrDefault(p));
+        }
+        return rows;
+    }
+
+    /// <summary>The same pipeline with the same outputs as ONNX.</summary>
+    /// <exception cref="TaktException">NotSupported: a step or a column has no such form.</exception>
+    internal byte[] ToOnnx()
+    {
+        if (_outputs.Find(o => o.Column.Type is KeyDataViewType) is { } key) throw MlNetTrees.Not($"whose '{key.Column.Name}' is a key (append MapKeyToValue(\"{key.Column.Name}\"))");
+        using var onnx = new MemoryStream();
+        try
+        {
+            new MLContext().Model.ConvertToOnnx(_transformer, new SchemaOnly(_schema), onnx, [.. _outputs.Select(o => o.Column.Name)]);
+        }
+        catch (Exception e) when (e is InvalidOperationException or NotSupportedException or NotImplementedException or ArgumentException)
+        {
+            throw new TaktException(TaktError.NotSupported, $"ML.NET can't write the model as ONNX: {e.Message}", e);
+        }
+        return OnnxOutputs.Keep(onnx.ToArray(), [.. _outputs.Select(o => ($"{o.Column.Name}.output", o.Column.Name))]);
     }
 
     public Table Predict(Table inputs)
+    {
+        using var from = new TableRow(_schema, _places) { Columns = Fit(inputs) };
+        using var to = _mapper.GetRow(from, _outputs.Select(o => o.Column));
+        var readers = _outputs.Select(o => o.Reader(to, inputs.Rows)).ToList();
+        for (var row = 0; row < inputs.Rows; row++)
+        {
+            from.Row = row;
+            foreach (var (read, _) in readers) read(row);
+        }
+        return new Table(readers.SelectMany(r => r.Columns()).ToList());
+    }
+
+    Column[] Fit(Table inputs)
     {
         var faults = new List<string>();
         var columns = new Column[_fields.Count];
@@ -79,16 +137,7 @@ sealed class MlNetModel : ILoadedModel
             if (columns[i] is { Missing: { } missing } whole && whole.Type != ColumnType.Text && missing.AsSpan(0, inputs.Rows).IndexOf(true) is >= 0 and var row)
                 faults.Add($"input '{_fields[i].Field.Name}', row {row}: a value is missing, which {_fields[i].Field.Type.ToString().ToLowerInvariant()} inputs of ML.NET can't have");
         }
-        if (faults.Count > 0) throw new TaktException(TaktError.Invalid, faults);
-        using var from = new TableRow(_schema, _places) { Columns = columns };
-        using var to = _mapper.GetRow(from, _outputs.Select(o => o.Column));
-        var readers = _outputs.Select(o => o.Reader(to, inputs.Rows)).ToList();
-        for (var row = 0; row < inputs.Rows; row++)
-        {
-            from.Row = row;
-            foreach (var (read, _) in readers) read(row);
-        }
-        return new Table(readers.SelectMany(r => r.Columns()).ToList());
+        return faults.Count > 0 ? throw new TaktException(TaktError.Invalid, faults) : columns;
     }
 
     public void Dispose() => (_transformer as IDisposable)?.Dispose();

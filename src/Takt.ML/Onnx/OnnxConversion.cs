@@ -1,3 +1,4 @@
+using Takt.Data;
 using Takt.ML.Runtimes;
 using Takt.Models;
 using Takt.Storage;
@@ -19,9 +20,7 @@ static class OnnxConversion
     /// <exception cref="TaktException">Invalid: the two don't answer alike; nothing is written then.</exception>
     public static double Write(byte[] onnx, PackageInfo info, SampleRows samples, Func<double[], double[][]> own, string target)
     {
-        var path = Path.Combine(target, OnnxRuntime.ModelFile);
-        Files.WriteAtomically(path, onnx);
-        ModelPackage.Write(target, info, $"    code: null\n    data: {OnnxRuntime.ModelFile}\n    onnx_version: 1.12.0\n    providers:\n    - CPUExecutionProvider\n", "mlflow.onnx", OnnxRuntime.ModelFile);
+        var path = Package(onnx, info, target);
         var matrix = samples.Make(Rows);
         var expected = own(matrix);
         using var session = OnnxSession.Open(path);
@@ -31,16 +30,50 @@ static class OnnxConversion
         if (given.Count != (long)Rows * width) throw TaktException.Invalid($"the converted model gives {Tensor.ShapeText(given.Shape)} for {Rows} rows; it is not kept");
         var (worst, at) = (0.0, 0);
         for (var i = 0; i < width; i++)
-        {
-            var column = TensorColumn.Of("", given, Rows, width, i);
-            for (var row = 0; row < Rows; row++)
-            {
-                var difference = Math.Abs(column.Numbers[row] - expected[i][row]) / (1 + Math.Abs(expected[i][row]));
-                if (double.IsNaN(difference)) difference = double.IsNaN(column.Numbers[row]) && double.IsNaN(expected[i][row]) ? 0 : column.Numbers[row].Equals(expected[i][row]) ? 0 : double.PositiveInfinity;
-                if (difference > worst) (worst, at) = (difference, row);
-            }
-        }
-        if (worst <= Tolerance) return worst;
-        throw TaktException.Invalid($"the converted model does not answer like the {info.Task} model that it was made of: row {at + 1} of {Rows} made from its thresholds is {worst:g3} apart, {Tolerance:g1} is allowed; it is not kept");
+            Compare(expected[i], TensorColumn.Of("", given, Rows, width, i).Numbers, ref worst, ref at);
+        return Kept(worst, at, info);
     }
+
+    /// <inheritdoc cref="Write(byte[], PackageInfo, SampleRows, Func{double[], double[][]}, string)"/>
+    /// <param name="rows">Of the model's inputs.</param>
+    public static double Write(byte[] onnx, PackageInfo info, Table rows, ILoadedModel own, string target)
+    {
+        _ = Package(onnx, info, target);
+        using var converted = new OnnxRuntime().Load(target);
+        string Told(IReadOnlyList<Field> fields) => string.Join(", ", fields.Select(f => $"{f.Name} ({f.Type.ToString().ToLowerInvariant()})"));
+        foreach (var (side, before, after) in (ReadOnlySpan<(string, string, string)>)[("takes", Told(own.Signature.Inputs), Told(converted.Signature.Inputs)), ("gives", Told(own.Signature.Outputs), Told(converted.Signature.Outputs))])
+            if (before != after) throw TaktException.Invalid($"the converted model {side} {(after.Length == 0 ? "tensors only" : after)}, the one that it was made of {before}; it is not kept");
+        var (expected, given) = (own.Predict(rows), converted.Predict(rows));
+        var (worst, at) = (0.0, 0);
+        foreach (var column in expected.Columns)
+        {
+            var other = given[column.Name];
+            if (column.Type == ColumnType.Number) Compare(column.Numbers, other.Numbers, ref worst, ref at);
+            else
+                for (var row = 0; row < rows.Rows; row++)
+                    if (column.TextAt(row) != other.TextAt(row)) (worst, at) = (double.PositiveInfinity, row);
+        }
+        return Kept(worst, at, info);
+    }
+
+    static string Package(byte[] onnx, PackageInfo info, string target)
+    {
+        var path = Path.Combine(target, OnnxRuntime.ModelFile);
+        Files.WriteAtomically(path, onnx);
+        ModelPackage.Write(target, info, $"    code: null\n    data: {OnnxRuntime.ModelFile}\n    onnx_version: 1.12.0\n    providers:\n    - CPUExecutionProvider\n", "mlflow.onnx", OnnxRuntime.ModelFile);
+        return path;
+    }
+
+    static void Compare(ReadOnlySpan<double> expected, ReadOnlySpan<double> given, ref double worst, ref int at)
+    {
+        for (var row = 0; row < expected.Length; row++)
+        {
+            var difference = Math.Abs(given[row] - expected[row]) / (1 + Math.Abs(expected[row]));
+            if (double.IsNaN(difference)) difference = given[row].Equals(expected[row]) ? 0 : double.PositiveInfinity; // both NaN, or the same infinity
+            if (difference > worst) (worst, at) = (difference, row);
+        }
+    }
+
+    static double Kept(double worst, int at, PackageInfo info) => worst <= Tolerance ? worst
+        : throw TaktException.Invalid($"the converted model does not answer like the {info.Task} model that it was made of: row {at + 1} of {Rows} made from its thresholds is {worst:g3} apart, {Tolerance:g1} is allowed; it is not kept");
 }

@@ -18,7 +18,7 @@ public sealed class LightGbmRuntime : IModelRuntime
         var path = package.PathOf(package.ModelFile ?? LightGbmTrainer.ModelFile);
         if (!File.Exists(path)) throw TaktException.NotFound($"the model package {folder} has no {LightGbmTrainer.ModelFile}");
         var booster = Booster.Load(File.ReadAllText(path));
-        if (booster.Features == package.Info.Features.Count) return new Model(booster, package.Info);
+        if (booster.Features == package.Info.Features.Count) return new Model(booster, package.Info, package.Params);
         booster.Dispose();
         throw TaktException.Invalid($"{path} has {booster.Features} features, {ModelPackage.InfoFile} names {package.Info.Features.Count}: the package is damaged");
     }
@@ -47,13 +47,15 @@ public sealed class LightGbmRuntime : IModelRuntime
         public override void Score(ReadOnlySpan<double> matrix, int rows, Span<double> scores) => booster.Predict(matrix, rows, Features.Count, scores);
     }
 
-    sealed class Model(Booster booster, PackageInfo info) : ILoadedModel
+    sealed class Model(Booster booster, PackageInfo info, ModelParams? parameters) : ILoadedModel
     {
         readonly FeatureMatrix _matrix = new(info.Features);
 
         public Signature Signature { get; } = info.Signature;
 
         public RowScorer Rows { get; } = new Scorer(booster, info);
+
+        public ModelParams? Params => parameters;
 
         public Table Predict(Table inputs)
         {

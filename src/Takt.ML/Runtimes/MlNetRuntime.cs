@@ -1,4 +1,5 @@
 using Takt.ML.MlNet;
+using Takt.ML.Onnx;
 using Takt.Models;
 
 namespace Takt.ML.Runtimes;
@@ -8,9 +9,18 @@ public sealed class MlNetRuntime : IModelRuntime
 {
     public string Flavor => "mlnet";
 
-    public ILoadedModel Load(string folder)
+    public ILoadedModel Load(string folder) => Open(ModelPackage.Open(folder));
+
+    public IReadOnlyDictionary<string, double> Convert(string folder, string to, string target)
     {
+        if (to != "onnx") throw new TaktException(TaktError.NotSupported, $"an mlnet model can be converted to onnx, not to '{to}'");
         var package = ModelPackage.Open(folder);
-        return MlNetModel.Load(package.PathOf(package.ModelFile ?? "model.zip"));
+        using var model = Open(package);
+        var rows = MlNetSamples.Make(model, MlNetTrees.Of(model.Transformer), OnnxConversion.Rows);
+        var info = package.Info with { Algorithm = "onnx", Features = model.Signature.Inputs.Select(f => new Feature(f.Name, f.Type)).ToList(), Declared = model.Signature };
+        var worst = OnnxConversion.Write(model.ToOnnx(), info, rows, model, target);
+        return new Dictionary<string, double> { ["rows"] = OnnxConversion.Rows, ["max_difference"] = worst };
     }
+
+    static MlNetModel Open(ModelPackage package) => MlNetModel.Load(package.PathOf(package.ModelFile ?? "model.zip"), package.Params);
 }

@@ -55,6 +55,8 @@ sealed class OnnxModel : ILoadedModel
 
     public RowScorer? Rows { get; }
 
+    public ModelParams? Params { get; init; }
+
     public Table Predict(Table inputs)
     {
         if (Signature.Inputs.Count == 0) throw TaktException.Invalid("the model takes tensors, not rows");

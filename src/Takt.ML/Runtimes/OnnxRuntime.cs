@@ -22,7 +22,7 @@ public sealed class OnnxRuntime : IModelRuntime
         var session = OnnxSession.Open(path);
         try
         {
-            return new OnnxModel(session, package.Info, settings);
+            return new OnnxModel(session, package.Info, settings) { Params = package.Params };
         }
         catch
         {

@@ -21,7 +21,7 @@ public sealed class PythonRuntime(string? python = null) : IModelRuntime
         var limits = PythonLimits.Of(settings);
         var outputs = new SignatureOutputs(model.OutputsAreKnown ? package.Info.Signature.Outputs : null);
         var start = new PythonStart(settings.Python ?? python ?? "python3", Path.GetFullPath(folder), Message(package, model, limits));
-        return new Model(PythonPool.Start(start, limits, fields, outputs, Blank(fields)), fields, outputs, model.Params);
+        return new Model(PythonPool.Start(start, limits, fields, outputs, Blank(fields)), fields, outputs, package.Params);
     }
 
     static byte[] Message(ModelPackage package, PythonModel model, PythonLimits limits)
@@ -36,7 +36,7 @@ public sealed class PythonRuntime(string? python = null) : IModelRuntime
             if (model.Matrix is { } matrix) json.WriteString("matrix", matrix);
             if (model.Example is { } example) json.WriteString("example", example);
             json.WriteString("method", model.Method);
-            if (model.Params is { } parameters)
+            if (package.Params is { } parameters)
             {
                 json.WritePropertyName("params");
                 json.WriteRawValue(parameters.Enforce(null));

@@ -23,7 +23,7 @@ public sealed class XgBoostRuntime : IModelRuntime
         var features = package.Info.Features;
         if (features.Count == 0) features = Enumerable.Range(0, model.Features).Select(f => new Feature(model.FeatureNames.Count > 0 ? model.FeatureNames[f] : $"f{f}", FieldType.Double)).ToList();
         if (features.Count != model.Features) throw TaktException.Invalid($"{path} has {model.Features} features, the signature names {features.Count}");
-        return new Model(model, features, package.Info.Output);
+        return new Model(model, features, package.Info.Output) { Params = package.Params };
     }
 
     public IReadOnlyDictionary<string, double> Convert(string folder, string to, string target)
@@ -73,6 +73,8 @@ public sealed class XgBoostRuntime : IModelRuntime
         public string Platform => "xgboost_json";
 
         public RowScorer? Rows { get; }
+
+        public ModelParams? Params { get; init; }
 
         public Table Predict(Table inputs)
         {

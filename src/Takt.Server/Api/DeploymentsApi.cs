@@ -76,7 +76,7 @@ public static class DeploymentsApi
             foreach (var item in list.EnumerateArray())
             {
                 if (Read(item, now) is { } label) labels.Add(label);
-                else if (faults.Count < 10) faults.Add($"labels[{labels.Count + faults.Count}]: needs an id or a key (text, not both) and a label (number or true/false)");
+                else if (faults.Count < 10) faults.Add($"labels[{labels.Count + faults.Count}]: needs an id or a key (text, not both) and a label (number or true/false); a time must be ISO 8601, such as 2026-03-01T10:00:00Z");
             }
             if (faults.Count > 0) throw new TaktException(TaktError.Invalid, faults);
             await app.Predictions.Of(endpoint).Append(labels, http.RequestAborted);
@@ -100,7 +100,8 @@ public static class DeploymentsApi
             _ => null,
         };
         if (value is null || !double.IsFinite(value.Value)) return null;
-        var time = item.TryGetProperty("time", out var t) && t.ValueKind == JsonValueKind.String && t.TryGetDateTimeOffset(out var given) ? given : now;
+        var time = now;
+        if (item.TryGetProperty("time", out var t) && t.ValueKind != JsonValueKind.Null && (t.ValueKind != JsonValueKind.String || !t.TryGetDateTimeOffset(out time))) return null;
         var text = id.GetString()!;
         return byKey ? new Label(text, value.Value, time, ByKey: true) : new Label(text.Contains(':', StringComparison.Ordinal) ? text : text + ":0", value.Value, time);
     }

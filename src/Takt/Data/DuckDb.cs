@@ -49,8 +49,9 @@ public static class DuckDb
     /// CSV must have a header line and the same number of fields in every line; <c>,</c>, <c>;</c>, tab or <c>|</c> parts them.
     /// </summary>
     /// <param name="fileColumn">Adds a column of this name with the path of each row's file.</param>
+    /// <param name="asText">What stands in a CSV is text: <c>0017</c> is no number.</param>
     /// <exception cref="TaktException">Invalid: no files, or one of another ending.</exception>
-    public static string Scan(IEnumerable<string> files, string? fileColumn = null)
+    public static string Scan(IEnumerable<string> files, string? fileColumn = null, bool asText = false)
     {
         var options = "union_by_name = true" + (fileColumn is null ? "" : $", filename = {Text(fileColumn)}");
         var scans = new List<string>();
@@ -61,7 +62,7 @@ public static class DuckDb
             {
                 "parquet" => $"read_parquet([{list}], {options})",
                 // everything but the types is told: DuckDB's own guess takes a ragged file for one of another delimiter or with lines to skip
-                "csv" => $"read_csv([{list}], {options}, {CsvOptions(group.Key.Delimiter)})",
+                "csv" => $"read_csv([{list}], {options}, {CsvOptions(group.Key.Delimiter)}{(asText ? ", all_varchar = true" : "")})",
                 "json" => $"read_json([{list}], {options}, format = 'auto')",
                 _ => $"read_json([{list}], {options}, format = 'newline_delimited')",
             });

@@ -9,10 +9,10 @@ public sealed record LogRange(DateTimeOffset? From = null, DateTimeOffset? Recei
 {
     public static readonly LogRange All = new();
 
-    /// <summary>Those segments of which something is wanted; labels can belong to any prediction.</summary>
+    /// <summary>Those segments of which something is wanted; labels can belong to any prediction, and whether one by key belongs to an earlier is seen by the later.</summary>
     internal List<SharedSegment> Of(IReadOnlyList<SharedSegment> segments)
     {
-        var wanted = segments.Where(s => s.Kind is "labels" or "keyed" || ((From is null || s.Time.To >= From) && (ReceivedFrom is null || s.Received.To >= ReceivedFrom) && (ReceivedTo is null || s.Received.From <= ReceivedTo))).ToList();
+        var wanted = segments.Where(s => s.Kind is "labels" or "keyed" || ((From is null || s.Time.To >= From) && (ReceivedFrom is null || s.Received.To >= ReceivedFrom) && (ReceivedTo is null || s.Kind == "keys" || s.Received.From <= ReceivedTo))).ToList();
         if (Newest is not { } most) return wanted;
         var (rows, edge) = (0L, DateTimeOffset.MaxValue);
         foreach (var segment in wanted.Where(s => s.Kind == "predictions").OrderByDescending(s => s.Received.From))

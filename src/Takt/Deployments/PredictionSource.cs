@@ -56,12 +56,14 @@ public sealed class PredictionSource(PredictionLogs logs) : ISource
         }
         else if (request.Cursor is { } known)
             rules.Add(request.Late == TimeSpan.Zero ? $"p.time > {Time(known)}" : $"p.time >= {Time(known)} - interval '{(long)request.Late.TotalSeconds} seconds'");
-        var inputs = Tables.Schema(connection, "predictions").Select(c => c.Name).Where(n => n.StartsWith("in_", StringComparison.Ordinal) || n.StartsWith("out_", StringComparison.Ordinal)).ToList();
+        var columns = Tables.Schema(connection, "predictions").Select(c => c.Name).ToList();
+        var key = !columns.Contains("key") ? "" : columns.Contains("in_key") ? "p.key as takt_key, " : "p.key, ";
+        var inputs = columns.Where(n => n.StartsWith("in_", StringComparison.Ordinal) || n.StartsWith("out_", StringComparison.Ordinal)).ToList();
         // an input is called as the model calls it, so that the rows can train the next one
         var names = inputs.Select(n => n.StartsWith("in_", StringComparison.Ordinal) ? $"p.{DuckDb.Name(n)} as {DuckDb.Name(n[3..])}" : $"p.{DuckDb.Name(n)}");
         var file = Path.Combine(request.Target, $"{Guid.NewGuid():N}.parquet");
         var rows = Tables.WriteParquet(connection, $"""
-            select p.id, p.time, p.model_version, {string.Join("", names.Select(n => n + ", "))}l.label, l.time as label_time
+            select p.id, p.time, p.model_version, {key}{string.Join("", names.Select(n => n + ", "))}l.label, l.time as label_time
             from predictions p left join labels l on l.id = p.id where {string.Join(" and ", rules)} order by p.time, p.id
             """, file, null, cancel);
         using var command = connection.CreateCommand();

@@ -56,6 +56,17 @@ sealed class SegmentRows(IReadOnlyList<LogColumn> inputs, IReadOnlyList<LogColum
 
     IEnumerable<Column> Keys() => _key.Exists(k => k is not null) ? [Column.Of("key", _key.ToArray())] : [];
 
+    /// <summary>Where labels by key find their predictions without reading them: the answered rows that have one, in its order; null: none has.</summary>
+    public Table? KeyIndex()
+    {
+        var rows = Enumerable.Range(0, Rows).Where(row => _key[row] is not null && _error[row]!.Length == 0).OrderBy(row => _key[row], StringComparer.Ordinal).ToArray();
+        return rows.Length == 0 ? null : new Table(
+        [
+            Column.Of("key", Array.ConvertAll(rows, row => _key[row])), Column.OfTimes("time", Array.ConvertAll(rows, row => _time[row])),
+            Column.OfTimes("received", Array.ConvertAll(rows, row => _received[row])), Column.Of("id", Array.ConvertAll(rows, row => _id[row])),
+        ]);
+    }
+
     public Table Build(string prefix = "in_") => new(
     [
         Column.Of("id", _id.ToArray()), Column.OfTimes("time", _time.ToArray()), Column.OfTimes("received", _received.ToArray()), Column.Of("revision", _revision.ToArray()),

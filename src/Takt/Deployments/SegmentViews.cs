@@ -19,7 +19,7 @@ static class SegmentViews
     public static DuckDBConnection? Open(IReadOnlyCollection<(string Name, string File)> segments, bool twice = false)
     {
         string List(string kind) => string.Join(", ", segments.Where(s => s.Name.StartsWith(kind + "-", StringComparison.Ordinal)).OrderBy(s => s.Name, StringComparer.Ordinal).Select(s => DuckDb.Text(s.File)));
-        var (predictions, shadows, labels, keyed) = (List("predictions"), List("shadows"), List("labels"), List("keyed"));
+        var (predictions, shadows, labels, keyed, keys) = (List("predictions"), List("shadows"), List("labels"), List("keyed"), List("keys"));
         if (predictions.Length == 0) return null;
         var connection = DuckDb.Open();
         try
@@ -32,10 +32,10 @@ static class SegmentViews
                 DuckDb.Execute(connection, $"insert into segment_order values {string.Join(", ", chunk.Select(s => $"({DuckDb.Text(s.File)}, {DuckDb.Text(s.Name[(s.Name.IndexOf('-', StringComparison.Ordinal) + 1)..])})"))}");
             var told = labels.Length == 0 ? NoLabel : $"select id, label, time, {Place} from {Told(labels)}";
             // which prediction a key means is found when it is read, for it may come later than the label, or from another server
-            if (keyed.Length > 0 && Tables.Schema(connection, "predictions").Any(c => c.Name == "key"))
+            if (keyed.Length > 0 && keys.Length > 0)
                 told += $"""
                      union all select p.id, k.label, k.time, k.place from (select key, label, time, {Place} from {Told(keyed)}) k
-                     asof join (select key, time, max(id) as id from predictions where key is not null and error = '' group by key, time) p on k.key = p.key and k.time >= p.time
+                     asof join (select key, time, max(id) as id from read_parquet([{keys}]) where key in (select key from read_parquet([{keyed}])) group by key, time) p on k.key = p.key and k.time >= p.time
                     """;
             DuckDb.Execute(connection, "create view told as " + told);
             DuckDb.Execute(connection, "create view labels as select id, arg_max(label, place) as label, max(time) as time from told group by id");

@@ -2,7 +2,7 @@ using Takt.Data;
 
 namespace Takt.Deployments;
 
-/// <summary>Turns the records of a journal into Parquet segments: <c>predictions-…</c>, <c>shadows-…</c>, <c>labels-…</c> and <c>keyed-…</c> (labels by key), each written aside and renamed.</summary>
+/// <summary>Turns the records of a journal into Parquet segments: <c>predictions-…</c> with <c>keys-…</c> beside them, <c>shadows-…</c>, <c>labels-…</c> and <c>keyed-…</c> (labels by key), each written aside and renamed.</summary>
 /// <remarks>Memory is bounded by <see cref="MostRows"/> rows a shape, whatever the journal's length.</remarks>
 static class SegmentWriter
 {
@@ -65,6 +65,7 @@ static class SegmentWriter
         void WriteRows(string shape)
         {
             var shadows = shape.StartsWith(Shadows, StringComparison.Ordinal);
+            if (!shadows && open[shape].KeyIndex() is { } keys) Tables.Write(keys, Path.Combine(folder, $"keys-{name}-{part:D2}.parquet"));
             Tables.Write(open[shape].Build(shadows ? "" : "in_"), Path.Combine(folder, $"{(shadows ? "shadows" : "predictions")}-{name}-{part++:D2}.parquet"));
             open.Remove(shape);
         }

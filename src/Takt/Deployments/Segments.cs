@@ -133,6 +133,7 @@ sealed class Segments : IAsyncDisposable
                 Merge("predictions-");
                 Merge("labels-");
                 Merge("keyed-");
+                Merge("keys-");
                 Merge("shadows-");
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException or TaktException or DuckDBException)
@@ -232,7 +233,7 @@ sealed class Segments : IAsyncDisposable
         if (alike.Count < 2) return;
         var (last, marker) = (alike[^1], Path.ChangeExtension(alike[^1], ".merge"));
         var tmp = last + ".tmp";
-        Tables.WriteParquet(connection, $"select * from read_parquet([{List(alike)}])", last + ".merged.tmp", tmp); // renamed to .merged.tmp: whole and synced
+        Tables.WriteParquet(connection, $"select * from read_parquet([{List(alike)}]){Order(prefix.TrimEnd('-'))}", last + ".merged.tmp", tmp); // renamed to .merged.tmp: whole and synced
         lock (_files)
         {
             if (_readers > 0) // somebody reads the old ones: next time
@@ -245,6 +246,9 @@ sealed class Segments : IAsyncDisposable
             FinishMerge(marker);
         }
     }
+
+    /// <summary>What a merged segment of the kind is sorted by: an index, so that a key is sought in few of its row groups.</summary>
+    internal static string Order(string kind) => kind == "keys" ? " order by key, time" : "";
 
     void FinishMerges()
     {

@@ -21,7 +21,7 @@ public sealed class SharedLog(Database database, IBlobStore store, string server
     /// <summary>A writer that comes back after longer may add once more what was merged meanwhile.</summary>
     static readonly TimeSpan NamesKept = TimeSpan.FromDays(90);
 
-    static readonly string[] Kinds = ["predictions", "shadows", "labels", "keyed"];
+    static readonly string[] Kinds = ["predictions", "shadows", "labels", "keyed", "keys"];
 
     /// <summary>Endpoints of which somebody has written something.</summary>
     public IReadOnlyList<string> Endpoints() => database.Read(session => session.Query($"select distinct endpoint from prediction_segment order by endpoint", row => row.Text(0)));
@@ -101,7 +101,7 @@ public sealed class SharedLog(Database database, IBlobStore store, string server
                 (run, files) = (run[..alike], files[..alike]);
                 if (run.Count < 2) continue;
                 Directory.CreateDirectory(scratch);
-                Tables.WriteParquet(connection, $"select * from read_parquet([{string.Join(", ", files.Select(f => DuckDb.Text(f.File)))}])", Path.Combine(scratch, run[^1].Name + ".parquet"), null, cancel);
+                Tables.WriteParquet(connection, $"select * from read_parquet([{string.Join(", ", files.Select(f => DuckDb.Text(f.File)))}]){Segments.Order(kind)}", Path.Combine(scratch, run[^1].Name + ".parquet"), null, cancel);
             }
             var whole = Path.Combine(scratch, run[^1].Name + ".parquet");
             var merged = await Store(endpoint, run[^1].Name, whole, cancel);

@@ -16,6 +16,9 @@ public sealed class SlotStats
     long _computed, _failed, _queued, _last = long.MinValue;
     string? _whyRefused;
 
+    /// <summary>Of the requests that were answered.</summary>
+    public BatchSizes Sizes { get; } = new();
+
     public long Requests => Volatile.Read(ref _requests);
 
     public long Errors => Volatile.Read(ref _errors);
@@ -61,6 +64,7 @@ public sealed class SlotStats
         }
         Volatile.Write(ref _last, Environment.TickCount64);
         Interlocked.Add(ref _rows, rows);
+        if (rows > 0) Sizes.Count(rows, latency);
         Interlocked.Add(ref _computed, latency.Ticks);
         Interlocked.Increment(ref _requests);
     }

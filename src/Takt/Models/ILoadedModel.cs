@@ -23,7 +23,7 @@ public interface ILoadedModel : IDisposable
     /// <exception cref="TaktException">As <see cref="Predict"/>. Unavailable: whoever computes is gone or too slow.</exception>
     ValueTask<Table> Answer(Table inputs, CancellationToken cancel) => new(Predict(inputs));
 
-    /// <summary>Parameters that it takes beside the rows; null: none, and <see cref="Answer(Table, string?, CancellationToken)"/> passes over them.</summary>
+    /// <summary>Parameters that its signature allows beside the rows; null: none. They are checked for every model; of those that run here only Python's <see cref="Answer(Table, string?, CancellationToken)"/> does something with them.</summary>
     ModelParams? Params => null;
 
     /// <summary>As <see cref="Answer(Table, CancellationToken)"/>.</summary>

@@ -15,7 +15,7 @@ public interface IModelRuntime
     /// <param name="target">An empty folder; of no use when this fails.</param>
     /// <returns>What was compared: <c>rows</c>, <c>max_difference</c> (of 1 + the answer's size).</returns>
     /// <exception cref="TaktException">NotSupported: this model has no such form; the message says why. Invalid: the two answer differently.</exception>
-    IReadOnlyDictionary<string, double> Convert(string folder, string to, string target) => throw new TaktException(TaktError.NotSupported, $"a {Flavor} model can't be converted to {to}; lightgbm and xgboost models can, to onnx");
+    IReadOnlyDictionary<string, double> Convert(string folder, string to, string target) => throw new TaktException(TaktError.NotSupported, $"a {Flavor} model can't be converted to {to}; lightgbm, xgboost and mlnet models can, to onnx");
 
     /// <inheritdoc cref="Load(string)"/>
     /// <param name="settings">A runtime that has no choice passes over them.</param>

@@ -17,10 +17,16 @@ static class MlflowModel
         var path = Path.Combine(folder, ModelPackage.MlModelFile);
         if (new FileInfo(path).Length > LargestMlModel) throw new TaktException(TaktError.TooLarge, $"{path} is longer than {LargestMlModel} bytes");
         var root = Root(path);
+        var parameters = Member(root, "signature") is YamlMappingNode signature ? ModelParams.Read(Text(signature, "params"), path) : null;
+        return Read(folder, path, root, parameters) with { Params = parameters };
+    }
+
+    static ModelPackage Read(string folder, string path, YamlMappingNode root, ModelParams? parameters)
+    {
         if (Member(root, "flavors") is not YamlMappingNode flavors) throw TaktException.Invalid($"{path} names no flavors: it is no MLflow model");
         if (Member(flavors, "lightgbm") is YamlMappingNode lightgbm && !(IsPickled(lightgbm) && Member(flavors, PythonModel.Flavor) is not null)) return LightGbm(folder, path, root, lightgbm);
         if (Member(flavors, "onnx") is YamlMappingNode onnx) return Onnx(folder, path, root, onnx);
-        if (Member(flavors, "xgboost") is YamlMappingNode xgboost && XgBoost(folder, path, root, xgboost) is { } trees) return trees;
+        if (Member(flavors, "xgboost") is YamlMappingNode xgboost && XgBoost(folder, path, root, xgboost, parameters) is { } trees) return trees;
         if (Member(flavors, "mlnet") is YamlMappingNode mlnet) return MlNet(folder, path, root, mlnet);
         if (MlflowPython.Read(folder, path, root, flavors) is { } python) return python;
         throw new TaktException(TaktError.NotSupported,
@@ -72,13 +78,16 @@ static class MlflowModel
         return new ModelPackage(folder, "onnx", new PackageInfo(PackageInfo.CurrentFormat, task, "", output, "onnx", features, new Dictionary<string, double>(), 0, new TableProfile(0, []))) { ModelFile = file };
     }
 
-    /// <summary>What it takes stands in the model itself; the signature has its say about names and types. Null: in XGBoost's old binary format, and Python can open it.</summary>
-    static ModelPackage? XgBoost(string folder, string path, YamlMappingNode root, YamlMappingNode flavor)
+    /// <summary>What it takes stands in the model itself; the signature has its say about names and types. Null: only Python can do it, and may: in XGBoost's old binary format, or with params that XGBoost's own predict takes.</summary>
+    static ModelPackage? XgBoost(string folder, string path, YamlMappingNode root, YamlMappingNode flavor, ModelParams? parameters)
     {
+        var hasPython = Member((YamlMappingNode)Member(root, "flavors")!, PythonModel.Flavor) is not null;
+        if (parameters?.All.FirstOrDefault(p => PredictTakes.Contains(p.Name)) is { } own)
+            return hasPython ? null : throw new TaktException(TaktError.NotSupported, $"{path}: the signature's param '{own.Name}' changes what XGBoost itself gives, which only Python does; log the model with python_function");
         const int Tail = 64 << 10;
         var file = DataFile(path, flavor, "model.xgb");
         using var model = File.OpenRead(Existing(folder, file));
-        if (model.ReadByte() != '{' && Member((YamlMappingNode)Member(root, "flavors")!, PythonModel.Flavor) is not null) return null;
+        if (model.ReadByte() != '{' && hasPython) return null;
         model.Seek(Math.Max(0, model.Length - Tail), SeekOrigin.Begin); // the objective stands after the trees, as text in JSON and UBJ alike
         var end = new byte[Tail];
         var binary = end.AsSpan(0, model.ReadAtLeast(end, Tail, throwOnEndOfStream: false)) is var tail && (tail.IndexOf("binary:logistic"u8) >= 0 || tail.IndexOf("binary:hinge"u8) >= 0 || tail.IndexOf("reg:logistic"u8) >= 0);
@@ -87,6 +96,12 @@ static class MlflowModel
         var output = Columns(root, "outputs", path) is [{ Name.Length: > 0 } only] ? only.Name : "";
         return new ModelPackage(folder, "xgboost", new PackageInfo(PackageInfo.CurrentFormat, binary ? "binary" : "regression", "", output, "xgboost", features, new Dictionary<string, double>(), 0, new TableProfile(0, []))) { ModelFile = file };
     }
+
+    /// <summary>Of XGBoost 1.7 to 3: Booster.predict and XGBModel.predict. Of lightgbm and onnx models MLflow passes over all params.</summary>
+    static readonly HashSet<string> PredictTakes = new(StringComparer.Ordinal)
+    {
+        "output_margin", "ntree_limit", "pred_leaf", "pred_contribs", "approx_contribs", "pred_interactions", "validate_features", "training", "iteration_range", "strict_shape", "base_margin",
+    };
 
     static string DataFile(string path, YamlMappingNode flavor, string usual)
     {

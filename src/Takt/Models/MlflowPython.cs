@@ -59,8 +59,7 @@ static class MlflowPython
         { Declared = new Signature(inputs, gives) };
         return new ModelPackage(folder, PythonModel.Flavor, info)
         {
-            Python = new PythonModel(script, pickle, (function is null ? null : MlflowModel.Text(function, "predict_fn")) ?? "predict", code, matrix, example, outputs is not null,
-                MlflowModel.Member(root, "signature") is YamlMappingNode signature ? ModelParams.Read(MlflowModel.Text(signature, "params"), path) : null),
+            Python = new PythonModel(script, pickle, (function is null ? null : MlflowModel.Text(function, "predict_fn")) ?? "predict", code, matrix, example, outputs is not null),
         };
     }
 

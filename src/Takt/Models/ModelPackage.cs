@@ -15,6 +15,9 @@ public sealed record ModelPackage(string Folder, string Flavor, PackageInfo Info
     /// <summary>How Python runs it; null: it need not.</summary>
     public PythonModel? Python { get; init; }
 
+    /// <summary>That its signature allows at inference time; null: none.</summary>
+    public ModelParams? Params { get; init; }
+
     public string PathOf(string file) => Path.Combine(Folder, file);
 
     /// <exception cref="TaktException">NotFound: a file of the package is missing. Invalid: one is damaged.</exception>

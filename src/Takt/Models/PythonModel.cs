@@ -8,8 +8,7 @@ namespace Takt.Models;
 /// <param name="Matrix">The model takes one array of rows × inputs, of this numpy type; null: it takes named columns.</param>
 /// <param name="Example">A file with rows that it was logged with; null: none.</param>
 /// <param name="OutputsAreKnown">The signature names the outputs; otherwise the first answer does.</param>
-/// <param name="Params">That the signature allows at inference time; null: none.</param>
-public sealed record PythonModel(string? Script, string? Pickle, string Method, IReadOnlyList<string> Code, string? Matrix, string? Example, bool OutputsAreKnown, ModelParams? Params = null)
+public sealed record PythonModel(string? Script, string? Pickle, string Method, IReadOnlyList<string> Code, string? Matrix, string? Example, bool OutputsAreKnown)
 {
     public const string Flavor = "python_function";
 

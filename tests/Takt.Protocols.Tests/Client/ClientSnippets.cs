@@ -40,6 +40,10 @@ static class ClientSnippets
         double[] probability = answer.Numbers("probability");
         await takt.Label("m", new Dictionary<string, double> { [answer.Row(0)] = 0, [answer.Row(1)] = 1 }); // when the truth is known
         // end: score
+        // begin: keys
+        await takt.Score("m", new Dictionary<string, Array> { ["x"] = new[] { 0.2, 0.9 }, ["c"] = new[] { "a", "b" } }, ["order-17", "order-18"]);
+        await takt.LabelKeys("m", new Dictionary<string, double> { ["order-17"] = 0, ["order-18"] = 1 }); // weeks later, by who knows orders only
+        // end: keys
         return probability;
     }
 

@@ -63,6 +63,8 @@ public sealed class ClientTests
         var probability = await ClientSnippets.ScoreAnEndpoint(served.Server.Address.ToString());
         Assert.True(probability[0] < 0.5 && probability[1] > 0.5, string.Join(" ", probability));
         using var takt = new TaktClient(served.Server.Address.ToString());
+        var rows = System.Text.Json.Nodes.JsonNode.Parse(await served.Http.GetStringAsync("/api/v1/deployments/m/predictions"))!["predictions"]!.AsArray();
+        Assert.Equal([0.0, 1.0, 0.0, 1.0], rows.OrderBy(r => r!["id"]!.GetValue<string>(), StringComparer.Ordinal).Select(r => r!["label"]!.GetValue<double>())); // by id, by key
         var missing = await Assert.ThrowsAsync<TaktClientException>(() => takt.Score("nosuch", new Dictionary<string, Array> { ["x"] = new[] { 1.0 } }));
         Assert.Equal(HttpStatusCode.NotFound, missing.Status);
         Assert.Contains("nosuch", missing.Message);
@@ -191,7 +193,7 @@ public sealed class ClientTests
         var docs = await File.ReadAllTextAsync(Path.Combine(root.FullName, "docs", "client.md"));
         var code = await File.ReadAllTextAsync(Path.Combine(root.FullName, "tests", "Takt.Protocols.Tests", "Client", "ClientSnippets.cs"));
         var snippets = Regex.Matches(code, @"// begin: (\w+)\n(.*?)\n\s*// end: \1", RegexOptions.Singleline).Select(m => Regex.Replace(m.Groups[2].Value, "^        ", "", RegexOptions.Multiline)).ToList();
-        Assert.Equal(4, snippets.Count);
+        Assert.Equal(5, snippets.Count);
         Assert.All(snippets, snippet => Assert.Contains("```csharp\n" + snippet + "\n```", docs));
     }
 }

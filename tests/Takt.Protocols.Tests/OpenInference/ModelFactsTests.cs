@@ -60,10 +60,13 @@ public sealed class ModelFactsTests : IAsyncLifetime
         var (success, computed) = (stats["inference_stats"]!["success"]!, stats["inference_stats"]!["compute_infer"]!);
         Assert.Equal((3, 3), ((int)success["count"]!, (int)computed["count"]!));
         Assert.True((long)computed["ns"]! > 0 && (long)success["ns"]! >= (long)computed["ns"]!);
+        var size = Assert.Single(stats["batch_stats"]!.AsArray())!; // by the rows of requests
+        Assert.Equal((2, 3, (long)computed["ns"]!, 3), ((int)size["batch_size"]!, (int)size["compute_infer"]!["count"]!, (long)size["compute_infer"]!["ns"]!, (int)size["compute_output"]!["count"]!));
 
         var all = await _client.ModelStatisticsAsync(new ModelStatisticsRequest());
         var told = Assert.Single(all.ModelStats);
         Assert.Equal(("m", "1", 6ul, 3ul, 1ul, 7_000_000ul), (told.Name, told.Version, told.InferenceCount, told.ExecutionCount, told.InferenceStats.Fail.Count, told.InferenceStats.Fail.Ns));
+        Assert.Equal((2ul, 3ul), (Assert.Single(told.BatchStats).BatchSize, told.BatchStats[0].ComputeInfer.Count));
         Assert.Equal((await Get("/v2/models/stats"))["model_stats"]![0]!["inference_count"]!.GetValue<long>(), (long)told.InferenceCount);
     }
 

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Takt.Deployments;
+using Takt.ML.Onnx;
 using Takt.Models;
 
 namespace Takt.Protocols.Tests.Scoring;
@@ -14,6 +15,9 @@ public sealed class ParamsTests : IAsyncLifetime
             assert type(params["factor"]) is float
             return {"y": [x * params["factor"] for x in columns["x"]], "told": ["%s %s" % ("+".join(params["words"]), params["deep"]) for x in columns["x"]]}
         """;
+
+    /// <summary>What MLflow's server puts before whatever its model refuses; the data as it came.</summary>
+    const string Prefix = "Failed to predict data '{\"x\":[1,2]}'. \nError: ";
 
     readonly string _folder = Directory.CreateTempSubdirectory("takt-params").FullName;
     ServedModel _served = null!;
@@ -69,7 +73,32 @@ public sealed class ParamsTests : IAsyncLifetime
     public async Task What_does_not_fit_is_refused_in_MLflows_words(string parameters, string message)
     {
         var (status, body) = await _served.Post("/endpoints/p/invocations", $$"""{"inputs":{"x":[1,2]},"params":{{parameters}}}""");
-        Assert.Equal((400, message), (status, JsonNode.Parse(body)!["message"]!.GetValue<string>()));
+        Assert.Equal((400, Prefix + message), (status, JsonNode.Parse(body)!["message"]!.GetValue<string>()));
+    }
+
+    /// <summary>MLflow's wrappers of ONNX and LightGBM models pass over params; its check of them is the same for all.</summary>
+    [Fact]
+    public async Task Of_a_model_that_runs_here_they_are_checked_as_well()
+    {
+        var folder = Directory.CreateDirectory(Path.Combine(_folder, "line")).FullName;
+        var line = new OnnxGraph("line");
+        line.Input("X", TensorType.Fp32, -1, 1);
+        line.Output("y", TensorType.Fp32, -1, 1);
+        line.Node("Neg", ["X"], ["y"]);
+        await File.WriteAllBytesAsync(Path.Combine(folder, "model.onnx"), line.ToArray());
+        await File.WriteAllTextAsync(Path.Combine(folder, "MLmodel"), $"flavors: {{ onnx: {{ data: model.onnx }} }}\nsignature:\n  inputs: '[{{\"type\": \"double\", \"name\": \"x\", \"required\": true}}]'\n  params: '{Schema}'\n");
+        await _served.Server.App.Models.Register(new RegisterModel("n", folder, null, null, [], new Dictionary<string, string>(), new Dictionary<string, double>()));
+        await _served.Server.App.Deployments.Deploy(new DeploymentSpec("n", [1], TimeSpan.Zero, 0, [], null, true, null), "n@1");
+        await _served.Ready("n");
+        foreach (var good in (string[])["null", """{"nobody":"knows"}""", """{"factor":3,"words":["b"]}"""])
+        {
+            var (status, body) = await _served.Post("/endpoints/n/invocations", $$"""{"inputs":{"x":[1,2]},"params":{{good}}}""");
+            Assert.True(status == 200, body);
+            Assert.Equal("[-1,-2]", JsonNode.Parse(body)!["predictions"]!.ToJsonString());
+        }
+        var (refused, answer) = await _served.Post("/endpoints/n/invocations", """{"inputs":{"x":[1,2]},"params":{"factor":"hot"}}""");
+        Assert.Equal((400, Prefix + """Invalid parameters found: {('factor', "Failed to validate type and shape for 'factor': double (default: 2.0), error: Can not safely convert `<class 'str'>` to `DataType.double` for value `hot`")}"""),
+            (refused, JsonNode.Parse(answer)!["message"]!.GetValue<string>()));
     }
 
     [Fact]

@@ -45,6 +45,16 @@ static class GrpcFacts
                 CacheHit = d["cache_hit"],
                 CacheMiss = d["cache_miss"],
             },
+            BatchStats =
+            {
+                slot.Stats.Sizes.All().Select(size => new InferBatchStatistics
+                {
+                    BatchSize = (ulong)size.Rows,
+                    ComputeInput = new StatisticDuration { Count = (ulong)size.Count },
+                    ComputeInfer = new StatisticDuration { Count = (ulong)size.Count, Ns = (ulong)LoadedModelFacts.Nanoseconds(size.Took) },
+                    ComputeOutput = new StatisticDuration { Count = (ulong)size.Count },
+                }),
+            },
         };
     }
 }

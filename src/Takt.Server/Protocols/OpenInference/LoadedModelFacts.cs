@@ -61,7 +61,9 @@ static class LoadedModelFacts
         yield return ("cache_miss", 0, 0);
     }
 
-    static long Nanoseconds(TimeSpan time) => Math.Max(0, time.Ticks) * TimeSpan.NanosecondsPerTick;
+    static JsonObject Duration(long count, long nanoseconds) => new() { ["count"] = count, ["ns"] = nanoseconds };
+
+    internal static long Nanoseconds(TimeSpan time) => Math.Max(0, time.Ticks) * TimeSpan.NanosecondsPerTick;
 
     /// <summary>Milliseconds since 1970; 0: it was never asked.</summary>
     public static long LastInference(Slot slot, TimeProvider time) => slot.Stats.SinceLast is { } since ? (time.GetUtcNow() - since).ToUnixTimeMilliseconds() : 0;
@@ -98,8 +100,14 @@ static class LoadedModelFacts
             ["last_inference"] = LastInference(s.Slot, time),
             ["inference_count"] = s.Slot.Stats.Rows,
             ["execution_count"] = Math.Max(0, s.Slot.Stats.Requests - s.Slot.Stats.Errors),
-            ["inference_stats"] = new JsonObject(Durations(s.Slot.Stats).Select(d => KeyValuePair.Create(d.Name, (JsonNode?)new JsonObject { ["count"] = d.Count, ["ns"] = d.Nanoseconds }))),
-            ["batch_stats"] = new JsonArray(),
+            ["inference_stats"] = new JsonObject(Durations(s.Slot.Stats).Select(d => KeyValuePair.Create(d.Name, (JsonNode?)Duration(d.Count, d.Nanoseconds)))),
+            ["batch_stats"] = new JsonArray([.. s.Slot.Stats.Sizes.All().Select(size => new JsonObject
+            {
+                ["batch_size"] = size.Rows, // of requests: what was merged is not one here
+                ["compute_input"] = Duration(size.Count, 0),
+                ["compute_infer"] = Duration(size.Count, Nanoseconds(size.Took)),
+                ["compute_output"] = Duration(size.Count, 0),
+            })]),
         })]),
     };
 }

@@ -1,4 +1,5 @@
 using System.Net.Http.Headers;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
@@ -64,13 +65,14 @@ public static class ScoringApi
             var deadline = http.Admit(app, endpoint);
             var body = await Body(http, app.MostBody(endpoint));
             Answer answer;
-            if (type.MediaType == "text/csv") answer = await app.Router.Ask(endpoint, slot => ScoringRequest.Csv(body, slot.Model!.Signature), null, http.RequestAborted, http.StickyKey(app, endpoint), deadline, keys: http.Keys());
+            if (type.MediaType == "text/csv") answer = await app.Router.Ask(endpoint, slot => Predicted(() => ScoringRequest.Csv(body, slot.Model!.Signature), () => Encoding.UTF8.GetString(body)), null, http.RequestAborted, http.StickyKey(app, endpoint), deadline, keys: http.Keys());
             else
             {
                 using var json = Parse(body);
                 ScoringRequest.RequireForm(json.RootElement);
-                answer = await app.Router.Ask(endpoint, slot => ScoringRequest.Json(json.RootElement, slot.Model!.Signature), null, http.RequestAborted, http.StickyKey(app, endpoint), deadline,
-                    slot => slot.Model?.Params?.Enforce(json.RootElement.TryGetProperty("params", out var given) ? given : null), http.Keys());
+                string Data() => json.RootElement.EnumerateObject().First(m => ScoringRequest.Forms.Contains(m.Name)).Value.GetRawText();
+                answer = await app.Router.Ask(endpoint, slot => Predicted(() => ScoringRequest.Json(json.RootElement, slot.Model!.Signature), Data), null, http.RequestAborted, http.StickyKey(app, endpoint), deadline,
+                    slot => Predicted(() => slot.Model?.Params?.Enforce(json.RootElement.TryGetProperty("params", out var given) ? given : null), Data), http.Keys());
             }
             http.Response.Headers["x-takt-prediction-id"] = answer.Id;
             http.AnsweredBy(answer.Revision);
@@ -93,6 +95,21 @@ public static class ScoringApi
         catch (BadHttpRequestException e)
         {
             return Json(e.StatusCode, new JsonObject { ["error_code"] = "BAD_REQUEST", ["message"] = e.Message });
+        }
+    }
+
+    /// <summary>What MLflow's model refuses of the rows or the params, told as its server tells it; the data as it came, for MLflow's is Python's print of a DataFrame.</summary>
+    static T Predicted<T>(Func<T> work, Func<string> data)
+    {
+        const int Longest = 200;
+        try
+        {
+            return work();
+        }
+        catch (TaktException e) when (e.Error == TaktError.Invalid)
+        {
+            var text = data();
+            throw new TaktException(e.Error, $"Failed to predict data '{(text.Length <= Longest ? text : text[..Longest] + "…")}'. \nError: {string.Join("; ", e.Faults)}", e);
         }
     }
 

@@ -12,7 +12,7 @@ namespace Takt.Server.Protocols.Scoring;
 /// <summary>Rows as MLflow and TensorFlow clients send them: <c>dataframe_split</c>, <c>dataframe_records</c>, <c>instances</c>, <c>inputs</c>, or CSV with a header.</summary>
 static class ScoringRequest
 {
-    static readonly string[] Forms = ["dataframe_split", "dataframe_records", "instances", "inputs"];
+    internal static readonly string[] Forms = ["dataframe_split", "dataframe_records", "instances", "inputs"];
 
     static readonly UTF8Encoding Strict = new(false, throwOnInvalidBytes: true);
 
