@@ -56,5 +56,5 @@ public sealed class Leases(Database database, TimeProvider time, string owner)
         foreach (var prefix in prefixes) session.Execute($"delete from lease where {Begins("name", prefix)} and {Begins("owner", place)} and owner <> {owner}");
     });
 
-    static Sql Begins(string column, string with) => $"substr({Sql.Raw(column)}, 1, {with.Length}) = {with}";
+    static Sql Begins(string column, string with) => $"substr({Sql.Raw(column)}, 1, {Sql.Raw($"{with.Length}")}) = {with}";
 }
