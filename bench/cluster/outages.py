@@ -3,8 +3,9 @@
 
 python3 bench/cluster/outages.py --takt PATH [--folder FOLDER] [--clients 4] [--seconds 30]
 Needs postgresql, radosgw & co. (see test.sh) and haproxy. Prints a line a phase: answers, failures, the slowest; at the end whether every answer is in the log that all servers share.
+--loop does something else: there are two control servers; drift starts the pipeline, the server that runs it is killed in the midst, and the other one has to close the loop.
 """
-import argparse, http.client, json, os, re, signal, socket, subprocess, sys, tempfile, threading, time, urllib.request
+import argparse, http.client, json, os, random, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time, urllib.request
 
 here = os.path.dirname(os.path.abspath(__file__))
 services = os.path.join(here, "..", "..", "tests", "services")
@@ -13,6 +14,7 @@ parser.add_argument("--takt", required=True)
 parser.add_argument("--folder", default=None)
 parser.add_argument("--clients", type=int, default=4)
 parser.add_argument("--seconds", type=float, default=30)
+parser.add_argument("--loop", action="store_true")
 options = parser.parse_args()
 folder = options.folder or tempfile.mkdtemp(prefix="takt-outages-")
 os.makedirs(folder, exist_ok=True)
@@ -64,7 +66,7 @@ class Load:
 
     def __init__(self, port):
         self.port, self.ok, self.failed, self.slowest, self.why, self.lock, self.on = port, 0, 0, 0.0, {}, threading.Lock(), True
-        self.threads = [threading.Thread(target=self.run) for _ in range(options.clients)]
+        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(options.clients)]
         for thread in self.threads:
             thread.start()
 
@@ -98,6 +100,66 @@ class Load:
             print(f"{name:<42} {seconds:5.0f} s  {self.ok - ok:6} answers  {self.failed - failed:3} failed {self.why or ''}  slowest {self.slowest * 1000:.0f} ms", flush=True)
 
 
+def sql(text):
+    address = re.match(r"postgres://(\w+)@([^:]+):(\d+)/(\w+)", database)
+    return subprocess.run(["psql", "-h", address[2], "-p", address[3], "-U", address[1], "-d", address[4], "-Atc", text], env=env, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def rows(path, turned):
+    """What the trips are like; turned: it depends on z by now, and x lies elsewhere."""
+    with open(path, "w") as table:
+        table.write("x,z,y\n")
+        for _ in range(3000):
+            x, z = random.random() + turned, random.random()
+            table.write(f"{x:.4f},{z:.4f},{int((z if turned else x + 0.3 * z) + 0.1 * random.random() > 0.7)}\n")
+
+
+def close_loop(project, ports, main):
+    """The server that runs the pipeline for a drift is killed in the midst of it: the other one ends that run, begins anew, and rolls out the new model."""
+    second, port = project + "-2", free()
+    shutil.copytree(project, second, ignore=shutil.ignore_patterns(".takt", "out"))
+    for place in (project, second):
+        rows(os.path.join(place, "trips.csv"), turned=True)
+        with open(os.path.join(place, "takt.yaml")) as file:
+            text = file.read()
+        with open(os.path.join(place, "takt.yaml"), "w") as file:
+            file.write(text.replace("stages:\n", "stages:\n  long: { run: 'sleep 30; cp trips.csv long.csv', in: [trips.csv], out: [long.csv] }\n", 1))
+    controls = {project: (main, ports[0], port), second: (server("control-2", "--roles", "control", "-C", second, "--port", str(port)), port, ports[0])}
+    until("the second control", lambda: get(port, "/health"))
+    now = time.time()
+    print(f"two control servers; revision {sql('select live from takt.deployment')} in charge", flush=True)
+    body = {"parameters": {"event_time": int((now - 86400) * 1000)}, "inputs": [{"name": name, "shape": [400], "datatype": "FP64", "data": [random.random() + shift for _ in range(400)]} for name, shift in (("x", 1), ("z", 0))]}
+    urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{ports[1]}/v2/models/trips/infer", json.dumps(body).encode()), timeout=60).read()
+
+    def step(what, ask, seconds=600):
+        until(what, ask, seconds)
+        print(f"{time.time() - now:6.0f} s  {what}", flush=True)
+
+    step("drift was seen, a server runs the pipeline, its long stage has begun", lambda: sql("select 1 from takt.stage_run where stage = 'long' and state = 'Running'"))
+    owner = sql("select owner from takt.lease where name like 'trigger/%'")
+    ended = sql("select count(*) from takt.stage_run where state = 'Ran' and pipeline_run = (select pipeline_run from takt.stage_run where stage = 'long')")
+    print(f"{time.time() - now:6.0f} s  of its other stages {ended} have ended", flush=True)
+    dead = next(place for place in controls if f":{place}/" in owner)
+    process, _, other = controls[dead]
+    process.kill()
+    for pid in subprocess.run(["pgrep", "-f", "sleep 30; cp trips.csv"], capture_output=True, text=True).stdout.split():
+        os.kill(int(pid), signal.SIGKILL)  # the whole machine is gone
+    shutil.rmtree(dead)
+    print(f"{time.time() - now:6.0f} s  {os.path.basename(dead)}: kill -9, and its folder is gone", flush=True)
+    first = sql("select pipeline_run from takt.stage_run where stage = 'long'")
+    step("its run is ended as failed by the other one", lambda: sql(f"select 1 from takt.run where id = '{first}' and status = 'FAILED'"))
+    print("          " + sql(f"select value from takt.run_tag where run = '{first}' and key = 'takt.reason'"), flush=True)
+    step("the trigger is over", lambda: sql("select 1 from takt.trigger_event where state = 'done'"))
+    outcome = sql("select outcome || ', deaths ' || deaths || ', run ' || (select status from takt.run where id = trigger_event.run) from takt.trigger_event")
+    print("          " + outcome, flush=True)
+    step("the new revision is in charge", lambda: sql("select live from takt.deployment") == "2")
+    step("all replicas answer with it", lambda: all('"2"' in get(ports[n], "/v2/models/trips") for n in (1, 2, 3)))
+    left = sql("select count(*) from takt.run where status = 'RUNNING'")
+    print(f"runs left RUNNING: {left}; triggers {sql('select count(*) from takt.trigger_event')}", flush=True)
+    get(other, "/health")
+    return outcome == "succeeded, deaths 1, run FINISHED" and left == "0"
+
+
 ceph = os.path.join(folder, "c")
 try:
     database = script("postgresql/up.sh", os.path.join(folder, "pg"), str(os.getpid())) + "?search_path=takt"
@@ -123,13 +185,8 @@ try:
 
     project = os.path.join(folder, "control")
     os.makedirs(project)
-    import random
     random.seed(1)
-    with open(os.path.join(project, "trips.csv"), "w") as table:
-        table.write("x,z,y\n")
-        for _ in range(3000):
-            x, z = random.random(), random.random()
-            table.write(f"{x:.4f},{z:.4f},{int(x + 0.3 * z + 0.1 * random.random() > 0.7)}\n")
+    rows(os.path.join(project, "trips.csv"), turned=False)
     for command in (["init", "--data", "trips.csv", "--target", "y"], ["run"]):
         subprocess.run([options.takt, *command], cwd=project, env=env, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
     ports = [free() for _ in range(5)]
@@ -161,6 +218,11 @@ backend replicas
     until("the balancer", lambda: get(ports[4], "/v2/health/ready"))
     load = Load(ports[4])
     load.phase("all is well", options.seconds / 3)
+    if options.loop:
+        closed = close_loop(project, ports, main)
+        load.on = False
+        print(f"requests meanwhile: {load.ok} answered, {load.failed} failed {load.why or ''}")
+        sys.exit(0 if closed else 1)
 
     replicas[1].kill()
     load.phase("one of three replicas: kill -9", options.seconds / 2)
@@ -207,13 +269,11 @@ backend replicas
     time.sleep(7)  # a journal is sealed after 5 s
     until("all segments are shared", lambda: unshared() == 0)
     lost = sum(json.loads(get(ports[n], "/v2/health"))["prediction_log"]["trips"]["lost"] for n in (1, 2, 3))
-    address = re.match(r"postgres://(\w+)@([^:]+):(\d+)/(\w+)", database)
-    rows = subprocess.run(["psql", "-h", address[2], "-p", address[3], "-U", address[1], "-d", address[4], "-Atc", "select count(*), count(distinct server), sum(rows) from takt.prediction_segment where kind = 'predictions' and digest is not null"],
-                          env=env, capture_output=True, text=True, check=True).stdout.strip().split("|")
-    print(f"answers {load.ok}, failed {load.failed}; in the shared log {rows[2]} rows in {rows[0]} segments of {rows[1]} servers; told as lost {lost}")
+    segments = sql("select count(*), count(distinct server), sum(rows) from takt.prediction_segment where kind = 'predictions' and digest is not null").split("|")
+    print(f"answers {load.ok}, failed {load.failed}; in the shared log {segments[2]} rows in {segments[0]} segments of {segments[1]} servers; told as lost {lost}")
     newest = json.loads(get(ports[0], "/api/v1/deployments/trips/predictions?limit=1000", 120))["predictions"]
     print(f"control reads the newest {len(newest)} of them")
-    sys.exit(0 if int(rows[2]) + lost >= load.ok else 1)
+    sys.exit(0 if int(segments[2]) + lost >= load.ok else 1)
 finally:
     for process in started:
         if process.poll() is None:

@@ -58,7 +58,6 @@ public sealed class PipelineRunner(
             await digests.Save();
             if (lease.IsLost) throw TaktException.Conflict($"run {run} was ended by another server, to which this machine was gone: nothing was heard of it for {Leases.Life.TotalMinutes} minutes");
             if (result.Refusal is { } refusal) await tracker.SetTags(run, new Dictionary<string, string> { [RefusedTag] = refusal });
-            if (lease.IsLost) throw TaktException.Conflict($"run {run} was ended by another server, to which this machine was gone: nothing was heard of it for {Leases.Life.TotalMinutes} minutes");
             if (!cancel.IsCancellationRequested && request.Stages.Count == 0 && result.Succeeded) LockFile.Write(folder, graph, _table, result.Stages);
             end = cancel.IsCancellationRequested ? RunStatus.KILLED : result.Succeeded ? RunStatus.FINISHED : RunStatus.FAILED;
             cancel.ThrowIfCancellationRequested();

@@ -65,21 +65,21 @@ ceph-authtool "$folder/mon.keyring" --import-keyring "$folder/admin.keyring" >/d
 monmaptool --create --addv a "$monitor" --fsid "$cluster" "$folder/monmap" >/dev/null
 ceph-mon "${conf[@]}" -i a --mkfs --monmap "$folder/monmap" --keyring "$folder/mon.keyring" || fail "the monitor has no store"
 ceph-mon "${conf[@]}" -i a --public-addr 127.0.0.1 </dev/null || fail "the monitor ended"
-until_up 30 timeout 5 ceph "${conf[@]}" mon stat || fail "the monitor does not answer"
+until_up 180 timeout 30 ceph "${conf[@]}" mon stat || fail "the monitor does not answer"
 
 store=$(cat /proc/sys/kernel/random/uuid)
 {
-    timeout 20 ceph "${conf[@]}" auth add client.gateway mon 'allow rw' osd 'allow rwx' -i "$folder/gateway/keyring"
-    timeout 20 ceph "${conf[@]}" osd new "$store"
-    timeout 20 ceph "${conf[@]}" auth add osd.0 osd 'allow *' mon 'allow profile osd' -i "$folder/osd/keyring"
+    timeout 60 ceph "${conf[@]}" auth add client.gateway mon 'allow rw' osd 'allow rwx' -i "$folder/gateway/keyring"
+    timeout 60 ceph "${conf[@]}" osd new "$store"
+    timeout 60 ceph "${conf[@]}" auth add osd.0 osd 'allow *' mon 'allow profile osd' -i "$folder/osd/keyring"
     ceph-osd "${conf[@]}" -i 0 --mkfs --osd-uuid "$store"
     ceph-osd "${conf[@]}" -i 0 </dev/null
 } >"$folder/log/setup.log" 2>&1 || fail "the store could not be set up"
-is_up() { [ "$(timeout 5 ceph "${conf[@]}" osd stat -f json | jq -r .num_up_osds)" = 1 ]; }
-until_up 40 is_up || fail "the store does not come up"
+is_up() { [ "$(timeout 30 ceph "${conf[@]}" osd stat -f json | jq -r .num_up_osds)" = 1 ]; }
+until_up 180 is_up || fail "the store does not come up"
 
 radosgw "${conf[@]}" -n client.gateway </dev/null >/dev/null 2>&1 || fail "the gateway ended"
-until_up 60 curl -sf -o /dev/null "http://$endpoint/" || fail "the gateway does not answer"
+until_up 180 curl -sf -o /dev/null "http://$endpoint/" || fail "the gateway does not answer"
 timeout 60 radosgw-admin "${conf[@]}" -n client.gateway user create --uid takt --display-name takt >"$folder/user.json" 2>>"$folder/log/setup.log" ||
     fail "the gateway makes no user"
 chmod 600 "$folder/user.json"
