@@ -1,4 +1,5 @@
 #pragma warning disable CA1416 // modes of files: the tests run on Linux
+using Takt.Data;
 using Takt.Data.Remotes;
 using Takt.Storage.FileSystem;
 
@@ -18,6 +19,22 @@ public sealed class FolderRemoteTests : RemoteContract
         file.Position = file.Length / 2;
         file.Write(new byte[16]);
         return Task.CompletedTask;
+    }
+
+    [Fact]
+    public async Task What_a_comparison_lacks_of_a_version_is_told_with_the_command_that_brings_it()
+    {
+        await using var a = At("a");
+        await using var b = At("b");
+        a.Write("data/1.csv", "id\n1\n"u8.ToArray());
+        var first = await a.Add();
+        a.Write("data/1.csv", "id\n2\n"u8.ToArray());
+        await a.Add();
+        await using var remote = Open();
+        await a.Push(remote);
+        await b.Fetch(remote, only: "none");
+        var told = await Assert.ThrowsAsync<TaktException>(() => new DatasetDiffs(b.Datasets).Between("data@v1", "data@v2"));
+        Assert.Contains($"'takt data fetch data@sha256:{first.Id.Hex[..12]}'", told.Message);
     }
 
     [Theory]

@@ -11,8 +11,19 @@ public sealed class DatasetDiffs(Datasets datasets)
     /// <exception cref="TaktException">NotFound: a version. Invalid: a key that is not there or not unique, or a file that can't be read. Unavailable: time or memory.</exception>
     public async Task<DatasetDiff> Between(string from, string to, DiffOptions? options = null, CancellationToken cancel = default)
     {
-        options ??= new DiffOptions();
         var (before, now) = (datasets.Show(from), datasets.Show(to));
+        try
+        {
+            return await Between(before, now, options ?? new DiffOptions(), cancel);
+        }
+        catch (TaktException e)
+        {
+            throw datasets.Partly.Explained(e, before, now);
+        }
+    }
+
+    async Task<DatasetDiff> Between(DatasetCommit before, DatasetCommit now, DiffOptions options, CancellationToken cancel)
+    {
         var (changes, left, right) = (new List<FileChange>(), new List<TreeFile>(), new List<TreeFile>());
         var fresh = 0L;
         await foreach (var change in datasets.Changes(before, now, cancel))
@@ -53,7 +64,6 @@ public sealed class DatasetDiffs(Datasets datasets)
         }
         catch (TaktException e)
         {
-            e = datasets.Partly.Explained(e, before, now);
             e = new TaktException(e.Error, e.Faults.Select(fault => fault.Replace(Path.Combine(folder, "a") + "/", "", StringComparison.Ordinal).Replace(Path.Combine(folder, "b") + "/", "", StringComparison.Ordinal)).ToList());
             // files that were stored as they are need not be one table
             if (e.Error == TaktError.Invalid && options.Key.Count == 0 && (before.Profile is null || now.Profile is null)) return new(before.Reference, now.Reference, changes, same, [], null, e.Faults[0]);
