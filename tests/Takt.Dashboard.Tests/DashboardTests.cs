@@ -83,6 +83,32 @@ public sealed class DashboardTests(FlightsLine line, Chromium chromium) : IClass
     }
 
     [Fact]
+    public async Task A_request_to_an_endpoint_is_a_waterfall_from_the_router_to_the_model()
+    {
+        const string Sender = "0af7651916cd43dd8448eb211c80319c";
+        using var http = new HttpClient { BaseAddress = new Uri(line.Address) };
+        using var ask = new HttpRequestMessage(HttpMethod.Post, "/v2/models/traced/infer") { Content = new StringContent("""
+            {"inputs": [{"name": "hour", "shape": [1], "datatype": "INT64", "data": [18]}, {"name": "weekday", "shape": [1], "datatype": "INT64", "data": [5]}, {"name": "distance", "shape": [1], "datatype": "INT64", "data": [640]},
+             {"name": "origin", "shape": [1], "datatype": "BYTES", "data": ["ORD"]}, {"name": "destination", "shape": [1], "datatype": "BYTES", "data": ["LGA"]}]}
+            """, System.Text.Encoding.UTF8, "application/json") };
+        ask.Headers.Add("traceparent", $"00-{Sender}-b7ad6b7169203331-01");
+        using var answer = await http.SendAsync(ask);
+        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
+        while (line.Server.App.Traces.WithSpans(["tr-" + Sender]) is not [{ Spans.Count: > 1 }]) await Task.Delay(50);
+
+        var page = await chromium.Browser.NewPageAsync(new() { BaseURL = line.Address });
+        await page.GotoAsync("/traces/tr-" + Sender);
+        var names = await page.Locator(".span .label b").AllTextContentsAsync();
+        Assert.Equal("POST /v2/models/{model}/infer", names[0]);
+        Assert.Contains("compute", names);
+        Assert.Equal("0", await page.GetAttributeAsync(".span >> nth=0", "data-depth"));
+        Assert.Equal("1", await page.Locator(".span:has(b:text-is('compute'))").GetAttributeAsync("data-depth"));
+        await page.ClickAsync(".span >> nth=0 >> summary");
+        Assert.Contains("takt.endpoint", await page.TextContentAsync(".span >> nth=0"));
+        await page.CloseAsync();
+    }
+
+    [Fact]
     public async Task A_run_that_a_gate_refused_says_so_and_by_which_rule_on_every_page_and_looks_like_no_crash()
     {
         using var http = new HttpClient { BaseAddress = new Uri(line.Address) };

@@ -39,6 +39,8 @@ public sealed class FlightsLine : IAsyncLifetime
         while (Server.App.Router.Find("flights") is null) await Task.Delay(20);
         await Rolling("moving");
         await RolledBack("moved");
+        await Server.App.Deployments.Deploy(new DeploymentSpec("traced", [1], TimeSpan.Zero, 0, [], null, true, null, Strategy: "all-at-once", Traces: new TraceSpec(1)), "flights@1");
+        await Until("traced", RolloutState.Succeeded);
     }
 
     /// <summary>Nothing before the gate has to run again.</summary>

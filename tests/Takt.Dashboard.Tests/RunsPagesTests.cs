@@ -260,6 +260,11 @@ public sealed class RunsPagesTests(RunsServer server, Chromium chromium) : IClas
         await plot.Locator(".u-over").HoverAsync();
         await Assertions.Expect(plot.Locator(".values-here")).ToContainTextAsync("run-90");
         Assert.Equal(4, await plot.Locator(".values-here div").CountAsync()); // the place, and three runs
+        var series = page.WaitForRequestAsync("**/runs/series?**");
+        await page.SelectOptionAsync("#chart-axis", "time");
+        Assert.Equal(3, (await series).Url.Split("run=")[1].Split(',').Length);
+        await page.SelectOptionAsync("#chart-axis", "step");
+        await page.WaitForSelectorAsync(".plot[data-key=acc][data-drawn='18'] canvas");
         await page.ClickAsync($"#chart-runs li[data-run='{server.Sweep[90]}'] .mark");
         await Assertions.Expect(plot.Locator("figcaption")).ToHaveTextAsync("acc · 1 hidden");
         await plot.Locator(".u-over").HoverAsync(new() { Position = new() { X = 40, Y = 40 } });
@@ -281,6 +286,13 @@ public sealed class RunsPagesTests(RunsServer server, Chromium chromium) : IClas
     }
 
     [Fact]
+    public async Task A_metric_tells_the_least_and_the_greatest_it_ever_had_and_when()
+    {
+        var html = WebUtility.HtmlDecode(await server.Http.GetStringAsync($"/runs/{server.Odd}"));
+        Assert.Contains("least <b>0.00387022</b> at 4999, greatest <b>99</b> at 3210", html); // one value is NaN
+    }
+
+    [Fact]
     public async Task A_trace_of_many_spans_begins_folded_and_is_searched()
     {
         static NewSpan Span(int id, int parent, int status) => new([9, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16], [0, 0, 0, 0, 0, 0, (byte)(id >> 8), (byte)id], parent == 0 ? [] : [0, 0, 0, 0, 0, 0, (byte)(parent >> 8), (byte)parent],
@@ -298,7 +310,9 @@ public sealed class RunsPagesTests(RunsServer server, Chromium chromium) : IClas
         await Assertions.Expect(page.Locator("#span-note")).ToHaveTextAsync("1 of 151");
         await Assertions.Expect(page.Locator(".span:not([hidden])")).ToHaveCountAsync(140); // the way to it
         await page.UncheckAsync("#span-errors");
-        await page.FillAsync("#span-find", "step 200");
+        await page.FocusAsync(".span summary");
+        await page.Keyboard.PressAsync("/");
+        await page.Keyboard.TypeAsync("step 200");
         await Assertions.Expect(page.Locator(".span:not([hidden])")).ToHaveCountAsync(2);
         await page.CloseAsync();
     }
@@ -315,6 +329,7 @@ public sealed class RunsPagesTests(RunsServer server, Chromium chromium) : IClas
         await server.Call("runs/log-metric", new { run_id = run, key = "loss", value = 0.25, timestamp = 3, step = 3 });
         await page.WaitForSelectorAsync("[data-metric=loss] >> text=0.25");
         await page.WaitForSelectorAsync(".plot[data-drawn='3']");
+        Assert.Equal("least 0.25 at 3, greatest 1 at 1", await page.TextContentAsync("[data-range=loss]"));
         await page.ClickAsync("#pause");
         Assert.Equal("paused", await page.TextContentAsync("#news"));
         await page.ClickAsync("#pause");

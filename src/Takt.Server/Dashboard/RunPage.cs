@@ -39,6 +39,7 @@ static class RunPage
         var children = app.RunGrid.In(workspace).Page(new RunGridQuery { Experiments = [tracked.Experiment], Parent = id, Ascending = true, Limit = MostParts }, null, 4, 4);
         var refused = run.Tags.GetValueOrDefault(PipelineRunner.RefusedTag);
         var keys = app.MetricSeries.Keys(id);
+        var extremes = app.MetricSeries.Extremes(id);
         var running = tracked.Status is "RUNNING" or "SCHEDULED" && !tracked.Deleted;
         var note = tracked.Tags.LastOrDefault(t => t.Key == "mlflow.note.content").Value;
         var system = run.Tags.Where(t => IsSystem(t.Key)).ToList();
@@ -55,7 +56,7 @@ static class RunPage
             {(stages.Count == 0 ? Html.None : Parts.Section("Stages", Html.Join(stages.Select(s => Stage(app, run, s)))))}
             {Charts(keys, [(id, run.Name)])}
             <div class="two">
-            {Values("Metrics", keys.Where(k => !IsSystem(k.Newest.Key)).Select(k => (k.Newest.Key, Html.Of($"<b data-metric=\"{k.Newest.Key}\" title=\"{k.Newest.Value.ToString("R", CultureInfo.InvariantCulture)}\">{Parts.Figure(k.Newest.Value)}</b> <span class=\"dim\" data-step=\"{k.Newest.Key}\">{(k.Newest.Step == 0 ? "" : $"step {k.Newest.Step}")}</span>"))), keys.Count)}
+            {Values("Metrics", keys.Where(k => !IsSystem(k.Newest.Key)).Select(k => (k.Newest.Key, Html.Of($"<b data-metric=\"{k.Newest.Key}\" title=\"{k.Newest.Value.ToString("R", CultureInfo.InvariantCulture)}\">{Parts.Figure(k.Newest.Value)}</b> <span class=\"dim\" data-step=\"{k.Newest.Key}\">{(k.Newest.Step == 0 ? "" : $"step {k.Newest.Step}")}</span>{(extremes.TryGetValue(k.Newest.Key, out var of) ? Range(k.Newest.Key, of) : Html.None)}"))), keys.Count)}
             {Values("Params", run.Params.Select(p => (p.Key, Parts.Long(p.Value))), run.Params.Count)}
             </div>
             {(children.Rows.Count == 0 ? Html.None : Parts.Section("Parts", Html.Of($"""
@@ -74,6 +75,8 @@ static class RunPage
             <script src="/assets/run.js" defer></script>
             """));
     }
+
+    static Html Range(string key, MetricExtremes of) => Html.Of($"<span class=\"range dim\" data-range=\"{key}\" data-least=\"{of.Least.ToString("R", CultureInfo.InvariantCulture)}\" data-most=\"{of.Most.ToString("R", CultureInfo.InvariantCulture)}\">least <b>{Parts.Figure(of.Least)}</b> at {of.LeastStep}, greatest <b>{Parts.Figure(of.Most)}</b> at {of.MostStep}</span>");
 
     /// <summary>A place for each chart; it is drawn when it comes into view.</summary>
     public static Html Charts(IReadOnlyList<MetricKey> keys, IReadOnlyList<(string Id, string Name)> runs)

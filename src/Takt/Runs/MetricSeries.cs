@@ -23,6 +23,39 @@ public sealed class MetricSeries(Database database, Workspace workspace = defaul
             row => new MetricKey(new(row.Text(0), row.Flag(2) ? double.NaN : row.Real(1), row.Number(3), row.Time(4)), many.Contains(row.Text(0))));
     });
 
+    /// <summary>Bytes of points that are looked through for extremes: some millions of points, in tens of milliseconds.</summary>
+    const long MostLookedThrough = 16 << 20;
+
+    /// <summary>Between which numbers each metric of a run lay; those of one point, without any number, or of a run with very many points are left out.</summary>
+    public IReadOnlyDictionary<string, MetricExtremes> Extremes(string run) => database.Read(session =>
+    {
+        var found = new Dictionary<string, MetricExtremes>(StringComparer.Ordinal);
+        if ((session.Number($"select sum(length(points)) from metric_block where run = {run}") ?? 0) > MostLookedThrough) return found;
+        var points = new List<MetricValue>();
+        var many = new HashSet<string>(StringComparer.Ordinal);
+        session.Query($"select key, points from metric_block where run = {run}", row =>
+        {
+            var key = row.Text(0);
+            points.Clear();
+            MetricBlock.Decode(key, row.Bytes(1), points);
+            foreach (var p in points)
+            {
+                if (double.IsNaN(p.Value)) continue;
+                if (!found.TryGetValue(key, out var known)) found[key] = new(p.Value, p.Step, p.Value, p.Step);
+                else
+                {
+                    many.Add(key);
+                    if (p.Value < known.Least || (p.Value == known.Least && p.Step < known.LeastStep)) known = known with { Least = p.Value, LeastStep = p.Step };
+                    if (p.Value > known.Most || (p.Value == known.Most && p.Step < known.MostStep)) known = known with { Most = p.Value, MostStep = p.Step };
+                    found[key] = known;
+                }
+            }
+            return true;
+        });
+        foreach (var key in found.Keys.Where(key => !many.Contains(key)).ToList()) found.Remove(key);
+        return found;
+    });
+
     /// <param name="from">Only points at or after this place on the axis; null: from the first.</param>
     /// <param name="places">Places on the axis at most, 20 or more.</param>
     /// <remarks>Runs that are not there, or are of another workspace, are left out.</remarks>

@@ -29,6 +29,12 @@
   for (const here of document.querySelectorAll(".top nav a[aria-current], .drawing .busy")) middle(here.closest("nav, .scroll"), here);
   document.addEventListener("keydown", event => { if (event.key === " " && event.target.matches("a[role=switch]")) { event.preventDefault(); event.target.click(); } });
 
+  document.addEventListener("keydown", event => { // as the runs table does: / goes to what narrows the page
+    if (event.key !== "/" || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]") || event.target.closest("input, select, textarea")) return;
+    const field = [...document.querySelectorAll("main input[type=search], main input[name=filter]")].find(f => f.offsetParent);
+    if (field) { event.preventDefault(); field.focus(); }
+  });
+
   // a part of the page that follows what it tells of, until it is over or the reader pauses
   const part = document.querySelector("[data-refresh]"), hold = document.getElementById("hold"), held = document.getElementById("held");
   if (part) {

@@ -1,7 +1,7 @@
 // Charts of metrics: each is asked for and drawn when it comes into view, and let go when it is far away. The server thins; zooming asks again.
 (function () {
   const card = document.getElementById("charts"), axis = document.getElementById("chart-axis"), log = document.getElementById("chart-log"), smooth = document.getElementById("chart-smooth"), calm = document.getElementById("chart-calm"), find = document.getElementById("chart-find");
-  const items = [...document.querySelectorAll("#chart-runs li")], runs = items.map(li => ({ id: li.dataset.run, name: li.dataset.name, colour: li.dataset.colour, shown: true }));
+  const items = [...document.querySelectorAll("#chart-runs li[data-run]")], runs = items.map(li => ({ id: li.dataset.run, name: li.dataset.name, colour: li.dataset.colour, shown: true }));
   const byId = new Map(runs.map(r => [r.id, r]));
   const plots = [...card.querySelectorAll(".plot")], live = new Map(), usual = 200, tall = 460, told = 8;
   const state = new URLSearchParams(location.search);

@@ -5,7 +5,7 @@
   const pause = document.getElementById("pause"), news = document.getElementById("news");
   let source = null, paused = false;
   const cells = name => new Map([...document.querySelectorAll("[" + name + "]")].map(e => [e.getAttribute(name), e]));
-  const values = cells("data-metric"), steps = cells("data-step");
+  const values = cells("data-metric"), steps = cells("data-step"), ranges = cells("data-range");
   function follow() {
     source = new EventSource("/runs/" + encodeURIComponent(about.dataset.run) + "/events");
     source.onmessage = event => {
@@ -14,6 +14,9 @@
       for (const key of keys) {
         if (values.has(key)) { values.get(key).textContent = said.metrics[key][0]; if (said.metrics[key][1]) steps.get(key).textContent = "step " + said.metrics[key][1]; }
         else news.textContent = "there are new metrics: reload to see them";
+        const range = ranges.get(key), value = +said.metrics[key][0], [least, most] = range ? range.querySelectorAll("b") : [];
+        for (const [end, name, beyond] of range ? [[least, "least", value < +range.dataset.least], [most, "most", value > +range.dataset.most]] : [])
+          if (beyond) { end.textContent = said.metrics[key][0]; end.nextSibling.textContent = " at " + said.metrics[key][1] + (name === "least" ? ", greatest " : ""); range.dataset[name] = value; }
       }
       if (keys.length) document.dispatchEvent(new CustomEvent("takt-metrics", { detail: keys }));
       about.dataset.news = +(about.dataset.news || 0) + 1;
