@@ -73,6 +73,16 @@ public sealed class MultipartTests
         Assert.Empty(Waiting(server));
     }
 
+    [Fact]
+    public async Task A_reset_for_tests_takes_away_the_parts_that_wait()
+    {
+        await using var server = await MlflowServer.Start(testing: true);
+        await Send(await Create(server), 0, Parts[0]);
+        Assert.Single(Waiting(server));
+        Assert.Equal((200, "{}"), await server.Send("POST", "/testing/reset"));
+        Assert.Empty(Waiting(server));
+    }
+
     [Theory]
     [InlineData("/0/a", "x", 0, 400)]
     [InlineData("/0/a", "x", 10_001, 400)]
