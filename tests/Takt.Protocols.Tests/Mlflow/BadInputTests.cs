@@ -66,6 +66,19 @@ public sealed class BadInputTests
         }
         var (status, told) = await server.Send("POST", Api + "/experiments/search", """{"filter":"\udfff"}""");
         Assert.True(status == 400 && told.Contains("half of a surrogate pair", StringComparison.Ordinal), told);
+        (status, told) = await server.Send("POST", "/api/3.0/mlflow/datasets/create", """{"name":"d","tags":"{\"\\ud800\": 1}"}""");
+        Assert.True(status == 400 && told.Contains("half of a surrogate pair", StringComparison.Ordinal), told);
+    }
+
+    [Fact]
+    public async Task Half_of_a_surrogate_pair_in_a_name_deep_in_a_judgement_is_kept_with_a_mark()
+    {
+        const string Traces = "/api/3.0/mlflow/traces";
+        await using var server = await MlflowServer.Start();
+        Assert.Equal(200, (await server.Send("POST", Traces, """{"trace":{"trace_info":{"trace_id":"tr-1","trace_location":{"type":"MLFLOW_EXPERIMENT","mlflow_experiment":{"experiment_id":"0"}},"request_time":"2026-01-01T00:00:00Z","state":"OK"}}}""")).Status);
+        var (status, answer) = await server.Send("POST", Traces + "/tr-1/assessments", """{"assessment":{"assessment_name":"a","feedback":{"value":{"a\ud800":true}}}}""");
+        Assert.True(status == 200, answer);
+        Assert.Contains("a\\\\ud800", answer);
     }
 
     [Theory]

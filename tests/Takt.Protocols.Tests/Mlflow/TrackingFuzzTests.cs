@@ -19,6 +19,8 @@ public sealed class TrackingFuzzTests
         "registered-models/create", "registered-models/rename", "registered-models/set-tag", "registered-models/alias", "registered-models/get-latest-versions", "PATCH registered-models/update",
         "DELETE registered-models/delete", "DELETE registered-models/delete-tag", "DELETE registered-models/alias", "model-versions/create", "model-versions/transition-stage", "model-versions/set-tag",
         "PATCH model-versions/update", "DELETE model-versions/delete", "DELETE model-versions/delete-tag", "webhooks",
+        "/ajax-api/2.0/mlflow/runs/create-promptlab-run", "/ajax-api/2.0/mlflow/gateway-proxy", "/api/2.0/mlflow-artifacts/mpu/create/0/a", "/api/2.0/mlflow-artifacts/mpu/complete/0/a", "/api/2.0/mlflow-artifacts/mpu/abort/0/a",
+        "PUT /api/2.0/mlflow-artifacts/mpu/parts/x/1", "/api/3.0/mlflow/workspaces", "PATCH /api/3.0/mlflow/workspaces/default", "/api/v1/deployments/nobody/labels",
     ];
 
     static readonly string[] Gets = ["experiments/get", "experiments/get-by-name", "experiments/search", "runs/get", "metrics/get-history", "metrics/get-history-bulk", "metrics/get-history-bulk-interval", "artifacts/list",
@@ -30,6 +32,8 @@ public sealed class TrackingFuzzTests
         "page_token", "run_view_type", "view_type", "status", "end_time", "start_time", "run_name", "user_id", "model_id", "dataset_name", "dataset_digest", "datasets", "dataset", "digest", "models",
         "model_json", "source", "source_type", "schema", "profile", "metric_key", "run_ids", "start_step", "end_step", "field_name", "ascending", "artifact_location", "model_type", "source_run_id", "path",
         "version", "alias", "stage", "stages", "description", "archive_existing_versions", "run_link", "url", "events", "secret",
+        "num_parts", "upload_id", "parts", "part_number", "etag", "gateway_path", "json_data", "prompt_template", "prompt_parameters", "model_route", "model_parameters", "model_input", "model_output",
+        "model_output_parameters", "labels", "id", "label", "default_artifact_root",
     ];
 
     static Gen<string> Of(params string[] items) => Gen.Int[0, items.Length - 1].Select(i => items[i]);
@@ -84,8 +88,8 @@ public sealed class TrackingFuzzTests
         await Each(request, async sample =>
         {
             var (method, path) = sample.path.Split(' ') is [var other, var rest] ? (other, rest) : ("POST", sample.path);
-            var (status, answer) = await server.Send(method, $"{Api}/{path}", sample.Item2);
-            Assert.True(status is 200 or 400 or 403 or 404 or 501, $"{sample.path} {sample.Item2}: {status} {answer}");
+            var (status, answer) = await server.Send(method, path[0] == '/' ? path : $"{Api}/{path}", sample.Item2);
+            Assert.True(status is 200 or 201 or 400 or 403 or 404 or 405 or 501, $"{sample.path} {sample.Item2}: {status} {answer}");
         });
         Assert.Equal(200, (await server.Send("GET", $"{Api}/runs/get?run_id={run}")).Status);
     }

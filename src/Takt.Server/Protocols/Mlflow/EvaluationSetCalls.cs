@@ -88,10 +88,10 @@ sealed class EvaluationSetCalls(EvaluationSets sets)
         if (request.TextOrNull("tags") is not { Length: > 0 } text) return [];
         using var json = Parsed(text, "tags");
         if (json.RootElement.ValueKind != JsonValueKind.Object) throw TaktException.Invalid("The tags must be a JSON object");
-        return [.. json.RootElement.EnumerateObject().Select(t => KeyValuePair.Create(t.Name, t.Value.ValueKind switch
+        return [.. json.RootElement.EnumerateObject().Select(t => KeyValuePair.Create(MlflowRequest.Whole("tags", () => t.Name), t.Value.ValueKind switch
         {
             JsonValueKind.Null => null,
-            JsonValueKind.String => MlflowRequest.Of(json.RootElement).TextOrNull(t.Name),
+            JsonValueKind.String => MlflowRequest.Whole("tags", () => t.Value.GetString()!),
             JsonValueKind.True => "True", // as Python writes them
             JsonValueKind.False => "False",
             _ => JsonText.Of(t.Value),

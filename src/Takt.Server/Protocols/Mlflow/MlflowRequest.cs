@@ -162,7 +162,9 @@ sealed class MlflowRequest
 
     static string String(string name, JsonElement value) => Whole(name, () => value.GetString()!);
 
-    static string Whole(string name, Func<string> read)
+    /// <summary>A text, or a name, that JSON has.</summary>
+    /// <exception cref="TaktException">Invalid: half of a surrogate pair is in it.</exception>
+    internal static string Whole(string name, Func<string> read)
     {
         try
         {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 
@@ -71,12 +72,12 @@ public static class JsonText
             case JsonValueKind.Object:
                 text.Append('{');
                 IEnumerable<JsonProperty> members = value.EnumerateObject();
-                if (sorted) members = members.OrderBy(m => m.Name, StringComparer.Ordinal);
+                if (sorted) members = members.OrderBy(Name, StringComparer.Ordinal);
                 foreach (var member in members)
                 {
                     if (!first) text.Append(", ");
                     first = false;
-                    Quote(text, member.Name);
+                    Quote(text, Name(member));
                     text.Append(": ");
                     Write(text, member.Value, sorted, reals);
                 }
@@ -108,6 +109,19 @@ public static class JsonText
         catch (InvalidOperationException)
         {
             return value.GetRawText().Trim('"');
+        }
+    }
+
+    /// <inheritdoc cref="Text"/>
+    static string Name(JsonProperty member)
+    {
+        try
+        {
+            return member.Name;
+        }
+        catch (InvalidOperationException)
+        {
+            return Encoding.UTF8.GetString(JsonMarshal.GetRawUtf8PropertyName(member));
         }
     }
 
