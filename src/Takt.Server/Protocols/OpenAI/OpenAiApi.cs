@@ -48,6 +48,7 @@ public static class OpenAiApi
         {
             request = await JsonNode.ParseAsync(http.Request.Body, null, new JsonDocumentOptions { AllowDuplicateProperties = false }, http.RequestAborted) as JsonObject;
             _ = request?.ToJsonString(); // what can't be written again, such as a lone surrogate anywhere in it, is found now
+            if (request is not null) _ = Text(request, "model"); // and bytes that are no UTF-8, when the name is read
             if (request?["stream_options"] is { } options && (options is not JsonObject o || (o["include_usage"] is { } usage && usage.GetValueKind() is not (JsonValueKind.True or JsonValueKind.False))))
                 return Error(400, "stream_options must be an object such as {\"include_usage\": true}", "invalid_request_error", "stream_options", null);
         }
