@@ -70,6 +70,10 @@ public sealed class LightGbmTests : IDisposable
     }
 
     [Fact]
+    public void A_small_table_is_trained_by_one_thread_on_any_machine() =>
+        Assert.Contains("[num_threads: 1]", File.ReadAllText(Path.Combine(Train("m", Data()), "model.lgb")));
+
+    [Fact]
     public void A_split_that_only_tells_missing_from_all_else_is_read_and_goes_into_ONNX_too()
     {
         var x = Enumerable.Range(0, 400).Select(i => i % 3 == 0 ? double.NaN : i % 11).ToArray();
