@@ -26,7 +26,7 @@ static class LabelCommands
             var path = $"/api/v1/deployments/{Uri.EscapeDataString(parsed.GetRequiredValue(endpoint))}/labels";
             foreach (var some in labels.Chunk(AtOnce)) await api.Post(path, cancel, new JsonObject { ["labels"] = new JsonArray([.. some]) });
             if (parsed.GetValue(CommandLine.Json)) Terminal.Json(new JsonObject { ["accepted"] = labels.Count, ["without_label"] = without });
-            else Terminal.Note(string.Create(CultureInfo.InvariantCulture, $"{labels.Count:N0} labels for {parsed.GetRequiredValue(endpoint)}{(without > 0 ? $"; {without:N0} rows have none yet" : "")}"), Terminal.Tone.Good);
+            else Terminal.Note(string.Create(CultureInfo.InvariantCulture, $"{labels.Count:N0} labels for {parsed.GetRequiredValue(endpoint)}{(without > 0 ? $"; {without:N0} {(without == 1 ? "row has" : "rows have")} none yet" : "")}"), Terminal.Tone.Good);
             return ExitCode.Ok;
         });
         return command;
