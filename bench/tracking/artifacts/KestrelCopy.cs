@@ -1,6 +1,5 @@
 #:sdk Microsoft.NET.Sdk.Web
 #:property PublishAot=false
-#:property ManagePackageVersionsCentrally=false
 #:property TreatWarningsAsErrors=false
 // The limit beside which artifacts are measured: a plain Kestrel that copies a body to a file, syncs it, and sends it back. Nothing else.
 var builder = WebApplication.CreateSlimBuilder(args);
