@@ -15,13 +15,12 @@ static class RequestSpan
     /// <returns>Null: nobody listens, or the request is in no sample.</returns>
     public static Activity? Start(HttpContext http, ActivitySource source, ReadOnlySpan<char> endpoint, string route, bool rpc = false)
     {
-        if (!source.HasListeners()) return null;
         var headers = http.Request.Headers;
-        ActivityContext.TryParse(headers["traceparent"], headers["tracestate"], isRemote: true, out var parent);
-        var own = Activity.Current;
-        Activity.Current = null; // the web server's own is nobody's span
+        var isPart = ActivityContext.TryParse(headers.TraceParent, headers.TraceState, isRemote: true, out var parent);
+        Activity.Current = null; // the web server's own, where somebody asked for it, is nobody's span
         var span = source.StartActivity(rpc ? route : $"{http.Request.Method} {route}", ActivityKind.Server, parent, [new("takt.endpoint", endpoint.ToString())]);
-        if (span is null) Activity.Current = own; // it still tells others what the sender's trace is
+        // nobody's span either, but it tells the log and whom we ask what the sender's trace is
+        if (span is null && isPart) new Activity("") { TraceStateString = parent.TraceState }.SetParentId(parent.TraceId, parent.SpanId, parent.TraceFlags).Start();
         if (span is not { IsAllDataRequested: true }) return span;
         if (rpc)
         {
@@ -41,8 +40,11 @@ static class RequestSpan
         return span.SetTag("network.protocol.version", http.Request.Protocol.Replace("HTTP/", "", StringComparison.Ordinal));
     }
 
+    /// <summary>Whether the request may have a span, or is part of somebody's trace.</summary>
+    public static bool IsWanted(HttpContext http, TaktApp app) => app.ServingTraces.Source.HasListeners() || http.Request.Headers.TraceParent.Count > 0;
+
     /// <summary>Answers within the span of the request.</summary>
-    public static Task<IResult> Around(HttpContext http, TaktApp app, string endpoint, Func<Task<IResult>> answer) => app.ServingTraces.Source.HasListeners() ? Traced(http, app, endpoint, answer) : answer();
+    public static Task<IResult> Around(HttpContext http, TaktApp app, string endpoint, Func<Task<IResult>> answer) => IsWanted(http, app) ? Traced(http, app, endpoint, answer) : answer();
 
     static async Task<IResult> Traced(HttpContext http, TaktApp app, string endpoint, Func<Task<IResult>> answer)
     {

@@ -68,7 +68,7 @@ public sealed class S3GarbageCollectionTests(S3Gateway gateway) : IAsyncLifetime
         var work = Path.Combine(_folder, "work");
         await datasets.Collect("sales", work, [Write("shared.bin", 2 << 20, 1), Write("old.bin", 4 << 20, 2)]);
         File.Delete(Path.Combine(work, "old.bin"));
-        await datasets.Collect("sales", work, ["shared.bin", Write("new.bin", 1 << 20, 3)]);
+        await datasets.Commit(new NewVersion("sales", new Dictionary<string, string> { ["new.bin"] = Path.Combine(work, Write("new.bin", 1 << 20, 3)) }) { KeepOthers = true, Without = ["old.bin"] });
         Assert.InRange(await InBucket(), 7 << 20, 8 << 20);
         await new DatasetRetention(_database, _time).Set(new("sales", 1, null));
 

@@ -203,7 +203,7 @@ public sealed class PipelineRunner(
     /// A run of a pipeline in this folder. A database of servers may have those of other folders, which live or die without us: a run is its folder's that has its logs.
     /// A file has those of its folder alone.
     /// </summary>
-    bool IsOurs(RunDetail run) => run.Tags.GetValueOrDefault(KindTag) is "pipeline" or "stage" && (database.Dialect == SqlDialect.Sqlite || Directory.Exists(LogsOf(run.Parent ?? run.Id)));
+    bool IsOurs(RunDetail run) => database.Dialect == SqlDialect.Sqlite || Directory.Exists(LogsOf(run.Parent ?? run.Id));
 
     /// <summary>Ends runs whose process was killed, and takes away what they may have half written. Whoever calls it holds the folder's lock, so that none of its runs lives.</summary>
     async Task Recover()

@@ -116,9 +116,9 @@ public sealed class RunTracker(Database database, IBlobStore blobs, TimeProvider
     public IReadOnlyList<RunDetail> Children(RunId id) => database.Read(session =>
         RunTable.Select(session, $"where r.parent = {id} order by r.seq").ConvertAll(run => RunTable.Fill(session, run)));
 
-    /// <summary>Runs that say they are running; those of a process that is gone are to be ended by its successor.</summary>
+    /// <summary>Runs of pipelines and stages that say they are running; those of a process that is gone are to be ended by its successor.</summary>
     public IReadOnlyList<RunDetail> Unfinished() => database.Read(session =>
-        RunTable.Select(session, $"where r.status = 'RUNNING' order by r.seq").ConvertAll(run => RunTable.Fill(session, run)));
+        RunTable.Select(session, $"where r.status = 'RUNNING' and exists (select 1 from run_tag t where t.run = r.id and t.key = {PipelineRunner.KindTag} and t.value in ('pipeline', 'stage')) order by r.seq").ConvertAll(run => RunTable.Fill(session, run)));
 
     static TaktException Unknown(RunId id) => TaktException.NotFound($"no run {id}; `takt runs list` shows those that there are");
 }

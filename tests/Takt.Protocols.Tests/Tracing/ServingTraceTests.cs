@@ -92,6 +92,19 @@ public sealed class ServingTraceTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_log_knows_a_senders_trace_also_where_nobody_takes_traces()
+    {
+        await App.Deployments.Deploy(Spec("m") with { Strategy = "all-at-once" }, "m@1");
+        while (App.Router.Find("m") is null) await Task.Delay(20);
+        await Post("/v2/models/m/infer", One, $"00-{Sender}-b7ad6b7169203331-01");
+        Assert.False(App.ServingTraces.Source.HasListeners());
+        var log = App.Predictions.Of("m");
+        await log.Flush();
+        using var connection = await log.Open();
+        Assert.Equal(Sender, Tables.Query(connection!, "select trace_id from predictions")["trace_id"].Texts[0]);
+    }
+
+    [Fact]
     public async Task Nobody_listens_until_a_deployment_wants_traces_and_a_sample_goes_by_the_id()
     {
         Assert.False(App.ServingTraces.Source.HasListeners());

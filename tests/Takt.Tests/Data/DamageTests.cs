@@ -80,7 +80,9 @@ public sealed class DamageTests : IDisposable
             (database, journal) = (await File.ReadAllBytesAsync(rows, cancel), await File.ReadAllBytesAsync(wal, cancel));
         }
         const int Head = 32, Frame = 24 + 512;
-        Assert.Equal(0, (journal.Length - Head) % Frame);
+        // zeros are written ahead of the log: what is cut is what stands before them
+        var written = journal.AsSpan().LastIndexOfAnyExcept((byte)0) + 1;
+        journal = journal[..(Head + ((written - Head + Frame - 1) / Frame * Frame))];
         // what each cut leaves, page by page; and then every such state in depth, at the first and the last byte that leaves it
         var states = new List<(string Rows, int From, int To)>();
         var shallow = Path.Combine(_folder, "cut.db");

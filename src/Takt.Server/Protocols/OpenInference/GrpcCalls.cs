@@ -136,7 +136,7 @@ sealed class GrpcCalls(TaktApp app, IHostApplicationLifetime lifetime, ILogger<G
     }
 
     ValueTask<WireMessage> Infer(ReadOnlyMemory<byte> message, ServerCallContext context, bool streamed) =>
-        app.ServingTraces.Source.HasListeners() ? Traced(message, context, streamed) : Inferred(message, context, streamed);
+        RequestSpan.IsWanted(context.GetHttpContext(), app) ? Traced(message, context, streamed) : Inferred(message, context, streamed);
 
     async ValueTask<WireMessage> Traced(ReadOnlyMemory<byte> message, ServerCallContext context, bool streamed)
     {

@@ -45,7 +45,7 @@ static class InferCall
     static Task Timed(HttpContext http, TaktApp app, string path)
     {
         var start = Stopwatch.GetTimestamp();
-        if (app.ServingTraces.Source.HasListeners()) return Traced(http, app, path, start);
+        if (RequestSpan.IsWanted(http, app)) return Traced(http, app, path, start);
         var answer = Answer(http, app, path);
         if (!answer.IsCompletedSuccessfully) return TimedLater(answer, http, app, path, start, null);
         Count(http, app, path, answer.GetAwaiter().GetResult(), start, http.Response.StatusCode);
