@@ -41,7 +41,8 @@ public abstract class StageTablesContract : IAsyncLifetime
     [Fact]
     public async Task Runs_keep_their_params_metrics_tags_artifacts_and_parent()
     {
-        var parent = await Runs.Start(new StartRun("flights", "all", Tags: new Dictionary<string, string> { ["owner"] = "Zoë" }));
+        var parent = await Runs.Start(new StartRun("flights", "all", Tags: new Dictionary<string, string> { ["owner"] = "Zoë", [PipelineRunner.KindTag] = "pipeline" }));
+        await Runs.Start(new StartRun("elsewhere", "a client's, who ends it"));
         var child = await Runs.Start(new StartRun("flights", "train", parent));
         await Runs.LogParams(child, new Dictionary<string, string> { ["lr"] = "0.1" });
         await Runs.LogParams(child, new Dictionary<string, string> { ["lr"] = "0.2" });
