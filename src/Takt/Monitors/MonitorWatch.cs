@@ -54,7 +54,7 @@ public sealed class MonitorWatch(MonitorTable table, ModelRegistry registry, Pre
         var windows = Windows(connection, spec);
         foreach (var (start, rows, labelled, _, came) in windows)
         {
-            if (start == windows[^1].Start && !HasPassed(spec, start + spec.Window, came)) continue;
+            if (start == windows[^1].Start && !(IsLive(spec, windows[^1]) && HasPassed(spec, start + spec.Window, came))) continue;
             var before = known.GetValueOrDefault(start);
             if (before is null && known.Count > 0 && start < known.Keys.Min()) continue; // judged long ago
             if (before is not null && before.Performance.Count > 0) continue; // its labels were there
@@ -67,9 +67,12 @@ public sealed class MonitorWatch(MonitorTable table, ModelRegistry registry, Pre
     }
 
     /// <summary>
-    /// Of the newest window: it is over by the clock, and so is what came late. By when its predictions came as well, for those of long ago may be sent one after another: then a window
-    /// is over when the next one begins, or when they cease.
+    /// Whether the newest predictions are of the time in which they came. What is sent of long ago tells nothing of now: its last window may be a part of one, which looks like drift, and is judged when
+    /// a later one begins.
     /// </summary>
+    static bool IsLive(MonitorSpec spec, LogWindow newest) => newest.Last >= newest.Came - spec.Window - spec.Lateness;
+
+    /// <summary>It is over by the clock, and so is what came late.</summary>
     bool HasPassed(MonitorSpec spec, DateTimeOffset end, DateTimeOffset came) => time.GetUtcNow() - spec.Lateness >= (end > came ? end : came);
 
     /// <summary>Shows between which windows nothing was asked, also since the last one, and raises the alert of <c>silence:</c>.</summary>
@@ -81,8 +84,7 @@ public sealed class MonitorWatch(MonitorTable table, ModelRegistry registry, Pre
             if (windows[i].Start > windows[i - 1].Start + spec.Window) silent[windows[i - 1].Start + spec.Window] = windows[i].Start;
         var (now, newest) = (time.GetUtcNow(), windows[^1]);
         var cameLast = windows.Max(w => w.Came);
-        // what is sent of long ago tells nothing of now
-        var isLive = newest.Last >= newest.Came - spec.Window - spec.Lateness;
+        var isLive = IsLive(spec, newest);
         if (isLive && HasPassed(spec, newest.Start + (2 * spec.Window), cameLast))
             silent[newest.Start + spec.Window] = Origin + (spec.Window * Math.Floor((now - spec.Lateness - Origin) / spec.Window));
         foreach (var (start, end) in silent)
