@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Deque.AxeCore.Commons;
 using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
@@ -60,5 +61,12 @@ static class PageCheck
         await page.EmulateMediaAsync(new() { ColorScheme = ColorScheme.Dark });
         var dark = await page.EvaluateAsync<string[]>("() => axe.run(document, { resultTypes: ['violations'], runOnly: { type: 'rule', values: ['color-contrast'] } }).then(r => r.violations.flatMap(v => v.nodes.map(n => v.help + ': ' + n.html)))");
         faults.AddRange(dark.Select(fault => $"{page.Url} (dark): {fault}"));
+    }
+
+    /// <summary>At another page, its scripts run. It asks where the page is: an event (load, commit) can have passed on a machine that is busy.</summary>
+    public static async Task Arrived(IPage page, string url)
+    {
+        await Assertions.Expect(page).ToHaveURLAsync(new Regex(Regex.Escape(url).Replace("\\*\\*", ".*", StringComparison.Ordinal) + "$"), new() { Timeout = 30_000 });
+        await page.WaitForFunctionAsync("document.readyState === 'complete'");
     }
 }

@@ -7,7 +7,7 @@ using Takt.Runs.Traces;
 namespace Takt.Dashboard.Tests;
 
 /// <summary>The runs table, a run, a comparison, artifacts and the registry, on runs that an MLflow client logged.</summary>
-public sealed class RunsPagesTests(RunsServer server, Chromium chromium) : IClassFixture<RunsServer>
+public sealed class RunsPagesTests(RunsServer server, Chromium chromium)
 {
     string Table => $"/runs?experiment={server.Experiment}";
 
@@ -96,7 +96,7 @@ public sealed class RunsPagesTests(RunsServer server, Chromium chromium) : IClas
         await page.FillAsync("#find-column", "m/59");
         await page.CheckAsync("#column-list input");
         await page.ClickAsync("#columns .primary");
-        await Arrived(page, "**cols=metrics.m%2F59**");
+        await PageCheck.Arrived(page, "**cols=metrics.m%2F59**");
         Assert.Contains("m/59", await page.TextContentAsync("thead"));
 
         await page.FocusAsync("main a");
@@ -192,7 +192,7 @@ public sealed class RunsPagesTests(RunsServer server, Chromium chromium) : IClas
         await page.ClickAsync("#choose-columns");
         await page.FillAsync("#cols", "metrics.m/07,params.n");
         await page.ClickAsync("#columns .primary");
-        await Arrived(page, "**cols=metrics.m%2F07**");
+        await PageCheck.Arrived(page, "**cols=metrics.m%2F07**");
         await page.GotoAsync(Table);
         await page.WaitForSelectorAsync("th[data-column='metrics.m/07']");
         await page.GotoAsync("/runs");
@@ -224,97 +224,6 @@ public sealed class RunsPagesTests(RunsServer server, Chromium chromium) : IClas
         var html = await server.Http.GetStringAsync($"{Table}&group=params.model&cols=metrics.acc");
         Assert.Contains("<b>0.4875</b> <span class=\"dim\">0 – 0.975</span>", html); // vit: every third of 0/120 … 119/120
         Assert.Contains("<td class=\"n\">40</td>", html);
-    }
-
-    [Fact]
-    public async Task Charts_are_drawn_when_they_come_into_view_and_keep_the_extreme()
-    {
-        var series = JsonDocument.Parse(await server.Http.GetStringAsync($"/runs/series?run={server.Odd}&key=loss")).RootElement;
-        var line = series.GetProperty("lines")[0];
-        Assert.False(series.GetProperty("exact").GetBoolean());
-        Assert.InRange(series.GetProperty("x").GetArrayLength(), 500, 1000);
-        Assert.Equal(99, line.GetProperty("y").EnumerateArray().Where(y => y.ValueKind == JsonValueKind.Number).Max(y => y.GetDouble()));
-        Assert.Equal((5000, 1), (line.GetProperty("points").GetInt32(), line.GetProperty("gaps").GetInt32()));
-        var near = JsonDocument.Parse(await server.Http.GetStringAsync($"/runs/series?run={server.Odd}&key=loss&from=3200&to=3220")).RootElement;
-        Assert.True(near.GetProperty("exact").GetBoolean());
-        Assert.Equal(Enumerable.Range(3200, 21), near.GetProperty("x").EnumerateArray().Select(x => x.GetInt32()));
-
-        var page = await chromium.Browser.NewPageAsync(new() { BaseURL = server.Address, ViewportSize = new() { Width = 1000, Height = 500 } });
-        await page.GotoAsync($"/runs/{server.Odd}?log=1");
-        await page.Locator(".plot").ScrollIntoViewIfNeededAsync();
-        await page.WaitForSelectorAsync(".plot[data-drawn='5000'] canvas");
-        await page.SelectOptionAsync("#chart-axis", "relative");
-        await Arrived(page, "**x=relative**");
-        Assert.Contains("log=1", page.Url);
-        await page.CloseAsync();
-    }
-
-    [Fact]
-    public async Task Charts_tell_the_values_under_the_pointer_hide_runs_leave_out_outliers_and_give_every_point()
-    {
-        var page = await chromium.Browser.NewPageAsync(new() { BaseURL = server.Address, ViewportSize = new() { Width = 1000, Height = 700 } });
-        await page.GotoAsync($"/compare?run={server.Sweep[5]},{server.Sweep[50]},{server.Sweep[90]}");
-        var plot = page.Locator(".plot[data-key=acc]");
-        await plot.ScrollIntoViewIfNeededAsync();
-        await page.WaitForSelectorAsync(".plot[data-key=acc][data-drawn='18'] canvas");
-        await plot.Locator(".u-over").HoverAsync();
-        await Assertions.Expect(plot.Locator(".values-here")).ToContainTextAsync("run-90");
-        Assert.Equal(4, await plot.Locator(".values-here div").CountAsync()); // the place, and three runs
-        var series = page.WaitForRequestAsync("**/runs/series?**");
-        await page.SelectOptionAsync("#chart-axis", "time");
-        Assert.Equal(3, (await series).Url.Split("run=")[1].Split(',').Length);
-        await page.SelectOptionAsync("#chart-axis", "step");
-        await page.WaitForSelectorAsync(".plot[data-key=acc][data-drawn='18'] canvas");
-        await page.ClickAsync($"#chart-runs li[data-run='{server.Sweep[90]}'] .mark");
-        await Assertions.Expect(plot.Locator("figcaption")).ToHaveTextAsync("acc · 1 hidden");
-        await plot.Locator(".u-over").HoverAsync(new() { Position = new() { X = 40, Y = 40 } });
-        await Assertions.Expect(plot.Locator(".values-here")).ToContainTextAsync("run-50");
-        Assert.DoesNotContain("run-90", await plot.Locator(".values-here").TextContentAsync());
-
-        await page.GotoAsync($"/runs/{server.Odd}?outliers=0");
-        await page.Locator(".plot").ScrollIntoViewIfNeededAsync();
-        await Assertions.Expect(page.Locator(".plot figcaption")).ToContainTextAsync("outside");
-        var download = await page.RunAndWaitForDownloadAsync(() => page.ClickAsync("[data-png]"));
-        Assert.Equal("loss.png", download.SuggestedFilename);
-        await page.CloseAsync();
-
-        var lines = (await server.Http.GetStringAsync($"/runs/series.csv?key=loss&run={server.Odd}")).TrimEnd().Split("\r\n");
-        Assert.Equal("run_id,run_name,step,time,value", lines[0]);
-        Assert.Equal(5001, lines.Length);
-        Assert.Contains(lines, l => l.EndsWith(",3210,2026-09-21T15:06:50.0000000Z,99", StringComparison.Ordinal));
-        Assert.Contains(lines, l => l.EndsWith(",NaN", StringComparison.Ordinal));
-    }
-
-    [Fact]
-    public async Task A_metric_tells_the_least_and_the_greatest_it_ever_had_and_when()
-    {
-        var html = WebUtility.HtmlDecode(await server.Http.GetStringAsync($"/runs/{server.Odd}"));
-        Assert.Contains("least <b>0.00387022</b> at 4999, greatest <b>99</b> at 3210", html); // one value is NaN
-    }
-
-    [Fact]
-    public async Task A_trace_of_many_spans_begins_folded_and_is_searched()
-    {
-        static NewSpan Span(int id, int parent, int status) => new([9, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16], [0, 0, 0, 0, 0, 0, (byte)(id >> 8), (byte)id], parent == 0 ? [] : [0, 0, 0, 0, 0, 0, (byte)(parent >> 8), (byte)parent],
-            $"step {id}", 1_790_000_000_000_000_000 + ((ulong)id * 1_000_000), 1_790_000_001_000_000_000, status, "", [], []);
-        // a chain of 150 below the root, and one beside it
-        await server.Server.App.Traces.AddSpans(long.Parse(server.Experiment), [.. Enumerable.Range(1, 150).Select(i => Span(i, i - 1, i == 140 ? 2 : 1)), Span(200, 1, 1)]);
-        var page = await chromium.Browser.NewPageAsync(new() { BaseURL = server.Address });
-        await page.GotoAsync("/traces/tr-0902030405060708090a0b0c0d0e0f10");
-        await Assertions.Expect(page.Locator(".span:not([hidden])")).ToHaveCountAsync(4); // 1, 2, 3 (folded), 200
-        Assert.Contains("▸ 147", await page.TextContentAsync(".span:nth-of-type(3) .branch"));
-        await page.FocusAsync(".span:nth-of-type(3) summary");
-        await page.Keyboard.PressAsync("ArrowRight");
-        await Assertions.Expect(page.Locator(".span:not([hidden])")).ToHaveCountAsync(5);
-        await page.CheckAsync("#span-errors");
-        await Assertions.Expect(page.Locator("#span-note")).ToHaveTextAsync("1 of 151");
-        await Assertions.Expect(page.Locator(".span:not([hidden])")).ToHaveCountAsync(140); // the way to it
-        await page.UncheckAsync("#span-errors");
-        await page.FocusAsync(".span summary");
-        await page.Keyboard.PressAsync("/");
-        await page.Keyboard.TypeAsync("step 200");
-        await Assertions.Expect(page.Locator(".span:not([hidden])")).ToHaveCountAsync(2);
-        await page.CloseAsync();
     }
 
     [Fact]
@@ -415,18 +324,6 @@ public sealed class RunsPagesTests(RunsServer server, Chromium chromium) : IClas
     }
 
     [Fact]
-    public async Task A_trace_is_a_waterfall_whose_spans_open_to_what_they_were_given()
-    {
-        var page = await chromium.Browser.NewPageAsync(new() { BaseURL = server.Address });
-        await page.GotoAsync($"/traces/{server.Trace}");
-        Assert.Equal(["<script>alert('root')</script>", "retrieve", "generate", "call"], await page.Locator(".span .label b").AllTextContentsAsync());
-        await page.ClickAsync(".span:nth-of-type(4) summary");
-        Assert.Contains("<script>alert('span 4')</script>", await page.TextContentAsync(".span:nth-of-type(4) pre"));
-        Assert.Equal(2, await page.Locator(".span.bad").CountAsync());
-        await page.CloseAsync();
-    }
-
-    [Fact]
     public async Task A_workspace_is_chosen_in_the_head_and_shows_its_own_runs()
     {
         await server.Server.App.Workspaces.Create("research", null, null);
@@ -449,16 +346,9 @@ public sealed class RunsPagesTests(RunsServer server, Chromium chromium) : IClas
     {
         var page = await chromium.Browser.NewPageAsync(new() { BaseURL = server.Address });
         await page.GotoAsync($"/#/experiments/{server.Experiment}/runs/{server.Sweep[3]}");
-        await Arrived(page, $"**/runs/{server.Sweep[3]}");
+        await PageCheck.Arrived(page, $"**/runs/{server.Sweep[3]}");
         Assert.Equal("run-3", await page.TextContentAsync("h1"));
         await page.CloseAsync();
-    }
-
-    /// <summary>At another page, its scripts run. It asks where the page is: an event (load, commit) can have passed on a machine that is busy.</summary>
-    static async Task Arrived(IPage page, string url)
-    {
-        await Assertions.Expect(page).ToHaveURLAsync(new Regex(Regex.Escape(url).Replace("\\*\\*", ".*", StringComparison.Ordinal) + "$"), new() { Timeout = 30_000 });
-        await page.WaitForFunctionAsync("document.readyState === 'complete'");
     }
 
     static List<string> RunsIn(string html) => html.Split("<tr data-run=\"").Skip(1).Select(part => part[..part.IndexOf('"')]).ToList();

@@ -5,6 +5,8 @@ using Takt.Runs;
 using Takt.Runs.Traces;
 using Takt.Server;
 
+[assembly: AssemblyFixture(typeof(Takt.Dashboard.Tests.RunsServer))]
+
 namespace Takt.Dashboard.Tests;
 
 /// <summary>A server that an MLflow client has logged runs to, some of them with names that nobody should choose.</summary>
