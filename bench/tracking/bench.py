@@ -4,8 +4,9 @@
 
 Limits: raw SQLite, one durable row a commit (WAL, synchronous=FULL), and GET /health of the same server, which is Kestrel and nothing else.
 The client is a process for each connection and a plain socket, so that it is not what is measured (http.client alone takes 100 us a call)."""
-import argparse, json, multiprocessing, os, random, socket, sqlite3, statistics, tempfile, time
+import argparse, json, multiprocessing, random, socket, statistics, time
 from urllib.parse import urlparse
+from commits import raw_commits
 
 args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 args.add_argument('url', nargs='+')
@@ -128,20 +129,6 @@ def history(client, context):
         token = '&page_token=' + quote(json.loads(b'{' + answer[at:answer.rfind(b'}')] + b'}')['next_page_token'], safe='')
 
 
-def sqlite_commits():
-    with tempfile.TemporaryDirectory(dir=os.getcwd()) as folder:
-        db = sqlite3.connect(os.path.join(folder, 'raw.db'), isolation_level=None)
-        for pragma in ('journal_mode=wal', 'synchronous=full'): db.execute('pragma ' + pragma)
-        db.execute('create table m(run text, key text, step integer, value real)')
-        n, start = 0, time.perf_counter()
-        while time.perf_counter() - start < args.seconds:
-            db.execute('insert into m values(?, ?, ?, ?)', ('r', 'loss', n, 0.5))
-            n += 1
-        done = n / (time.perf_counter() - start)
-        db.close()
-        return done
-
-
 def line(name, values, faster_is_more, note=''):
     text = f'{name:52s}' + ''.join(f'{v:14,.1f}' for v in values)
     if len(values) > 1: text += f'   x{values[0] / values[1] if faster_is_more else values[1] / values[0]:.1f}'
@@ -150,7 +137,7 @@ def line(name, values, faster_is_more, note=''):
 
 if __name__ == '__main__':
     multiprocessing.set_start_method('fork')
-    raw = sqlite_commits()
+    raw = raw_commits(args.seconds)
     print(f'{"raw SQLite, durable single-row commits/s":52s}{raw:14,.1f}')
     contexts = []
     for url in args.url:

@@ -5,8 +5,9 @@
 Threads of one Python program take turns at its interpreter, so the client is a good part of what is measured. How good a part is measured too, in the same
 rounds: a server that answers everything at once and writes nothing ("none"). "most" is that server's lead over the rival, and with one client the lead of one
 that also makes a durable commit of raw SQLite for each call: no server of this protocol can come out higher. Medians of the rounds, phase by phase in turn."""
-import argparse, http.client, json, os, random, signal, socket, sqlite3, statistics, tempfile, threading, time
+import argparse, http.client, json, os, random, signal, socket, statistics, threading, time
 from urllib.parse import urlparse
+from commits import raw_commits
 
 args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 args.add_argument('url', nargs='+')
@@ -103,19 +104,6 @@ class Target:
         return args.runs / self.clients(4, work)
 
 
-def raw_commits():
-    with tempfile.TemporaryDirectory(dir=os.getcwd()) as folder:
-        db = sqlite3.connect(os.path.join(folder, 'raw.db'), isolation_level=None)
-        for pragma in ('journal_mode=wal', 'synchronous=full'): db.execute('pragma ' + pragma)
-        db.execute('create table m(run text, key text, step integer, value real)')
-        n, start = 0, time.perf_counter()
-        while time.perf_counter() - start < args.seconds:
-            db.execute('insert into m values(?, ?, ?, ?)', ('r', 'loss', n, 0.5))
-            n += 1
-        db.close()
-        return n / (time.perf_counter() - start)
-
-
 if __name__ == '__main__':
     server, at_once = answer_at_once()
     try:
@@ -125,7 +113,7 @@ if __name__ == '__main__':
                   ('create and log-batch, 4 clients, runs/s', Target.runs, False), ('artifacts of 1 kB, 1 client, /s', Target.artifacts, True))
         found = {}
         for _ in range(args.rounds):
-            raw.append(raw_commits())
+            raw.append(raw_commits(args.seconds))
             for name, phase, _ in phases:
                 for i, target in enumerate(targets): found.setdefault((name, i), []).append(phase(target))
         commits = statistics.median(raw)
