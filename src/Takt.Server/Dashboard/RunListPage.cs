@@ -30,16 +30,19 @@ static class RunListPage
         var fault = state.Fault;
         var body = Html.None;
         var count = "";
-        if (fault is null) try
+        if (fault is null)
         {
-            long Count(RunGridQuery of) => grid.Count(of, state.Filter.Length == 0 ? long.MaxValue : CountedUpTo);
-            var (total, within) = (Count(query), state.AsTree ? Count(query with { TopLevel = false }) : 0);
-            count = $"{total:N0}{(state.Filter.Length > 0 && total == CountedUpTo ? " or more" : "")} {(state.Deleted ? "deleted " : "")}run{(total == 1 ? "" : "s")}{(within > total ? $", {within:N0} with their parts" : "")}";
-            body = state.Group is { } group ? Groups(grid, state, query, group, now) : Table(grid, state, query, now, all: experiment is null, here);
-        }
-        catch (TaktException e) when (e.Error == TaktError.Invalid)
-        {
-            fault = e.Message;
+            try
+            {
+                long Count(RunGridQuery of) => grid.Count(of, state.Filter.Length == 0 ? long.MaxValue : CountedUpTo);
+                var (total, within) = (Count(query), state.AsTree ? Count(query with { TopLevel = false }) : 0);
+                count = $"{total:N0}{(state.Filter.Length > 0 && total == CountedUpTo ? " or more" : "")} {(state.Deleted ? "deleted " : "")}run{(total == 1 ? "" : "s")}{(within > total ? $", {within:N0} with their parts" : "")}";
+                body = state.Group is { } group ? Groups(grid, state, query, group, now) : Table(grid, state, query, now, all: experiment is null, here);
+            }
+            catch (TaktException e) when (e.Error == TaktError.Invalid)
+            {
+                fault = e.Message;
+            }
         }
         return (experiment is null ? "Runs" : experiment.Name, Html.Of($"""
             <script src="/assets/columns.js"></script>
