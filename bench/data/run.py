@@ -122,6 +122,7 @@ def round_of(number):
     subprocess.run([takt, "data", "status"], cwd=mine, env=env, check=True, stdout=subprocess.DEVNULL)
     for _ in range(3):
         each("status, nothing changed", takt=([takt, "data", "status"], mine), restic=(["restic", "-q", "-r", repo, "backup", "-n", "small"], source), lfs=(["git", "status", "--porcelain"], lfs))
+    shutil.rmtree(top) # else the files of earlier rounds push those of this one out of memory
 
 
 try:
