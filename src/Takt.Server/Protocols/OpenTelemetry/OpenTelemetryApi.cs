@@ -8,12 +8,13 @@ namespace Takt.Server.Protocols.OpenTelemetry;
 
 /// <summary>
 /// OTLP/HTTP (opentelemetry.io/docs/specs/otlp): spans of any OpenTelemetry exporter become traces of the experiment that the header
-/// <c>x-mlflow-experiment-id</c> names. Protobuf, plain or gzip or deflate. All spans of a request are kept or none.
+/// <c>x-mlflow-experiment-id</c> names. Protobuf or JSON, plain or gzip or deflate, answered in the same. All spans of a request are kept or none.
 /// </summary>
 public static class OpenTelemetryApi
 {
     const string Experiment = "x-mlflow-experiment-id";
     const string Protobuf = "application/x-protobuf";
+    const string Json = "application/json";
 
     /// <summary>Of a body, as it comes and unpacked.</summary>
     const int MostBytes = 32 << 20;
@@ -43,9 +44,11 @@ public static class OpenTelemetryApi
     static async Task Receive(HttpContext http, TaktApp app)
     {
         var type = http.Request.ContentType;
-        if (type?.Split(';')[0].Trim() != Protobuf)
+        var media = type?.Split(';')[0].Trim();
+        var json = Json.Equals(media, StringComparison.OrdinalIgnoreCase);
+        if (!json && !Protobuf.Equals(media, StringComparison.OrdinalIgnoreCase))
         {
-            await Refuse(http, 400, "INVALID_PARAMETER_VALUE", $"Invalid Content-Type: {type}. Expected: {Protobuf}");
+            await Refuse(http, 400, "INVALID_PARAMETER_VALUE", $"Invalid Content-Type: {type}. Expected: {Protobuf} or {Json}");
             return;
         }
         if (http.Request.Headers[Experiment].ToString() is not { Length: > 0 } header)
@@ -57,16 +60,17 @@ public static class OpenTelemetryApi
         try
         {
             using var body = await PackedBody.Read(http, MostBytes, TooLarge);
-            request = OtlpRequest.Parse(body.GetBuffer().AsSpan(0, (int)body.Length));
+            var message = body.GetBuffer().AsSpan(0, (int)body.Length);
+            request = json ? OtlpRequest.ParseJson(message) : OtlpRequest.Parse(message);
         }
         catch (Exception e) when (e is FormatException or InvalidDataException)
         {
-            await Refuse(http, 400, "INVALID_PARAMETER_VALUE", "Invalid OpenTelemetry protobuf format");
+            await Refuse(http, 400, "INVALID_PARAMETER_VALUE", json ? $"Invalid OpenTelemetry JSON: {e.Message}" : "Invalid OpenTelemetry protobuf format");
             return;
         }
         if (!request.Any)
         {
-            await Refuse(http, 400, "INVALID_PARAMETER_VALUE", "Invalid OpenTelemetry protobuf format - no spans found");
+            await Refuse(http, 400, "INVALID_PARAMETER_VALUE", $"Invalid OpenTelemetry {(json ? "JSON" : "protobuf format")} - no spans found");
             return;
         }
         if (request.Spans.Any(s => s.Trace.Length != 16 || s.Id.Length != 8 || s.Parent.Length is not (0 or 8)))
@@ -77,8 +81,9 @@ public static class OpenTelemetryApi
         if (!long.TryParse(header, NumberStyles.None, CultureInfo.InvariantCulture, out var experiment)) throw TaktException.NotFound($"No Experiment with id={header} exists");
         if (request.Spans.Count > 0) await app.Traces.In(http.Workspace()).AddSpans(experiment, request.Spans);
         // an ExportTraceServiceResponse without a partial_success is a message of no bytes
-        http.Response.ContentType = Protobuf;
-        http.Response.ContentLength = 0;
+        http.Response.ContentType = json ? Json : Protobuf;
+        http.Response.ContentLength = json ? 2 : 0;
+        if (json) await http.Response.WriteAsync("{}");
     }
 
     static TaktException TooLarge() => new(TaktError.TooLarge, $"The request is longer than {MostBytes} bytes; send its spans in several requests");

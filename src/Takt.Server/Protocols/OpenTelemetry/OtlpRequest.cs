@@ -3,7 +3,7 @@ using Takt.Runs.Traces;
 namespace Takt.Server.Protocols.OpenTelemetry;
 
 /// <summary>OpenTelemetry's ExportTraceServiceRequest (opentelemetry-proto, trace/v1 and common/v1), as far as traces are kept.</summary>
-sealed class OtlpRequest
+sealed partial class OtlpRequest
 {
     /// <summary>Values of attributes in one request; each takes two bytes of it and far more of memory.</summary>
     const int MostValues = 1_000_000;
@@ -49,7 +49,12 @@ sealed class OtlpRequest
             if (field == 1) service = Service(reader.Bytes());
             else if (field == 2) Scope(reader.Bytes());
             else reader.Skip();
-        // whose spans these are is told once for all; the root keeps it, unless it is the SDK's name for nobody
+        Named(service, first);
+    }
+
+    // whose spans these are is told once for all; the root keeps it, unless it is the SDK's name for nobody
+    void Named(string? service, int first)
+    {
         if (service is null || service.StartsWith("unknown_service", StringComparison.Ordinal)) return;
         for (var i = first; i < _spans.Count; i++)
             if (_spans[i].Parent.Length == 0 && !_spans[i].Attributes.Exists(a => a.Key == ServiceName)) _spans[i].Attributes.Add(new(ServiceName, service));
@@ -119,10 +124,12 @@ sealed class OtlpRequest
         var reader = new ProtobufReader(message);
         while (reader.Next(out var field))
             if (field == 2) text = reader.Text();
-            else if (field == 3) code = (int)Math.Clamp(reader.Whole(), 0, 2);
+            else if (field == 3) code = Code(reader.Whole());
             else reader.Skip();
         return (text, code);
     }
+
+    static int Code(long status) => (int)Math.Clamp(status, 0, 2);
 
     KeyValuePair<string, object?> KeyValue(ReadOnlySpan<byte> message, int depth)
     {
@@ -136,11 +143,16 @@ sealed class OtlpRequest
         return new(key, value);
     }
 
-    // AnyValue: of several the last counts
-    object? Value(ReadOnlySpan<byte> message, int depth)
+    void Count(int depth)
     {
         if (depth == DeepestValue) throw new FormatException($"values nested deeper than {DeepestValue}");
         if (++_values > MostValues) throw new TaktException(TaktError.TooLarge, $"The request has more than {MostValues} values of attributes; send its spans in several requests");
+    }
+
+    // AnyValue: of several the last counts
+    object? Value(ReadOnlySpan<byte> message, int depth)
+    {
+        Count(depth);
         object? value = null;
         var reader = new ProtobufReader(message);
         while (reader.Next(out var field))
