@@ -106,6 +106,32 @@ public sealed class S3BlobStoreTests(S3Gateway gateway) : BlobStoreContract, IAs
     }
 
     [Fact]
+    public async Task What_is_too_large_for_one_copy_is_copied_within_the_bucket_in_parts()
+    {
+        const int Part = 5 << 20; // the service takes no part below 5 MiB but the last
+        var content = new byte[(2 * Part) + 12_345];
+        new Random(9).NextBytes(content);
+        var uploads = new S3DirectUploads(_s3, S3Address.Parse(Address()), Key, TimeProvider.System, largestCopy: Part);
+        using var http = new HttpClient();
+        // as large as two copies, and some bytes more
+        foreach (var (name, length, copies) in new[] { ("one", Part, 0), ("two", 2 * Part, 2), ("more", content.Length, 3) })
+        {
+            var id = await uploads.Begin($"uploads/{name}");
+            using var put = await http.PutAsync(await uploads.PartUrl($"uploads/{name}", id, 1, TimeSpan.FromMinutes(10)), new ByteArrayContent(content, 0, length));
+            var blob = await uploads.Complete($"uploads/{name}", id, [(1, put.Headers.ETag!.Tag.Trim('"'))]);
+            Assert.Equal(new Blob(Digest.Of(content.AsSpan(0, length)), length), blob);
+            var there = await _s3.GetObjectMetadataAsync(Bucket, Key(blob.Id));
+            Assert.Equal(length, there.ContentLength);
+            Assert.EndsWith(copies == 0 ? "\"" : $"-{copies}\"", there.ETag); // S3's mark of an object of so many parts
+            using var other = Open($"machine {name}");
+            await using var back = await other.Open(blob.Id);
+            Assert.Equal(blob.Id, Digest.FromHash(await System.Security.Cryptography.SHA256.HashDataAsync(back)));
+        }
+        Assert.Empty((await _s3.ListMultipartUploadsAsync(Bucket)).MultipartUploads ?? []);
+        Assert.Empty((await _s3.ListObjectsV2Async(new ListObjectsV2Request { BucketName = Bucket, Prefix = $"{_prefix}/uploads/" })).S3Objects ?? []);
+    }
+
+    [Fact]
     public async Task Bytes_that_were_changed_in_the_bucket_are_refused_and_not_cached()
     {
         var blob = await Store.Put(new MemoryStream("hello"u8.ToArray()));

@@ -7,11 +7,9 @@ using Amazon.S3.Model;
 namespace Takt.Storage.S3;
 
 /// <summary>Uploads straight into a bucket. The hash that a blob is named by is known only when all is there: it is read once, then copied within the bucket.</summary>
-sealed class S3DirectUploads(IAmazonS3 s3, S3Address place, Func<Digest, string> keyOf, TimeProvider time)
+/// <param name="largestCopy">Bytes; what is larger is copied in parts of this size. S3 copies at most 5 GiB in one request, and 5 TiB in 10,000 parts of 512 MiB and more.</param>
+sealed class S3DirectUploads(IAmazonS3 s3, S3Address place, Func<Digest, string> keyOf, TimeProvider time, long largestCopy = 1L << 30)
 {
-    /// <summary>S3 copies no more than 5 GiB in one request.</summary>
-    const long LargestCopy = 1L << 30;
-
     public async Task<string> Begin(string name, CancellationToken cancel = default) =>
         (await Ask(s3.InitiateMultipartUploadAsync(place.Bucket, Key(name), cancel), cancel)).UploadId;
 
@@ -123,7 +121,7 @@ sealed class S3DirectUploads(IAmazonS3 s3, S3Address place, Func<Digest, string>
     /// <summary>Nothing is to be seen under the new key before all of it is there.</summary>
     async Task Copy(string from, string to, long length, CancellationToken cancel)
     {
-        if (length <= LargestCopy)
+        if (length <= largestCopy)
         {
             await Ask(s3.CopyObjectAsync(place.Bucket, from, place.Bucket, to, cancel), cancel);
             return;
@@ -132,7 +130,7 @@ sealed class S3DirectUploads(IAmazonS3 s3, S3Address place, Func<Digest, string>
         try
         {
             var parts = new List<PartETag>();
-            for (var at = 0L; at < length; at += LargestCopy)
+            for (var at = 0L; at < length; at += largestCopy)
             {
                 var part = await Ask(s3.CopyPartAsync(new CopyPartRequest
                 {
@@ -143,7 +141,7 @@ sealed class S3DirectUploads(IAmazonS3 s3, S3Address place, Func<Digest, string>
                     UploadId = upload,
                     PartNumber = parts.Count + 1,
                     FirstByte = at,
-                    LastByte = Math.Min(at + LargestCopy, length) - 1,
+                    LastByte = Math.Min(at + largestCopy, length) - 1,
                 }, cancel), cancel);
                 parts.Add(new PartETag(parts.Count + 1, part.ETag));
             }
