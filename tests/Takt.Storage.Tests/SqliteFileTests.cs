@@ -50,6 +50,18 @@ public sealed class SqliteFileTests : IDisposable
     }
 
     [Fact]
+    public async Task Many_connections_together_keep_no_more_of_the_file_in_memory_than_they_may()
+    {
+        var large = new Migration("002_large.sql", "create table large(v bytea); with recursive n(i) as (select 1 union all select i + 1 from n where i < 3000) insert into large select randomblob(4000) from n;");
+        await using var database = SqliteFile.Open(File(), [First, large]);
+        // each has read more than it may keep by itself, and twelve would keep 96 MB
+        Assert.InRange(Deeper(12), 40L << 20, SqliteFile.CacheOfAll + (4 << 20));
+
+        long Deeper(int connections) => connections == 0 ? SQLitePCL.raw.sqlite3_memory_used()
+            : database.Read(session => session.Number($"select sum(length(v)) from large") == 12_000_000 ? Deeper(connections - 1) : 0);
+    }
+
+    [Fact]
     public async Task What_the_disk_did_not_keep_is_refused_and_so_is_all_that_would_come_after_it()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "elsewhere SQLite syncs its log itself");

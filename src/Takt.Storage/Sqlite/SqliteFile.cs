@@ -13,6 +13,15 @@ public static class SqliteFile
     /// <summary>The log goes back into the file when it has so many pages of 4 KiB. SQLite's 1,000 would do it three times as often for every commit, and pages that change again and again are written once each time.</summary>
     const int CheckpointPages = 4000;
 
+    /// <summary>Bytes that one connection keeps of the file.</summary>
+    const int CacheOfOne = 8_000_000;
+
+    /// <summary>
+    /// Bytes that SQLite holds for all connections of the process: a server under load has a connection for each request that runs, and the pool keeps them. Beyond it a connection
+    /// that wants a page gives up one of its own (sqlite.org/pragma.html#pragma_soft_heap_limit); the system has the file in its own cache all the same.
+    /// </summary>
+    internal const int CacheOfAll = 64 << 20;
+
     /// <summary>Opens the file, makes it when it is not there, and brings its tables to this version.</summary>
     /// <exception cref="TaktException">Denied or Unavailable: the file can't be written. Invalid: it is damaged, foreign, or of a newer version.</exception>
     public static Database Open(string path) => Open(path, Migration.Embedded);
@@ -63,7 +72,7 @@ public static class SqliteFile
                 // NORMAL has SQLite sync log and file around a checkpoint, as it must. Elsewhere FULL does both.
                 var synchronous = OperatingSystem.IsLinux() ? "normal" : "full";
                 command.CommandText = $"pragma busy_timeout={BusySeconds * 1000}; pragma journal_mode=wal; pragma synchronous={synchronous}; pragma wal_autocheckpoint={CheckpointPages}; "
-                    + "pragma temp_store=memory; pragma cache_size=-8000;";
+                    + $"pragma temp_store=memory; pragma cache_size=-{CacheOfOne / 1000}; pragma soft_heap_limit={CacheOfAll};";
                 command.ExecuteNonQuery();
                 SqliteRegex.Add(connection);
                 return connection;
