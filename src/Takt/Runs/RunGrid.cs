@@ -83,22 +83,12 @@ public sealed class RunGrid(Database database, Workspace workspace = default)
     public IReadOnlyList<RunGroup> Groups(RunGridQuery query, RunColumn by, IReadOnlyList<string> metrics, int limit) => database.Read(session =>
     {
         var (join, value) = Value(by);
-        var where = Where(session, query);
-        var groups = session.Query($"""
-            select {Sql.Raw(value)} as value, count(*), max(r.started) from run r {join} where {where} group by 1 order by 2 desc, 3 desc limit {limit}
-            """, row => new RunGroup(row.TextOrNull(0), row.Number(1), row.Number(2), new RunGroupMetric[metrics.Count]));
-        if (metrics.Count == 0) return groups;
-        var place = metrics.Select((m, i) => (m, i)).ToDictionary(p => p.m, p => p.i, StringComparer.Ordinal);
-        var byValue = groups.ToDictionary(g => g.Value ?? "\0", StringComparer.Ordinal);
-        session.Query($"""
-            select {Sql.Raw(value)} as value, m.key, count(*), avg(m.value), min(m.value), max(m.value) from run r {join}
-            join run_metric m on m.run = r.id and m.key in ({Sql.Join(", ", metrics.Select(m => (Sql)$"{m}"))}) and m.is_nan = 0 where {where} group by 1, 2
-            """, row =>
-            {
-                if (byValue.TryGetValue(row.TextOrNull(0) ?? "\0", out var group)) group.Metrics[place[row.Text(1)]] = new(row.Number(2), row.Real(3), row.Real(4), row.Real(5));
-                return true;
-            });
-        return groups;
+        // a join for each metric: one row a run to be sorted into groups, not one a run and metric
+        var figures = string.Concat(metrics.Select((_, i) => $", count(m{i}.value), avg(m{i}.value), min(m{i}.value), max(m{i}.value)"));
+        var joins = metrics.Select((metric, i) => (Sql)$"left join run_metric {Sql.Raw($"m{i}")} on {Sql.Raw($"m{i}")}.run = r.id and {Sql.Raw($"m{i}")}.key = {metric} and {Sql.Raw($"m{i}")}.is_nan = 0");
+        return session.Query($"""
+            select {Sql.Raw(value)} as value, count(*), max(r.started){Sql.Raw(figures)} from run r {join} {Sql.Join(" ", joins)} where {Where(session, query)} group by 1 order by 2 desc, 3 desc limit {limit}
+            """, row => new RunGroup(row.TextOrNull(0), row.Number(1), row.Number(2), [.. metrics.Select((_, i) => 3 + (4 * i)).Select(at => row.Number(at) is > 0 and var runs ? new RunGroupMetric(runs, row.Real(at + 1), row.Real(at + 2), row.Real(at + 3)) : default)]));
     });
 
     /// <summary>The keys of metrics, params and tags among the newest and the oldest runs, by name.</summary>
