@@ -64,12 +64,21 @@ static class InitCommand
         Terminal.Note($"a project in {folder}: {made.Name} predicts {what} from {made.Features} columns, and is tested on {(made.Time is { } time ? $"the newest fifth by {time}" : "a fifth of the rows")}", Terminal.Tone.Good);
         foreach (var why in made.Left.GroupBy(l => l.Why)) Terminal.Note($"  left out: {string.Join(", ", why.Select(l => l.Column))} ({why.Key})");
         if (made.Numbers.Count > 0) Terminal.Note($"  read as numbers: {string.Join(", ", made.Numbers)}");
+        var port = FreePort();
+        var serve = port == ServeCommand.DefaultPort ? "takt serve" : $"takt serve --port {port}";
         Terminal.Note($"""
-              takt run      collect, check, split, train, evaluate, gate, register, deploy
-              takt serve    the endpoint, its monitor and the dashboard on http://127.0.0.1:{ServeCommand.DefaultPort}
-              curl --json @request.json http://127.0.0.1:{ServeCommand.DefaultPort}/endpoints/{made.Name}/invocations
+              {"takt run".PadRight(serve.Length)}    collect, check, split, train, evaluate, gate, register, deploy
+              {serve}    the endpoint, its monitor and the dashboard on http://127.0.0.1:{port}
+              curl --json @request.json http://127.0.0.1:{port}/endpoints/{made.Name}/invocations
             All of it is in takt.yaml and sql/, yours to change.
             """);
+    }
+
+    /// <summary>The one that <c>takt serve</c> takes by itself, or the next that nobody listens on.</summary>
+    static int FreePort()
+    {
+        var taken = System.Net.NetworkInformation.IPGlobalProperties.GetIPGlobalProperties().GetActiveTcpListeners().Select(l => l.Port).ToHashSet();
+        return Enumerable.Range(ServeCommand.DefaultPort, 100).FirstOrDefault(port => !taken.Contains(port), ServeCommand.DefaultPort);
     }
 
     static System.Text.Json.Nodes.JsonObject Json(string folder, OwnProject.Made? made)

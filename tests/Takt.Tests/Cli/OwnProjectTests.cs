@@ -53,6 +53,19 @@ public sealed class OwnProjectTests : IDisposable
     }
 
     [Fact]
+    public async Task The_hint_names_a_port_that_nobody_listens_on()
+    {
+        using var busy = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 5000);
+        try { busy.Start(); } catch (System.Net.Sockets.SocketException) { /* another program has it */ }
+        Customers();
+        var told = (await TaktProcess.Run(_folder, "init", "--data", "Customers 2026.csv", "--target", "left")).Error;
+        var port = System.Text.RegularExpressions.Regex.Match(told, @"takt serve --port (\d+) ").Groups[1].Value;
+        Assert.Matches("50[0-9][0-9]", port);
+        Assert.NotEqual("5000", port);
+        Assert.Contains($"http://127.0.0.1:{port}/endpoints/customers-2026/invocations", told);
+    }
+
+    [Fact]
     public void One_of_several_values_is_told_from_the_rest_when_it_is_named()
     {
         File.WriteAllText(Path.Combine(_folder, "a.csv"), "x,kind\n" + string.Concat(Enumerable.Range(0, 60).Select(i => $"{i},{"abc"[i % 3]}\n")));
