@@ -6,6 +6,9 @@ namespace Takt.Cli;
 /// <summary>A deployment and its rollout as a reader in a terminal wants them.</summary>
 static class DeployText
 {
+    /// <summary>The column that is there where several servers may be.</summary>
+    const int ReadyOn = 4;
+
     public static string State(JsonObject d) => (d["rollout"] as JsonObject).Text("state") switch
     {
         "Rolling" when Now(d) is { } step && step.Text("kind") == "shadow" => $"copies of {Percent(step, "share")} to the challenger",
@@ -33,12 +36,14 @@ static class DeployText
     public static IReadOnlyList<string> Lines(JsonObject d, int width)
     {
         var lines = new List<string>();
-        var rows = new List<string[]> { new[] { d.Text("endpoint"), "MODEL", "REVISION", "TRAFFIC", "REQUESTS", "ERRORS", "P50 MS", "P95 MS" } };
+        var rows = new List<string[]> { new[] { d.Text("endpoint"), "MODEL", "REVISION", "TRAFFIC", "READY ON", "REQUESTS", "ERRORS", "P50 MS", "P95 MS" } };
         foreach (var (role, name) in new[] { ("live", "in charge"), ("challenger", "challenger") })
             if (d[role] is JsonObject revision)
-                rows.Add([name, revision.Text("model"), revision.Text("revision"), Share(d, role), revision.Text("requests"), revision.Text("errors"), revision.Text("p50Ms", 2), revision.Text("p95Ms", 2)]);
-        var widths = Enumerable.Range(0, 8).Select(i => rows.Max(r => r[i].Length)).ToArray();
+                rows.Add([name, revision.Text("model"), revision.Text("revision"), Share(d, role), revision["readyOn"] is null ? "" : $"{revision.Text("readyOn")} of {revision.Text("servers")}", revision.Text("requests"), revision.Text("errors"), revision.Text("p50Ms", 2), revision.Text("p95Ms", 2)]);
+        if (d["servers"] is null) rows = rows.ConvertAll(r => r.Where((_, i) => i != ReadyOn).ToArray());
+        var widths = Enumerable.Range(0, rows[0].Length).Select(i => rows.Max(r => r[i].Length)).ToArray();
         lines.AddRange(rows.Select(r => string.Join("  ", r.Select((cell, i) => cell.PadRight(widths[i]))).TrimEnd()));
+        lines.AddRange(d.List("servers").Select(Server));
         if (d.Text("notServed") is { Length: > 0 } broken) lines.Add($"not served: {broken}");
         foreach (var shadow in d.List("shadows")) lines.Add(Shadow(shadow));
         var rollout = d["rollout"] as JsonObject;
@@ -49,6 +54,9 @@ static class DeployText
         foreach (var evidence in d.List("evidence")) lines.Add($"  {(evidence.Text("verdict") switch { "harm" => "✗", "no harm" => "✓", _ => "·" })} {evidence.Text("words")}");
         return Cut(lines, width);
     }
+
+    static string Server(JsonObject server) => $"server {server.Text("name")}: " + (server.Text("up") != "true" ? $"gone, seen last {server.Time("seenAt")}"
+        : string.Join(", ", server.List("revisions").Select(r => $"revision {r.Text("revision")} {r.Text("state")}{(r.Text("fault") is { Length: > 0 } why ? $" ({why})" : "")}").DefaultIfEmpty("nothing to serve yet")));
 
     static string Step(int number, JsonObject step)
     {

@@ -32,6 +32,9 @@ public sealed record TaktOptions
     /// <summary>Where the Open Inference Protocol is answered over gRPC, beside HTTP; 0: any port that is free; null: nowhere.</summary>
     public int? GrpcPort { get; init; }
 
+    /// <summary>A client that has had no room for its answers for so long is given up, on Linux (<see cref="StalledClients"/>); a second at least.</summary>
+    public TimeSpan ClientPatience { get; init; } = TimeSpan.FromSeconds(60);
+
     /// <summary>What clients of the S3 view must sign with; null: they need not, and must be on this machine.</summary>
     public Protocols.S3.S3Keys? S3Keys { get; init; }
 

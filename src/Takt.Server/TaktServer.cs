@@ -70,6 +70,7 @@ public sealed class TaktServer : IAsyncDisposable
                     if (options.GrpcPort is { } grpc) kestrel.ListenGrpc(Parse(host), grpc);
                     if (Socket(folder) is { } socket) kestrel.ListenUnixSocket(socket);
                 });
+                builder.WebHost.GiveUpAfter(options.ClientPatience);
                 if (options.GrpcPort is not null) builder.Services.AddOpenInferenceGrpc();
                 builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Grace);
                 if (options.Roles.HasFlag(ServerRoles.Serving))

@@ -51,6 +51,17 @@ public sealed partial class ReplicaTests(PostgreSqlServer postgreSql) : IAsyncLi
         while (control.App.Deployments.Get("m").Rollout!.Active) await Infer(replicas[0]);
         Assert.Equal((RolloutState.Succeeded, 2), (control.App.Deployments.Get("m").Rollout!.State, control.App.Models.Resolve("m@champion").Version));
 
+        // who serves it stands where nothing is served as well
+        var shown = JsonNode.Parse(await _http.GetStringAsync(new Uri(control.Address, "/api/v1/deployments/m")))!;
+        var (live, names) = (shown["live"]!, control.App.Fleet!.View().Select(r => r.Name).ToList());
+        Assert.Equal((2, 2, 2), (names.Count, live["readyOn"]!.GetValue<int>(), live["servers"]!.GetValue<int>()));
+        Assert.All(shown["servers"]!.AsArray(), s => Assert.Equal("""[{"revision":2,"state":"ready","fault":null}]""", s!["revisions"]!.ToJsonString()));
+        var told = await Takt(["deploy", "status", "m", "--server", control.Address.ToString()]);
+        Assert.Contains("READY ON", told);
+        Assert.Contains("2 of 2", told);
+        Assert.All(names, name => Assert.Contains($"server {name}: revision 2 ready", told));
+        Assert.Contains("2 of 2", await _http.GetStringAsync(new Uri(control.Address, "/deployments/m")));
+
         async Task<int> Status(Uri server, string path) => (int)(await _http.GetAsync(new Uri(server, path))).StatusCode;
         foreach (var path in (string[])["/api/2.0/mlflow/experiments/get?experiment_id=0", "/api/v1/runs", "/"])
             Assert.Equal((200, 404), (await Status(control.Address, path), await Status(replicas[0], path)));
@@ -101,11 +112,24 @@ public sealed partial class ReplicaTests(PostgreSqlServer postgreSql) : IAsyncLi
         Assert.Equal((true, false, 2, true), (health["ready"]!.GetValue<bool>(), health["degraded"]!.GetValue<bool>(), health["live_servers"]!.GetValue<int>(), health["database"]!["up"]!.GetValue<bool>()));
     }
 
-    async Task<Uri> Replica(string name, string database, string blobs)
+    static async Task<string> Takt(string[] arguments)
+    {
+        using var process = Process.Start(new ProcessStartInfo(Program(), arguments) { RedirectStandardOutput = true })!;
+        var text = await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        return text;
+    }
+
+    static string Program()
     {
         var root = new DirectoryInfo(AppContext.BaseDirectory);
         while (!File.Exists(Path.Combine(root!.FullName, "Takt.slnx"))) root = root.Parent;
-        var start = new ProcessStartInfo(Path.Combine(root.FullName, "takt"), ["serve", "--roles", "serving", "--data", Path.Combine(_folder, name), "--port", "0", "--database", database, "--blobs", blobs])
+        return Path.Combine(root.FullName, "takt");
+    }
+
+    async Task<Uri> Replica(string name, string database, string blobs)
+    {
+        var start = new ProcessStartInfo(Program(), ["serve", "--roles", "serving", "--data", Path.Combine(_folder, name), "--port", "0", "--database", database, "--blobs", blobs])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

@@ -16,11 +16,13 @@ sealed class ServedModel : IAsyncDisposable
     public required HttpClient Http { get; init; }
 
     /// <param name="grpc">It listens for gRPC too, at <see cref="TaktServer.GrpcAddress"/>.</param>
-    public static async Task<ServedModel> Start(bool grpc = false)
+    /// <param name="patience">With clients that do not read; null: the default.</param>
+    public static async Task<ServedModel> Start(bool grpc = false, TimeSpan? patience = null)
     {
         var folder = Directory.CreateTempSubdirectory("takt-served").FullName;
         var project = TaktFolder.At(folder);
-        var server = await TaktServer.Start(project, "127.0.0.1", 0, grpc ? TaktOptions.Read(project) with { GrpcPort = 0 } : null);
+        var options = TaktOptions.Read(project);
+        var server = await TaktServer.Start(project, "127.0.0.1", 0, options with { GrpcPort = grpc ? 0 : null, ClientPatience = patience ?? options.ClientPatience });
         var served = new ServedModel { Server = server, Http = new HttpClient { BaseAddress = server.Address } };
         await served.Register("model", seed: 1, extra: false);
         await server.App.Deployments.Deploy(new DeploymentSpec("m", [1], TimeSpan.Zero, 0, [], null, true, null), "m@1");

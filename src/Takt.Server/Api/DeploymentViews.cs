@@ -6,14 +6,17 @@ namespace Takt.Server.Api;
 /// <summary>Deployments, rollouts and their evidence as JSON (docs/cli-json.md).</summary>
 static class DeploymentViews
 {
-    public static JsonObject Of(TaktApp app, Deployment deployment)
+    public static JsonObject Of(TaktApp app, Deployment deployment) => Of(app, deployment, app.Fleet?.View());
+
+    /// <param name="fleet">Null: there are no other servers.</param>
+    public static JsonObject Of(TaktApp app, Deployment deployment, IReadOnlyList<Replica>? fleet)
     {
         var route = app.Router.Find(deployment.Endpoint);
         var json = new JsonObject
         {
             ["endpoint"] = deployment.Endpoint,
-            ["live"] = Of(deployment.Live, route?.Champion),
-            ["challenger"] = Of(deployment.Challenger, route?.Challenger ?? route?.Shadows.FirstOrDefault(s => s.Slot.Revision.Number == deployment.Challenger?.Number)?.Slot),
+            ["live"] = Of(deployment.Live, fleet, route?.Champion),
+            ["challenger"] = Of(deployment.Challenger, fleet, route?.Challenger ?? route?.Shadows.FirstOrDefault(s => s.Slot.Revision.Number == deployment.Challenger?.Number)?.Slot),
             ["challengerShare"] = deployment.ChallengerShare,
             ["sticky"] = (deployment.Challenger ?? deployment.Live)?.Spec.Sticky,
             ["rollout"] = deployment.Rollout is { } rollout ? Of(rollout) : null,
@@ -21,6 +24,7 @@ static class DeploymentViews
             ["stoppedAt"] = deployment.StoppedAt,
         };
         if (app.Rollouts.WhyNotServed(deployment.Endpoint) is { } why) json["notServed"] = why;
+        if (fleet is not null) json["servers"] = new JsonArray([.. fleet.Select(r => Of(r, deployment))]);
         json["shadows"] = new JsonArray([.. Shadows(app, deployment, route)]);
         if (deployment is { Rollout: { Active: true } under, Challenger: { } challenger })
         {
@@ -74,11 +78,25 @@ static class DeploymentViews
             if (app.Rollouts.WhyNotShadowed(deployment.Endpoint, wanted.Model) is { } why) yield return new JsonObject { ["model"] = wanted.Model, ["sample"] = wanted.Sample, ["notServed"] = why };
     }
 
-    static JsonObject? Of(Revision? revision, Slot? slot)
+    /// <summary>A server that serves models, and how far it is with the revisions that are wanted now.</summary>
+    static JsonObject Of(Replica replica, Deployment deployment) => new()
+    {
+        ["name"] = replica.Name,
+        ["up"] = replica.Live,
+        ["seenAt"] = replica.SeenAt,
+        ["revisions"] = new JsonArray([.. new[] { deployment.Live, deployment.Challenger }.OfType<Revision>().Select(r => (r.Number, Told: replica.Of(r.Endpoint, r.Number))).Select(r => new JsonObject
+        {
+            ["revision"] = r.Number,
+            ["state"] = r.Told switch { null => "loading", { Fault: null } => "ready", _ => "failed" },
+            ["fault"] = r.Told?.Fault,
+        })]),
+    };
+
+    static JsonObject? Of(Revision? revision, IReadOnlyList<Replica>? fleet, Slot? slot)
     {
         if (revision is null) return null;
         var stats = slot?.Revision.Number == revision.Number ? slot.Stats.Now() : null;
-        return new JsonObject
+        var json = new JsonObject
         {
             ["revision"] = revision.Number,
             ["model"] = revision.Model ?? revision.Spec.Elsewhere,
@@ -89,6 +107,10 @@ static class DeploymentViews
             ["p50Ms"] = Rounded(stats?.Value("p50_ms")),
             ["p95Ms"] = Rounded(stats?.Value("p95_ms")),
         };
+        if (fleet is null) return json;
+        json["readyOn"] = fleet.Count(r => r.IsReady(revision.Endpoint, revision.Number));
+        json["servers"] = fleet.Count(r => r.Live);
+        return json;
     }
 
     public static JsonObject Of(Rollout rollout) => new()

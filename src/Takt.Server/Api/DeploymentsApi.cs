@@ -20,7 +20,11 @@ public static class DeploymentsApi
     public static void MapDeployments(this IEndpointRouteBuilder routes, TaktApp app)
     {
         var api = routes.MapGroup("/api/v1/deployments");
-        api.MapGet("/", () => Json(new JsonObject { ["deployments"] = new JsonArray([.. app.Deployments.List().Select(d => DeploymentViews.Of(app, d))]) }));
+        api.MapGet("/", () =>
+        {
+            var fleet = app.Fleet?.View();
+            return Json(new JsonObject { ["deployments"] = new JsonArray([.. app.Deployments.List().Select(d => DeploymentViews.Of(app, d, fleet))]) });
+        });
         api.MapGet("/{endpoint}", (string endpoint) => Json(DeploymentViews.Of(app, app.Deployments.Get(endpoint))));
         api.MapGet("/{endpoint}/history", (string endpoint) =>
         {

@@ -32,13 +32,14 @@ static class DeploymentPages
         var d = app.Deployments.Get(endpoint);
         var route = app.Router.Find(endpoint);
         var live = d.Rollout is { Active: true };
+        var fleet = app.Fleet?.View();
         var newest = Html.Of($"""
             <div id="live-part"{new Html(live ? " data-refresh=\"3\"" : "")}>
-            {Parts.Section("Traffic", Parts.Table(["Role", "Revision", "Model", "Share", "Requests", "Errors", "p50", "p95"], new[] { ("in charge", d.Live, route?.Champion, 1 - d.ChallengerShare), ("challenger", d.Challenger, route?.Challenger, d.ChallengerShare) }
+            {Parts.Section("Traffic", Parts.Table(["Role", "Revision", "Model", "Share", "Ready on", "Requests", "Errors", "p50", "p95"], new[] { ("in charge", d.Live, route?.Champion, 1 - d.ChallengerShare), ("challenger", d.Challenger, route?.Challenger, d.ChallengerShare) }
                 .Where(x => x.Item2 is not null).Select(x => (x.Item1, x.Item2, Stats: x.Item3?.Stats.Now(), Share: x.Item4)).Select(x => new[]
                 {
-                    Parts.Text(x.Item1), Parts.Count(x.Item2!.Number), Parts.Text(Name(x.Item2)), Parts.Bar(x.Share, 1, $"{x.Share:P0}"), Parts.Count(x.Stats?.Requests), Parts.Count(x.Stats?.Errors), Ms(x.Stats, "p50_ms"), Ms(x.Stats, "p95_ms"),
-                }), "No revision is live.", "takt serve", "Traffic", numbers: [4, 5, 6, 7], dropEmpty: true))}
+                    Parts.Text(x.Item1), Parts.Count(x.Item2!.Number), Parts.Text(Name(x.Item2)), Parts.Bar(x.Share, 1, $"{x.Share:P0}"), ReadyOn(fleet, x.Item2), Parts.Count(x.Stats?.Requests), Parts.Count(x.Stats?.Errors), Ms(x.Stats, "p50_ms"), Ms(x.Stats, "p95_ms"),
+                }), "No revision is live.", "takt serve", "Traffic", numbers: [5, 6, 7, 8], dropEmpty: true))}
             {RolloutParts.Under(app, d, now)}
             </div>
             """);
@@ -53,7 +54,7 @@ static class DeploymentPages
                 Parts.Count(r.Number), Parts.Count(r.Revision), Parts.State(r.State.ToString()), Parts.Brief(r.Evidence), Parts.Time(r.CreatedAt, now),
             }), "No rollout.", "takt run", "Rollouts"))}
             {Parts.Section("What happened", Html.Of($"{Happened(events.Take(NewestEvents), now)}{(events.Count > NewestEvents ? Html.Of($"<details><summary>Earlier</summary>{Happened(events.Skip(NewestEvents), now)}</details>") : Html.None)}"))}
-            {Parts.Section("Servers", Replicas(app, d, now))}
+            {Parts.Section("Servers", Replicas(fleet, d, now))}
             {Parts.Section("Recent predictions", await Predictions(app, endpoint, d.Live?.Spec.Upstream is not null), Missing(app.Predictions.Of(endpoint)))}
             """));
     }
@@ -61,14 +62,22 @@ static class DeploymentPages
     static Html Happened(IEnumerable<RolloutEvent> events, DateTimeOffset now) => Parts.Table(["When", "Rollout", "What", "Detail"],
         events.Select(e => new[] { Parts.Time(e.Time, now), Parts.Count(e.Rollout), Html.Of($"<span class=\"once\">{e.Kind.Replace('-', ' ')}</span>"), Parts.Brief(e.Detail) }), "Nothing.", "takt run", "What happened");
 
+    /// <summary>On how many of the servers that live a revision can answer.</summary>
+    static Html ReadyOn(IReadOnlyList<Replica>? fleet, Revision revision)
+    {
+        if (fleet is null) return Html.None;
+        var (ready, all) = (fleet.Count(r => r.IsReady(revision.Endpoint, revision.Number)), fleet.Count(r => r.Live));
+        return Parts.Bar(ready, Math.Max(1, all), $"{ready} of {all}", ready < all ? "busy" : "");
+    }
+
     /// <summary>Who serves it, where several may.</summary>
-    static Html Replicas(TaktApp app, Deployment d, DateTimeOffset now) => app.Fleet is null ? Html.None : Parts.Table(["Server", "Seen", "In charge", "Challenger"], app.Fleet.View().Select(r => new[]
+    static Html Replicas(IReadOnlyList<Replica>? fleet, Deployment d, DateTimeOffset now) => fleet is null ? Html.None : Parts.Table(["Server", "Seen", "In charge", "Challenger"], fleet.Select(r => new[]
     {
         Parts.Text(r.Name), r.Live ? Parts.Time(r.SeenAt, now) : Html.Of($"{Parts.Time(r.SeenAt, now)} <span class=\"dim\">gone</span>"), State(r, d.Live), State(r, d.Challenger),
     }), "No server that serves models is up.", "takt serve --roles serving", "Servers", dropEmpty: true);
 
     static Html State(Replica replica, Revision? revision) => revision is null ? Html.None
-        : replica.Revisions.FirstOrDefault(r => r.Endpoint == revision.Endpoint && r.Revision == revision.Number) is not { } known ? Parts.Text("loading") : known.Fault is null ? Parts.Text("ready") : Parts.Brief(known.Fault);
+        : replica.Of(revision.Endpoint, revision.Number) is not { } known ? Parts.Text("loading") : known.Fault is null ? Parts.Text("ready") : Parts.Brief(known.Fault);
 
     static string? Missing(PredictionLog log)
     {

@@ -95,7 +95,7 @@ public sealed class Fleet(Database database, string server, TimeProvider time)
     {
         var (loading, failed) = (new List<string>(), new List<(string, string)>());
         foreach (var replica in View().Where(r => r.Live && r.Name != server))
-            if (replica.Revisions.FirstOrDefault(r => r.Endpoint == endpoint && r.Revision == revision) is not { } known) loading.Add(replica.Name);
+            if (replica.Of(endpoint, revision) is not { } known) loading.Add(replica.Name);
             else if (known.Fault is { } why) failed.Add((replica.Name, why));
         return (loading, failed);
     }

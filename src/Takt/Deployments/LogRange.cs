@@ -1,6 +1,6 @@
 namespace Takt.Deployments;
 
-/// <summary>What of a prediction log is wanted, so that what other servers wrote need not be fetched in whole. It only leaves out files, never rows: more than was asked for can come.</summary>
+/// <summary>What of a prediction log is wanted, so that the whole log need not be read, nor what other servers wrote be fetched. It only leaves out files, never rows: more than was asked for can come.</summary>
 /// <param name="From">Predictions whose event time is not before this.</param>
 /// <param name="ReceivedFrom">Predictions that came to a server then or later.</param>
 /// <param name="ReceivedTo">Predictions that came to a server then or before.</param>
@@ -10,7 +10,7 @@ public sealed record LogRange(DateTimeOffset? From = null, DateTimeOffset? Recei
     public static readonly LogRange All = new();
 
     /// <summary>Those segments of which something is wanted; labels can belong to any prediction, and whether one by key belongs to an earlier is seen by the later.</summary>
-    internal List<SharedSegment> Of(IReadOnlyList<SharedSegment> segments)
+    internal List<SegmentFacts> Of(IEnumerable<SegmentFacts> segments)
     {
         var wanted = segments.Where(s => s.Kind is "labels" or "keyed" || ((From is null || s.Time.To >= From) && (ReceivedFrom is null || s.Received.To >= ReceivedFrom) && (ReceivedTo is null || s.Kind == "keys" || s.Received.From <= ReceivedTo))).ToList();
         if (Newest is not { } most) return wanted;

@@ -186,7 +186,7 @@ public sealed class PredictionLog : IAsyncDisposable
     /// of which the one at the greatest place counts; of all servers that share their logs.
     /// Segments only: <see cref="Flush"/> first to see all of this server; what the others have not published yet is missing, some seconds' worth.
     /// </summary>
-    /// <param name="range">What is wanted of other servers' segments; null: all.</param>
+    /// <param name="range">What is wanted; null: all.</param>
     /// <returns>Null before the first prediction is in a segment.</returns>
     /// <exception cref="TaktException">Unavailable: the database or the store that the servers share can't be reached.</exception>
     public Task<DuckDBConnection?> Open(LogRange? range = null, CancellationToken cancel = default) => _segments.Open(range ?? LogRange.All, cancel);

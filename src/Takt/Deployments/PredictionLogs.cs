@@ -70,7 +70,7 @@ public sealed class PredictionLogs(TaktFolder folder, TimeProvider time, SharedL
         if (shared is null) return SegmentViews.Open(files, twice: true); // while a merge is under way a row can be seen twice
         var (segments, known) = shared.Find(endpoint, files.ConvertAll(f => f.Name));
         files.RemoveAll(f => known.Contains(f.Name));
-        files.AddRange(await shared.Fetch(range.Of(segments), cancel));
+        files.AddRange(await shared.Fetch([.. range.Of(segments).OfType<SharedSegment>()], cancel));
         return SegmentViews.Open(files);
     }
 

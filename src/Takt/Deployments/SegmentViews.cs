@@ -24,6 +24,7 @@ static class SegmentViews
         var connection = DuckDb.Open();
         try
         {
+            DuckDb.Execute(connection, $"set variable prediction_files = [{predictions}]"); // for whoever asks their footers
             DuckDb.Execute(connection, $"create view predictions as select * from read_parquet([{predictions}], union_by_name = true){(twice ? " qualify row_number() over (partition by id) = 1" : "")}");
             DuckDb.Execute(connection, $"create view shadows as {(shadows.Length == 0 ? NoShadow : $"select * from read_parquet([{shadows}], union_by_name = true)")}");
             // the label of the newest time counts, of one time the later written: files of the store are not called by when they were written

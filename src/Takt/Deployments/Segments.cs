@@ -28,6 +28,7 @@ sealed class Segments : IAsyncDisposable
     readonly SemaphoreSlim _toShare = new(0);
     readonly CancellationTokenSource _closing = new();
     readonly HashSet<string> _known = new(StringComparer.Ordinal); // published; guarded by _files
+    Dictionary<string, LocalSegment> _facts = new(StringComparer.Ordinal); // by file; replaced, never changed
     string? _fault, _sharingFault;
     int _readers;
 
@@ -75,13 +76,19 @@ sealed class Segments : IAsyncDisposable
         DuckDBConnection? connection = null;
         try
         {
+            IReadOnlyList<SharedSegment> published = [];
             if (_shared is not null)
             {
                 // here first, then the rows: what is published in between is in both, and known by its name
-                var (segments, known) = _shared.Find(_endpoint, files.ConvertAll(f => f.Name));
+                (published, var known) = _shared.Find(_endpoint, files.ConvertAll(f => f.Name));
                 files.RemoveAll(f => known.Contains(f.Name));
-                files.AddRange(await _shared.Fetch(range.Of(segments), cancel));
             }
+            if (range != LogRange.All)
+            {
+                var wanted = range.Of([.. Facts(files.ConvertAll(f => f.File)), .. published]);
+                (files, published) = ([.. wanted.OfType<LocalSegment>().Select(s => (s.Name, s.File))], [.. wanted.OfType<SharedSegment>()]);
+            }
+            if (published.Count > 0) files.AddRange(await _shared!.Fetch(published, cancel));
             connection = SegmentViews.Open(files);
             if (connection is not null) connection.Disposed += (_, _) => Left();
             return connection;
@@ -95,6 +102,17 @@ sealed class Segments : IAsyncDisposable
         {
             lock (_files) _readers--;
         }
+    }
+
+    /// <summary>Of files that nobody takes away meanwhile. Each is looked into once: of one that a merge has put in the place of another the length is another.</summary>
+    IEnumerable<LocalSegment> Facts(List<string> files)
+    {
+        var (before, now) = (Volatile.Read(ref _facts), new Dictionary<string, LocalSegment>(StringComparer.Ordinal));
+        var news = files.FindAll(file => !(before.TryGetValue(file, out var known) && known.Bytes == new FileInfo(file).Length && now.TryAdd(file, known)));
+        if (news.Count == 0) return now.Values;
+        foreach (var (file, (kind, rows, received, time)) in news.Zip(SegmentFacts.Of(news))) now[file] = new(file, new FileInfo(file).Length, Path.GetFileNameWithoutExtension(file), kind, rows, received, time);
+        Volatile.Write(ref _facts, now);
+        return now.Values;
     }
 
     IEnumerable<string> Local() => Directory.GetFiles(_folder, "*.parquet");
@@ -201,7 +219,6 @@ sealed class Segments : IAsyncDisposable
     {
         var run = new List<string>();
         var (bytes, columns) = (0L, "");
-        using var connection = DuckDb.Open(threads: 1);
         foreach (var path in Directory.GetFiles(_folder, prefix + "*.parquet").Order(StringComparer.Ordinal))
         {
             var length = new FileInfo(path).Length;
@@ -216,6 +233,7 @@ sealed class Segments : IAsyncDisposable
             bytes += length;
         }
         if (run.Count < MergeAt) return;
+        using var connection = DuckDb.Open(threads: 1);
         // of the run, those from the front with the first one's columns; of a mixture only as much as fits together
         string Columns(string file) => string.Join('|', Tables.Schema(connection, DuckDb.Scan([file])).Select(c => $"{c.Name} {c.Type}"));
         var alike = new List<string>();

@@ -21,8 +21,6 @@ public sealed class SharedLog(Database database, IBlobStore store, string server
     /// <summary>A writer that comes back after longer may add once more what was merged meanwhile.</summary>
     static readonly TimeSpan NamesKept = TimeSpan.FromDays(90);
 
-    static readonly string[] Kinds = ["predictions", "shadows", "labels", "keyed", "keys"];
-
     /// <summary>Endpoints of which somebody has written something.</summary>
     public IReadOnlyList<string> Endpoints() => database.Read(session => session.Query($"select distinct endpoint from prediction_segment order by endpoint", row => row.Text(0)));
 
@@ -63,18 +61,10 @@ public sealed class SharedLog(Database database, IBlobStore store, string server
 
     async Task<SharedSegment> Store(string endpoint, string name, string path, CancellationToken cancel)
     {
-        var kind = Kinds.First(k => name.StartsWith(k + "-", StringComparison.Ordinal));
-        var came = kind is "labels" or "keyed" ? "time" : "received";
-        Table facts;
-        using (var connection = DuckDb.Open(threads: 1))
-            facts = DuckDb.Guard(path, () => Tables.Query(connection, $"""
-                select count(*) as rows, epoch_ms(min(time)) as time_from, epoch_ms(max(time)) as time_to, epoch_ms(min({came})) as received_from,
-                       epoch_ms(max({came})) as received_to from read_parquet({DuckDb.Text(path)})
-                """));
-        DateTimeOffset At(string column) => DateTimeOffset.FromUnixTimeMilliseconds(facts[column].Integers[0]);
+        var (kind, rows, received, time) = SegmentFacts.Of([path])[0];
         await using var content = File.OpenRead(path);
         var blob = await store.Put(content, cancel);
-        return new SharedSegment(endpoint, name, server, kind, blob.Id, blob.Length, facts["rows"].Integers[0], (At("received_from"), At("received_to")), (At("time_from"), At("time_to")));
+        return new SharedSegment(endpoint, name, server, kind, blob.Id, blob.Length, rows, received, time);
     }
 
     int Insert(SqlSession session, SharedSegment s) => session.Execute($"""
@@ -86,7 +76,7 @@ public sealed class SharedLog(Database database, IBlobStore store, string server
     /// <summary>Makes one of this server's small segments, where there are enough of them, under the last one's name.</summary>
     internal async Task Merge(string endpoint, string scratch, CancellationToken cancel = default)
     {
-        foreach (var kind in Kinds)
+        foreach (var kind in SegmentFacts.Kinds)
         {
             var run = Run(Find(endpoint, []).Segments.Where(s => s.Server == server && s.Kind == kind));
             if (run.Count < MergeAt) continue;

@@ -17,8 +17,10 @@ static class MlflowModel
         var path = Path.Combine(folder, ModelPackage.MlModelFile);
         if (new FileInfo(path).Length > LargestMlModel) throw new TaktException(TaktError.TooLarge, $"{path} is longer than {LargestMlModel} bytes");
         var root = Root(path);
-        var parameters = Member(root, "signature") is YamlMappingNode signature ? ModelParams.Read(Text(signature, "params"), path) : null;
-        return Read(folder, path, root, parameters) with { Params = parameters };
+        var schema = Member(root, "signature") is YamlMappingNode signature ? Text(signature, "params") : null;
+        var parameters = ModelParams.Read(schema, path);
+        var package = Read(folder, path, root, parameters);
+        return parameters is null ? package : package with { Info = package.Info with { Params = schema } };
     }
 
     static ModelPackage Read(string folder, string path, YamlMappingNode root, ModelParams? parameters)

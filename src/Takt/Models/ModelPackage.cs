@@ -16,7 +16,8 @@ public sealed record ModelPackage(string Folder, string Flavor, PackageInfo Info
     public PythonModel? Python { get; init; }
 
     /// <summary>That its signature allows at inference time; null: none.</summary>
-    public ModelParams? Params { get; init; }
+    /// <exception cref="TaktException">Invalid: they can't be read.</exception>
+    public ModelParams? Params => ModelParams.Read(Info.Params, PathOf(MlModelFile));
 
     public string PathOf(string file) => Path.Combine(Folder, file);
 
@@ -51,10 +52,12 @@ public sealed record ModelPackage(string Folder, string Flavor, PackageInfo Info
             .Append("signature:\n")
             .Append("  inputs: '").Append(Schema(info.Signature.Inputs)).Append("'\n")
             .Append("  outputs: '").Append(Schema(info.Signature.Outputs)).Append("'\n")
-            .Append("  params: null\n");
+            .Append("  params: ").Append(info.Params is { } schema ? $"'{Quoted(schema)}'" : "null").Append('\n');
         Storage.Files.WriteAtomically(Path.Combine(folder, MlModelFile), text.ToString());
         Storage.Files.WriteAtomically(Path.Combine(folder, InfoFile), JsonSerializer.SerializeToUtf8Bytes(info, ModelsJson.Default.PackageInfo));
     }
+
+    static string Quoted(string json) => json.ReplaceLineEndings(" ").Replace("'", "''", StringComparison.Ordinal);
 
     /// <summary>MLflow's column schema as JSON, single quotes doubled for YAML.</summary>
     static string Schema(IReadOnlyList<Field> fields)
@@ -73,6 +76,6 @@ public sealed record ModelPackage(string Folder, string Flavor, PackageInfo Info
             }
             json.WriteEndArray();
         }
-        return Encoding.UTF8.GetString(body.ToArray()).Replace("'", "''", StringComparison.Ordinal);
+        return Quoted(Encoding.UTF8.GetString(body.ToArray()));
     }
 }

@@ -24,5 +24,9 @@ public sealed record PackageInfo(
     [JsonIgnore]
     public Signature? Declared { get; init; }
 
+    /// <summary>MLflow's <c>params</c> of the signature, as JSON: what a request may say beside its rows; null: nothing.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Params { get; init; }
+
     public Signature Signature => Declared ?? new(Features.Select(f => new Field(f.Name, f.Type)).ToList(), Output.Length == 0 ? [] : [new Field(Output, FieldType.Double)]);
 }

@@ -52,6 +52,28 @@ public sealed class JournalTests : IDisposable
     }
 
     [Fact]
+    public async Task The_newest_predictions_are_read_out_of_the_files_that_hold_them_and_no_other_is_opened()
+    {
+        await using var log = new PredictionLog(_folder, TimeProvider.System);
+        for (var day = 0; day < 4; day++)
+        {
+            var at = DateTimeOffset.UnixEpoch.AddDays(day);
+            await log.Append(Batch($"p-{day}") with { Time = at, Received = at });
+            if (day > 0) await log.Append([new Label($"p-{day}:1", day, at), new Label($"p-{day - 1}:1", 10 + day, at)]);
+            await log.Flush();
+        }
+        async Task<string> Newest(int rows)
+        {
+            var table = (await NewestPredictions.Of(log, rows))!;
+            return string.Join(' ', Enumerable.Range(0, table.Rows).Select(row => $"{table["id"].TextAt(row)}={table["label"].TextAt(row)}"));
+        }
+        Assert.Equal("p-3:0= p-3:1=3 p-2:0=", await Newest(3));
+        foreach (var old in Directory.GetFiles(_folder, "predictions-*").Order(StringComparer.Ordinal).Take(2)) File.WriteAllBytes(old, new byte[new FileInfo(old).Length]); // whoever reads it fails
+        Assert.Equal("p-3:0= p-3:1=3 p-2:0= p-2:1=13", await Newest(4));
+        await Assert.ThrowsAnyAsync<Exception>(() => Newest(5));
+    }
+
+    [Fact]
     public async Task Small_segments_are_merged_no_row_is_lost_or_twice_and_a_reader_is_not_disturbed()
     {
         await using var log = new PredictionLog(_folder, TimeProvider.System);

@@ -79,6 +79,21 @@ public sealed class ConversionTests(ITestOutputHelper output) : IDisposable
         Assert.Contains(words, e.Message);
     }
 
+    [Theory]
+    [InlineData("lightgbm"), InlineData("xgboost")]
+    public void What_a_request_may_say_beside_its_rows_stays_with_a_converted_model(string flavor)
+    {
+        const string Params = "  params: '[{\"name\": \"it''s\", \"type\": \"double\", \"default\": 2.0, \"shape\": null}]'\n";
+        var package = flavor == "lightgbm" ? LightGbm(Constant("numeric", "0.5", "10")) : XgBoost("squarederror");
+        File.AppendAllText(Path.Combine(package, "MLmodel"), "signature:\n" + Params);
+        var converted = Folder();
+        _ = ((IModelRuntime)(flavor == "lightgbm" ? new LightGbmRuntime() : new XgBoostRuntime())).Convert(package, "onnx", converted);
+        Assert.EndsWith(Params, File.ReadAllText(Path.Combine(converted, "MLmodel")), StringComparison.Ordinal); // for MLflow's clients
+        using var model = new OnnxRuntime().Load(converted);
+        Assert.Equal("""{"it\u0027s":2.0}""", model.Params!.Enforce(null));
+        Assert.Contains("Invalid parameters", Assert.Throws<TaktException>(() => model.Params.Enforce(System.Text.Json.JsonElement.Parse("""{"it's":"hot"}"""))).Message);
+    }
+
     [Fact]
     public void A_conversion_that_answers_otherwise_is_not_kept()
     {

@@ -19,6 +19,32 @@ public sealed class XgBoostTests(ITestOutputHelper output) : IDisposable
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
+    /// <summary>MLflow hands params to XGBoost's own predict: those that it knows change what comes out, all others it never sees.</summary>
+    [Theory]
+    [InlineData("temperature", false, "xgboost"), InlineData("temperature", true, "xgboost"), InlineData("output_margin", true, "python_function"), InlineData("iteration_range", true, "python_function"), InlineData("output_margin", false, null)]
+    public void Params_that_XGBoosts_own_predict_takes_are_left_to_Python_and_refused_where_it_is_not_there(string param, bool python, string? flavor)
+    {
+        File.Copy(Path.Combine(Files, "squarederror.json"), Path.Combine(_folder, "model.json"));
+        File.WriteAllText(Path.Combine(_folder, "MLmodel"), $$"""
+            flavors:
+              xgboost: { data: model.json, model_format: json }
+            {{(python ? "  python_function: { loader_module: mlflow.xgboost, data: model.json }" : "")}}
+            signature:
+              inputs: '[{"type": "double", "name": "x"}]'
+              outputs: '[{"type": "double", "name": "y"}]'
+              params: '[{"name": "{{param}}", "type": "boolean", "default": false, "shape": null}]'
+            """);
+        if (flavor is null)
+        {
+            var refused = Assert.Throws<TaktException>(() => ModelPackage.Open(_folder));
+            Assert.Equal(TaktError.NotSupported, refused.Error);
+            Assert.Contains($"'{param}' changes what XGBoost itself gives", refused.Message);
+            return;
+        }
+        var package = ModelPackage.Open(_folder);
+        Assert.Equal((flavor, param), (package.Flavor, package.Params!.All.Single().Name));
+    }
+
     [Theory]
     [InlineData("squarederror.json"), InlineData("logistic.json"), InlineData("hinge.json"), InlineData("logitraw.json"), InlineData("softprob.json"), InlineData("softmax.json"), InlineData("poisson.json"), InlineData("gamma.json"),
      InlineData("tweedie.json"), InlineData("categories.json"), InlineData("categories.ubj"), InlineData("dart.json")]
