@@ -34,7 +34,7 @@ public sealed class TensorFuzzTests : IDisposable
         for (var round = 0; round < rounds; round++)
         {
             var which = round & 1;
-            var body = Mangle(seeds[which], random);
+            var body = Mangled.Of(seeds[which], random);
             var length = headers[which] < 0 ? -1 : random.Next(4) == 0 ? random.Next(body.Length + 8) : Math.Min(body.Length, headers[which] + body.Length - seeds[which].Length);
             try
             {
@@ -50,26 +50,6 @@ public sealed class TensorFuzzTests : IDisposable
             }
         }
         Assert.True(read > 0 && refused > 0, $"{read} read, {refused} refused");
-    }
-
-    static byte[] Mangle(byte[] seed, Random random)
-    {
-        var body = seed.ToList();
-        for (var n = random.Next(4); n >= 0; n--)
-        {
-            var at = random.Next(body.Count);
-            switch (random.Next(6))
-            {
-                case 0: body[at] = (byte)random.Next(256); break;
-                case 1: body[at] ^= (byte)(1 << random.Next(8)); break;
-                case 2: body.RemoveRange(at, Math.Min(random.Next(20), body.Count - at)); break;
-                case 3: body.InsertRange(at, body.GetRange(at, Math.Min(random.Next(30), body.Count - at))); break;
-                case 4: body.InsertRange(at, Encoding.UTF8.GetBytes(((string[])["-1", "999999999999", "[", "]", "null", "1e999", "\"", "{}", ",", "\\ud800"])[random.Next(10)])); break;
-                default: if (random.Next(8) == 0) body.RemoveRange(at, body.Count - at); break;
-            }
-            if (body.Count == 0) body.Add((byte)'{');
-        }
-        return [.. body];
     }
 
     static byte[] Request(bool binary, out int header)

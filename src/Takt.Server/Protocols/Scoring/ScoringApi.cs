@@ -18,8 +18,6 @@ namespace Takt.Server.Protocols.Scoring;
 /// </summary>
 public static class ScoringApi
 {
-    const string DefaultSignature = "serving_default";
-
     public static void MapScoring(this IEndpointRouteBuilder routes, TaktApp app)
     {
         routes.MapPost("/endpoints/{endpoint}/invocations", (HttpContext http, string endpoint) => RequestSpan.Around(http, app, endpoint, () => Invocations(http, app, endpoint)));
@@ -68,11 +66,11 @@ public static class ScoringApi
             if (type.MediaType == "text/csv") answer = await app.Router.Ask(endpoint, slot => Predicted(() => ScoringRequest.Csv(body, slot.Model!.Signature), () => Encoding.UTF8.GetString(body)), null, http.RequestAborted, http.StickyKey(app, endpoint), deadline, keys: http.Keys());
             else
             {
-                using var json = Parse(body);
+                using var json = ScoringRequest.Parse(body);
                 ScoringRequest.RequireForm(json.RootElement);
                 string Data() => json.RootElement.EnumerateObject().First(m => ScoringRequest.Forms.Contains(m.Name)).Value.GetRawText();
                 answer = await app.Router.Ask(endpoint, slot => Predicted(() => ScoringRequest.Json(json.RootElement, slot.Model!.Signature), Data), null, http.RequestAborted, http.StickyKey(app, endpoint), deadline,
-                    slot => Predicted(() => slot.Model?.Params?.Enforce(json.RootElement.TryGetProperty("params", out var given) ? given : null), Data), http.Keys());
+                    slot => Predicted(() => ScoringRequest.Enforce(slot.Model?.Params, json.RootElement), Data), http.Keys());
             }
             http.Response.Headers["x-takt-prediction-id"] = answer.Id;
             http.AnsweredBy(answer.Revision);
@@ -119,12 +117,9 @@ public static class ScoringApi
         {
             var slot = version is null ? null : OpenInference.OpenInferenceApi.Require(app, model, version);
             var deadline = http.Admit(app, slot?.Revision.Endpoint ?? model);
-            using var json = Parse(await Body(http, app.MostBody(model)));
+            using var json = ScoringRequest.Parse(await Body(http, app.MostBody(model)));
             var root = json.RootElement;
-            var instances = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("instances", out _);
-            if (root.ValueKind != JsonValueKind.Object || instances == root.TryGetProperty("inputs", out _)) throw TaktException.Invalid("the request must be an object with either 'instances' or 'inputs'");
-            if (root.TryGetProperty("signature_name", out var wanted) && (wanted.ValueKind != JsonValueKind.String || wanted.GetString() is not ("" or DefaultSignature)))
-                throw TaktException.Invalid($"Serving signature key {wanted.GetRawText()} not found; there is \"{DefaultSignature}\"");
+            var instances = ScoringRequest.IsOfInstances(root);
             Table Read(Slot of) => ScoringRequest.Json(root, of.Model!.Signature);
             var answer = slot is null ? await app.Router.Ask(model, Read, null, http.RequestAborted, http.StickyKey(app, model), deadline, keys: http.Keys())
                 : await app.Router.AskOne(OpenInference.OpenInferenceApi.Enter(slot), Read, null, http.RequestAborted, deadline, http.Keys());
@@ -180,7 +175,7 @@ public static class ScoringApi
             return Json(200, new JsonObject
             {
                 ["model_spec"] = new JsonObject { ["name"] = model, ["signature_name"] = "", ["version"] = slot.Version },
-                ["metadata"] = new JsonObject { ["signature_def"] = new JsonObject { ["signature_def"] = new JsonObject { [DefaultSignature] = definition } } },
+                ["metadata"] = new JsonObject { ["signature_def"] = new JsonObject { ["signature_def"] = new JsonObject { [ScoringRequest.DefaultSignature] = definition } } },
             });
         }
         catch (TaktException e)
@@ -217,18 +212,6 @@ public static class ScoringApi
         ColumnType.Boolean => column.Booleans[row],
         _ => column.TextAt(row),
     };
-
-    static JsonDocument Parse(byte[] body)
-    {
-        try
-        {
-            return JsonDocument.Parse(body, new JsonDocumentOptions { AllowDuplicateProperties = false });
-        }
-        catch (JsonException e)
-        {
-            throw new TaktException(TaktError.Invalid, $"Failed to parse input from JSON. Ensure that input is a valid JSON formatted string. Error: '{e.Message}'.", e);
-        }
-    }
 
     static async Task<byte[]> Body(HttpContext http, long most)
     {

@@ -12,40 +12,78 @@ namespace Takt.Server.Protocols.Scoring;
 /// <summary>Rows as MLflow and TensorFlow clients send them: <c>dataframe_split</c>, <c>dataframe_records</c>, <c>instances</c>, <c>inputs</c>, or CSV with a header.</summary>
 static class ScoringRequest
 {
+    internal const string DefaultSignature = "serving_default";
+
     internal static readonly string[] Forms = ["dataframe_split", "dataframe_records", "instances", "inputs"];
 
     static readonly UTF8Encoding Strict = new(false, throwOnInvalidBytes: true);
+
+    /// <exception cref="TaktException">Invalid: it is no JSON.</exception>
+    public static JsonDocument Parse(byte[] body)
+    {
+        try
+        {
+            return JsonDocument.Parse(body, new JsonDocumentOptions { AllowDuplicateProperties = false });
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException) // the latter: a name that is no Unicode
+        {
+            throw NotJson(e);
+        }
+    }
+
+    /// <summary>Whether a request of TensorFlow's form has <c>instances</c>, not <c>inputs</c>.</summary>
+    /// <exception cref="TaktException">Invalid: both or none, or another signature than the one that there is.</exception>
+    public static bool IsOfInstances(JsonElement root) => Texts(() =>
+    {
+        var instances = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("instances", out _);
+        if (root.ValueKind != JsonValueKind.Object || instances == root.TryGetProperty("inputs", out _)) throw TaktException.Invalid("the request must be an object with either 'instances' or 'inputs'");
+        if (root.TryGetProperty("signature_name", out var wanted) && (wanted.ValueKind != JsonValueKind.String || wanted.GetString() is not ("" or DefaultSignature)))
+            throw TaktException.Invalid($"Serving signature key {wanted.GetRawText()} not found; there is \"{DefaultSignature}\"");
+        return instances;
+    });
+
+    /// <summary>The params that the model is asked with; null: its signature has none.</summary>
+    /// <exception cref="TaktException">Invalid, in MLflow's words.</exception>
+    public static string? Enforce(ModelParams? parameters, JsonElement root) => Texts(() => parameters?.Enforce(root.TryGetProperty("params", out var given) ? given : null));
+
+    static TaktException NotJson(Exception e) => new(TaktError.Invalid, $"Failed to parse input from JSON. Ensure that input is a valid JSON formatted string. Error: '{e.Message}'.", e);
+
+    /// <summary>Half of a surrogate pair is found when the text is looked at.</summary>
+    static T Texts<T>(Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (InvalidOperationException e)
+        {
+            throw NotJson(e);
+        }
+    }
 
     /// <exception cref="TaktException">Invalid: not exactly one of the forms.</exception>
     public static void RequireForm(JsonElement root)
     {
         const string Wanted = "The input must be a JSON dictionary with exactly one of the input fields {'dataframe_split', 'dataframe_records', 'instances', 'inputs'}";
         if (root.ValueKind != JsonValueKind.Object) throw TaktException.Invalid($"{Wanted}. Received: {root.ValueKind.ToString().ToLowerInvariant()}");
-        var given = root.EnumerateObject().Select(p => p.Name).ToList();
+        var given = Texts(() => root.EnumerateObject().Select(p => p.Name).ToList());
         if (given.Count(Forms.Contains) != 1) throw TaktException.Invalid($"{Wanted}. Received dictionary with input fields: [{string.Join(", ", given.Select(g => $"'{g}'"))}]");
     }
 
     /// <exception cref="TaktException">Invalid, with every fault.</exception>
-    public static Table Json(JsonElement root, Signature signature)
+    public static Table Json(JsonElement root, Signature signature) => Texts(() =>
     {
         using var step = ServingTrace.Step("parse");
         var form = Forms.First(f => root.TryGetProperty(f, out _));
         var value = root.GetProperty(form);
-        try
+        return form == "dataframe_split" ? Split(value, signature) : value.ValueKind switch
         {
-            return form == "dataframe_split" ? Split(value, signature) : value.ValueKind switch
-            {
-                JsonValueKind.Object when form == "inputs" => Columns(value, signature),
-                JsonValueKind.Array when value.GetArrayLength() > 0 && value[0].ValueKind == JsonValueKind.Object && !IsBase64(value[0]) => Records(value, signature),
-                JsonValueKind.Array when form != "dataframe_records" => Positions(value, signature, signature.Inputs.Select(f => f.Name).ToList(), form),
-                _ => throw TaktException.Invalid($"{form} must hold {(form == "dataframe_records" ? "a list of records" : form == "inputs" ? "a list of rows, or a list of values per input" : "a list of rows or records")}"),
-            };
-        }
-        catch (InvalidOperationException e) // a text that is no Unicode
-        {
-            throw new TaktException(TaktError.Invalid, $"the request is not JSON: {e.Message}", e);
-        }
-    }
+            JsonValueKind.Object when form == "inputs" => Columns(value, signature),
+            JsonValueKind.Array when value.GetArrayLength() > 0 && value[0].ValueKind == JsonValueKind.Object && !IsBase64(value[0]) => Records(value, signature),
+            JsonValueKind.Array when form != "dataframe_records" => Positions(value, signature, signature.Inputs.Select(f => f.Name).ToList(), form),
+            _ => throw TaktException.Invalid($"{form} must hold {(form == "dataframe_records" ? "a list of records" : form == "inputs" ? "a list of rows, or a list of values per input" : "a list of rows or records")}"),
+        };
+    });
 
     /// <inheritdoc cref="Json"/>
     public static Table Csv(byte[] body, Signature signature)
