@@ -61,6 +61,18 @@ public abstract class TraceTablesContract : IAsyncLifetime
         Assert.Equal(2, Traces.WithSpans([Id(1)])[0].Spans.Count);
     }
 
+    [Fact]
+    public async Task Spans_that_came_first_go_with_their_trace_to_the_experiment_that_it_is_told_to_be_of()
+    {
+        var meant = await new Experiments(_database, _time).Create("destination", null, []);
+        await Traces.AddSpans(_experiment, [Span(1, 2, 1, "child", 1_000, 2_000)]);
+        await Traces.Start(New(Id(1), started: 900, duration: 5_000, experiment: meant));
+        await Traces.AddSpans(_experiment, [Span(1, 1, 0, "root", 900, 5_900)]);
+        var (trace, spans) = Traces.WithSpans([Id(1)])[0];
+        Assert.Equal((meant, $"mlflow-artifacts:/{meant}/traces/{Id(1)}/artifacts"), (trace.Experiment, trace.Tag(TraceKeys.ArtifactLocation)));
+        Assert.Equal(["root", "child"], spans.Select(s => s.Name));
+    }
+
     static readonly (string Filter, string Found)[] Searches =
     [
         ("status = 'ERROR'", "2"),
@@ -313,8 +325,8 @@ public abstract class TraceTablesContract : IAsyncLifetime
 
     string Found(string? filter) => string.Join(",", Traces.Search(new([_experiment], filter, ["timestamp ASC"], 100, null)).Traces.Select(t => int.Parse(t.Id.AsSpan(3), System.Globalization.NumberStyles.HexNumber)));
 
-    TraceInfo New(string id, long started = 1_000, long? duration = 10, List<KeyValuePair<string, string>>? tags = null) =>
-        new() { Id = id, Experiment = _experiment, Started = started, Duration = duration, State = TraceLog.Ok, Tags = tags ?? [] };
+    TraceInfo New(string id, long started = 1_000, long? duration = 10, List<KeyValuePair<string, string>>? tags = null, long? experiment = null) =>
+        new() { Id = id, Experiment = experiment ?? _experiment, Started = started, Duration = duration, State = TraceLog.Ok, Tags = tags ?? [] };
 
     static string Id(int trace) => $"tr-{trace:x32}";
 

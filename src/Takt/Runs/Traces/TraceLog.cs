@@ -18,9 +18,12 @@ public sealed class TraceLog(Database database, TimeProvider time, Workspace wor
     /// <summary>The traces of another workspace.</summary>
     public TraceLog In(Workspace other) => other == workspace ? this : new(database, time, other);
 
-    /// <summary>Keeps what a client tells of a trace as a whole: the trace's own facts, which later spans no longer change. Spans that came first stay.</summary>
+    /// <summary>
+    /// Keeps what a client tells of a trace as a whole: the trace's own facts, which later spans no longer change. Spans that came first stay, and come into the experiment that is told:
+    /// an exporter sends a child's spans before the trace's destination is known.
+    /// </summary>
     /// <param name="inDatabase">The spans come by <see cref="AddSpans"/>; false: as a file that the client uploads itself, as 2.x does.</param>
-    /// <exception cref="TaktException">NotFound or Invalid: the experiment is not there or not active. Invalid: another experiment has this trace.</exception>
+    /// <exception cref="TaktException">NotFound or Invalid: the experiment is not there or not active.</exception>
     public Task<TraceInfo> Start(TraceInfo trace, bool inDatabase = true) => database.Write(session =>
     {
         var experiment = Experiments.Resolve(session, trace.Experiment, time, workspace);
@@ -32,14 +35,11 @@ public sealed class TraceLog(Database database, TimeProvider time, Workspace wor
                 values({trace.Id}, {workspace}, {experiment}, {trace.ClientRequest}, {trace.RequestPreview}, {trace.ResponsePreview}, {trace.Started}, {trace.Duration}, {trace.State}, 1)
                 """);
         else
-        {
-            if (there.Experiment != experiment) throw TaktException.Invalid($"The trace {trace.Id} belongs to the experiment {there.Experiment}, not to {experiment}");
             session.Execute($"""
-                update trace set client_request = {trace.ClientRequest ?? there.ClientRequest}, request_preview = {trace.RequestPreview ?? there.RequestPreview},
+                update trace set experiment = {experiment}, client_request = {trace.ClientRequest ?? there.ClientRequest}, request_preview = {trace.RequestPreview ?? there.RequestPreview},
                     response_preview = {trace.ResponsePreview ?? there.ResponsePreview}, started = {trace.Started}, duration = {trace.Duration ?? there.Duration}, state = {trace.State}, told = 1
                 where id = {trace.Id}
                 """);
-        }
         foreach (var (key, value) in trace.Tags) TraceRows.Put(session, "trace_tag", trace.Id, key, value);
         TraceRows.Put(session, "trace_tag", trace.Id, TraceKeys.ArtifactLocation, $"{location}/traces/{trace.Id}/artifacts");
         if (inDatabase) TraceRows.Put(session, "trace_tag", trace.Id, TraceKeys.SpansLocation, TraceKeys.SpansInDatabase);
