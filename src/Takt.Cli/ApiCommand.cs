@@ -38,7 +38,7 @@ static class ApiCommand
     public static string Time(this JsonObject? json, string member) =>
         DateTimeOffset.TryParse(json.Text(member), CultureInfo.InvariantCulture, out var time) ? DataText.Time(time) : "";
 
-    public static string Day(this JsonObject? json, string member) => json.Time(member) is { Length: > 10 } time ? time[..10] : "";
+    public static string Moment(this JsonObject? json, string member) => json.Time(member) is var time && time.EndsWith(" 00:00:00Z", StringComparison.Ordinal) ? time[..10] : time;
 
     /// <summary>Names and values, one a line.</summary>
     public static void Facts(params (string Name, string Value)[] facts)

@@ -107,6 +107,11 @@ public static partial class CommandLine
         var command = parsed.CommandResult.Command;
         var known = command.Subcommands.Select(c => c.Name).Concat(parsed.RootCommandResult.Command.Options.Concat(command.Options).Select(o => o.Name)).Distinct().ToList();
         var unknown = MistakenOption(parsed) ?? parsed.UnmatchedTokens.FirstOrDefault(t => !known.Contains(t));
+        if (unknown is not null && Before(parsed, unknown) is var before && before != command)
+        {
+            command = before; // `takt depoly status` finds the command status after a word that it does not know
+            known = [.. command.Subcommands.Select(c => c.Name)];
+        }
         var path = command is RootCommand ? "takt" : $"takt {string.Join(' ', Path(command).Reverse())}";
         if (unknown is not null)
             Terminal.Note($"takt: '{unknown}' is no {(unknown.StartsWith('-') ? "option" : "command")} of {path}{Pipelines.Nearest.Hint(unknown, known)}", Terminal.Tone.Bad);
@@ -115,6 +120,14 @@ public static partial class CommandLine
         else foreach (var error in parsed.Errors.Take(4)) Terminal.Note($"takt: {Words(error, command, path)}", Terminal.Tone.Bad);
         Terminal.Note($"takt: `{path} --help` shows how it is used");
         return ExitCode.Usage;
+    }
+
+    /// <summary>The command that the words before this one name.</summary>
+    static Command Before(ParseResult parsed, string word)
+    {
+        Command at = parsed.RootCommandResult.Command;
+        foreach (var token in parsed.Tokens.TakeWhile(t => t.Value != word)) at = at.Subcommands.FirstOrDefault(c => c.Name == token.Value) ?? at;
+        return at;
     }
 
     /// <summary>What the parser says, in the words of whoever typed it.</summary>

@@ -63,7 +63,7 @@ static class DeployText
         var what = step.Text("kind") == "shadow" ? $"copies of {Percent(step, "share")}" : Percent(step, "share");
         var mark = step.Text("state") switch { "done" => "✓", "now" => "▶", _ => " " };
         var progress = step.Text("state") != "now" ? step.Text("state") == "done" ? $"{Number(step, "requests"):N0} requests" : ""
-            : $"{Time(Number(step, "seconds"))} of {Time(Number(step, "neededSeconds"))}, {Number(step, "requests"):N0} of {Number(step, "neededRequests"):N0} requests";
+            : $"{(Number(step, "neededSeconds") > 0 ? $"{Time(Number(step, "seconds"))} of {Time(Number(step, "neededSeconds"))}, " : "")}{Number(step, "requests"):N0} of {Number(step, "neededRequests"):N0} requests";
         return $"  {mark} {number}  {what,-14} {progress}".TrimEnd();
     }
 

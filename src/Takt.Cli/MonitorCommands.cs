@@ -8,6 +8,9 @@ static class MonitorCommands
 {
     static readonly Argument<string> Name = new("monitor") { Description = "A monitor of takt.yaml" };
 
+    /// <summary>Of a model that tells two classes apart, and of one that predicts a number; those that no window has are left out.</summary>
+    static readonly (string Name, string Head)[] Measures = [("auc", "AUC"), ("log_loss", "LOG LOSS"), ("calibration_gap", "GAP"), ("rmse", "RMSE"), ("mae", "MAE")];
+
     public static Command Create() => new("monitor", "Drift, performance, alerts, and what they started")
     {
         ApiCommand.Of("list", "All monitors and their newest window", _ => "/api/v1/monitors", List),
@@ -24,32 +27,35 @@ static class MonitorCommands
         if (list.Count == 0) Terminal.Note("no monitors; a monitor: section in takt.yaml makes one");
         else DataText.Rows(["MONITOR", "ENDPOINT", "WINDOW", "PREDICTIONS", "LABELLED", "VERDICT"], list.Select(m => (m, Newest: m["newest"] as JsonObject)).Select(m => new[]
         {
-            m.m.Text("name"), m.m.Text("endpoint"), m.Newest.Day("start"), m.Newest.Text("rows"), m.Newest.Text("labelled"), m.Newest is null ? "nothing yet" : m.Newest.Text("verdict"),
+            m.m.Text("name"), m.m.Text("endpoint"), m.Newest.Moment("start"), m.Newest.Text("rows"), m.Newest.Text("labelled"), m.Newest is null ? "nothing yet" : m.Newest.Text("verdict"),
         }));
     }
 
     static void Windows(JsonObject answer)
     {
         if (!answer.List("windows").Any()) Terminal.Note("no windows yet; one is judged once a later one has begun or, when nothing more is asked, some minutes after its end");
-        else DataText.Rows(["WINDOW", "PREDICTIONS", "LABELLED", "MODEL", "WORST COLUMN", "PSI", "AUC", "LOG LOSS", "GAP", "VERDICT"],
-        answer.List("windows").Select(w => (w, Worst: w.List("drift").FirstOrDefault(), Performance: w["performance"] as JsonObject)).Select(w => new[]
+        else
         {
-            w.w.Day("start"), w.w.Text("rows"), w.w.Text("labelled"), w.w.Text("model"), w.Worst.Text("column"), w.Worst.Text("psi", 3),
-            w.Performance.Text("auc", 3), w.Performance.Text("log_loss", 3), w.Performance.Text("calibration_gap", 3), w.w.Text("verdict"),
-        }));
+            var windows = answer.List("windows").Select(w => (w, Worst: w.List("drift").FirstOrDefault(), Performance: w["performance"] as JsonObject)).ToList();
+            var measures = Measures.Where(m => windows.Exists(w => w.Performance?[m.Name] is not null)).ToList();
+            DataText.Rows(["WINDOW", "PREDICTIONS", "LABELLED", "MODEL", "WORST COLUMN", "PSI", .. measures.Select(m => m.Head), "VERDICT"], windows.Select(w => (string[])
+            [
+                w.w.Moment("start"), w.w.Text("rows"), w.w.Text("labelled"), w.w.Text("model"), w.Worst.Text("column"), w.Worst.Text("psi", 3), .. measures.Select(m => w.Performance.Text(m.Name, 3)), w.w.Text("verdict"),
+            ]));
+        }
     }
 
     static void Alerts(JsonObject answer)
     {
         if (!answer.List("alerts").Any()) Terminal.Note("no alerts; a monitor judges a window once it has passed");
         else DataText.Rows(["WINDOW", "MONITOR", "KIND", "WHAT"],
-        answer.List("alerts").Select(a => new[] { a.Day("windowStart"), a.Text("monitor"), a.Text("kind"), a.Text("message") }));
+        answer.List("alerts").Select(a => new[] { a.Moment("windowStart"), a.Text("monitor"), a.Text("kind"), a.Text("message") }));
     }
 
     static void Triggers(JsonObject answer)
     {
         if (!answer.List("triggers").Any()) Terminal.Note("nothing was started; triggers: in takt.yaml says what an alert starts");
         else DataText.Rows(["WINDOW END", "MONITOR", "ALERT", "STATE", "RUN", "OUTCOME"],
-        answer.List("triggers").Select(t => new[] { t.Day("eventTime"), t.Text("monitor"), t.Text("alert"), t.Text("state"), t.Text("run"), t.Text("outcome") }));
+        answer.List("triggers").Select(t => new[] { t.Moment("eventTime"), t.Text("monitor"), t.Text("alert"), t.Text("state"), t.Text("run"), t.Text("outcome") }));
     }
 }

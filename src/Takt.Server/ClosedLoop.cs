@@ -50,7 +50,7 @@ public sealed class ClosedLoop(MonitorWatch monitors, PipelineRunner pipelines)
         {
             if (taken.Again) await pipelines.EndVanished(); // what the other server ran for it
             var result = await pipelines.Run(new PipelineRequest([], Trigger: taken.Trigger.Kind), cancel: lease.Token);
-            await monitors.Table.End(taken, result.Run.Value, result.Succeeded ? "succeeded" : result.StoppedByGate ? "gate not passed" : "failed");
+            await monitors.Table.End(taken, result.Run.Value, result.NothingRan ? TriggerEvent.Unchanged : result.Succeeded ? "succeeded" : result.StoppedByGate ? "gate not passed" : "failed");
         }
         catch (Exception) when (cancel.IsCancellationRequested)
         {

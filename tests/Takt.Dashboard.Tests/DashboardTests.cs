@@ -56,6 +56,15 @@ public sealed class DashboardTests(FlightsLine line, Chromium chromium) : IClass
     }
 
     [Fact]
+    public async Task A_rule_that_refused_a_run_leaves_room_for_its_metrics()
+    {
+        var page = await chromium.Browser.NewPageAsync(new() { BaseURL = line.Address, ViewportSize = new() { Width = 1440, Height = 900 } });
+        await page.GotoAsync("/runs", new() { WaitUntil = WaitUntilState.DOMContentLoaded });
+        var status = (await page.Locator("td:has(.why)").First.BoundingBoxAsync())!;
+        Assert.InRange(status.Width, 100, 460);
+    }
+
+    [Fact]
     public async Task A_rollout_is_followed_by_its_page_and_paused_and_aborted_from_it()
     {
         await using var context = await chromium.Browser.NewContextAsync(new() { BaseURL = line.Address });

@@ -108,6 +108,14 @@ public sealed class ArchitectureTests
     static string Names(NetArchTest.Rules.TestResult result) => string.Join('\n', result.FailingTypeNames ?? []);
 
     /// <summary>The checkout: the nearest folder above the test binary that holds the solution.</summary>
+    [Fact]
+    public void Every_page_of_the_docs_that_the_program_names_is_there()
+    {
+        var named = Directory.EnumerateFiles(Path.Combine(Root(), "src"), "*.cs", SearchOption.AllDirectories).SelectMany(f => Regex.Matches(File.ReadAllText(f), @"docs/[a-z-]+\.md").Select(m => m.Value)).ToHashSet();
+        Assert.Contains("docs/formats.md", named);
+        Assert.Equal([], named.Where(page => !File.Exists(Path.Combine(Root(), page))));
+    }
+
     static string Root()
     {
         var folder = new DirectoryInfo(AppContext.BaseDirectory);

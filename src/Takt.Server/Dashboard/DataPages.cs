@@ -22,7 +22,7 @@ static class DataPages
 
     static Html Datasets(TaktApp app, DateTimeOffset now) => Parts.Section("Datasets", Parts.Table(["Dataset", "Version", "Rows", "Files", "Size", "Versions", "Collected"], app.Datasets.List().Select(d => new[]
         {
-            Parts.Link($"/data/{d.Name}", d.Name), Parts.Id(d.Tip.Id.ToString()), Parts.Count(d.Tip.Rows), Parts.Count(d.Tip.Files), Parts.Size(d.Tip.Bytes), Parts.Count(d.Commits), Parts.Time(d.Tip.Time, now),
+            Parts.Link($"/data/{d.Name}", d.Name), Version(app.Datasets.Numbers(d.Name), d.Tip), Parts.Count(d.Tip.Rows), Parts.Count(d.Tip.Files), Parts.Size(d.Tip.Bytes), Parts.Count(d.Commits), Parts.Time(d.Tip.Time, now),
         }), "Datasets are tables and folders with a history: what each column holds, which version came when and from where, what was made of it. There is none yet.",
         File.Exists(app.Folder.ProjectFile) ? "takt run\ntakt data add data/" : "takt data add data/\ntakt init --data FILE --target COLUMN", "Datasets", numbers: [2, 3, 4, 5]));
 
@@ -50,18 +50,22 @@ static class DataPages
         if (!workspace.IsDefault) throw WorkspaceChoice.NotHere("dataset", name, workspace);
         var now = app.Time.GetUtcNow();
         var log = app.Datasets.Log(name);
+        var numbers = app.Datasets.Numbers(name);
         var profile = await app.Datasets.Profile(log[0]);
         return (name, Html.Of($"""
             {(profile is null ? Html.None : Parts.Section("Profile", Parts.Table(["Column", "Type", "Distribution", "Missing", "Distinct", "Least", "Mean", "Most", "Most frequent"], profile.Columns.Select(Column),
                 "The newest version holds no table.", "takt data profile", "Profile", numbers: [3, 4, 5, 6, 7], dropEmpty: true), $"newest version, {profile.Rows:N0} rows"))}
             {Parts.Section("Versions", Parts.Table(["Version", "Rows", "Files", "Size", "Source", "Collected"], log.Select(c => new[]
             {
-                Parts.Id(c.Id.ToString()), Parts.Count(c.Rows), Parts.Count(c.Files), Parts.Size(c.Bytes), Parts.Text(c.Source), Parts.Time(c.Time, now),
+                Version(numbers, c), Parts.Count(c.Rows), Parts.Count(c.Files), Parts.Size(c.Bytes), Parts.Text(c.Source), Parts.Time(c.Time, now),
             }), "No version.", "takt run", "Versions", numbers: [1, 2, 3], dropEmpty: true), $"{log.Count:N0}{Kept(app, name)}")}
             {Checks(app, name, now)}
             {await LineageDrawing.Section(app, workspace, $"data:{name}", LineageDirection.Both)}
             """));
     }
+
+    /// <summary>As commands take it, and its digest.</summary>
+    static Html Version(IReadOnlyDictionary<Digest, long> numbers, DatasetCommit commit) => Html.Of($"<span class=\"once\">v{numbers[commit.Id]} {Parts.Id(commit.Id.ToString())}</span>");
 
     static string Kept(TaktApp app, string name) => app.DatasetRetention.List().FirstOrDefault(rule => rule.Dataset == name) is not { } rule ? ""
         : $"; garbage collection keeps {string.Join(" and ", ((string?[])[rule.KeepLast is { } last ? $"the newest {last:N0}" : null, rule.KeepFor is { } age ? $"those of the last {age.TotalDays:0.#} days" : null]).Where(part => part is not null))}, and what is named";

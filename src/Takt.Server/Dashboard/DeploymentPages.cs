@@ -54,7 +54,7 @@ static class DeploymentPages
                 Parts.Count(r.Number), Parts.Count(r.Revision), Parts.State(r.State.ToString()), Parts.Brief(r.Evidence), Parts.Time(r.CreatedAt, now),
             }), "No rollout.", "takt run", "Rollouts"))}
             {Parts.Section("What happened", Html.Of($"{Happened(events.Take(NewestEvents), now)}{(events.Count > NewestEvents ? Html.Of($"<details><summary>Earlier</summary>{Happened(events.Skip(NewestEvents), now)}</details>") : Html.None)}"))}
-            {Parts.Section("Servers", Replicas(fleet, d, now))}
+            {(fleet is null ? Html.None : Parts.Section("Servers", Replicas(fleet, d, now)))}
             {Parts.Section("Recent predictions", await Predictions(app, endpoint, d.Live?.Spec.Upstream is not null), Missing(app.Predictions.Of(endpoint)))}
             """));
     }
@@ -71,7 +71,7 @@ static class DeploymentPages
     }
 
     /// <summary>Who serves it, where several may.</summary>
-    static Html Replicas(IReadOnlyList<Replica>? fleet, Deployment d, DateTimeOffset now) => fleet is null ? Html.None : Parts.Table(["Server", "Seen", "In charge", "Challenger"], fleet.Select(r => new[]
+    static Html Replicas(IReadOnlyList<Replica> fleet, Deployment d, DateTimeOffset now) => Parts.Table(["Server", "Seen", "In charge", "Challenger"], fleet.Select(r => new[]
     {
         Parts.Text(r.Name), r.Live ? Parts.Time(r.SeenAt, now) : Html.Of($"{Parts.Time(r.SeenAt, now)} <span class=\"dim\">gone</span>"), State(r, d.Live), State(r, d.Challenger),
     }), "No server that serves models is up.", "takt serve --roles serving", "Servers", dropEmpty: true);
@@ -94,9 +94,13 @@ static class DeploymentPages
     {
         var rows = await NewestPredictions.Of(app.Predictions.Of(endpoint), Recent);
         var columns = rows?.Columns.Where(c => c.Name is not ("received" or "revision" or "error")).ToList() ?? [];
-        return Parts.Table(columns.Select(c => c.Name).ToList(), Enumerable.Range(0, rows?.Rows ?? 0).Select(row => columns.ConvertAll(c => c.Name == "id" ? Parts.Id(c.TextAt(row)) : c.Type == ColumnType.Number ? Parts.Number(c.IsMissing(row) ? null : c.Numbers[row]) : Parts.Text(c.TextAt(row)))),
+        return Parts.Table(columns.Select(c => c.Name).ToList(), Enumerable.Range(0, rows?.Rows ?? 0).Select(row => columns.ConvertAll(c => Cell(c, row))),
             "None is in the log's files yet; they are written there as they gather.", llm ? "POST /v1/chat/completions" : $"POST /v2/models/{endpoint}/infer", "Recent predictions", numbers: Enumerable.Range(0, columns.Count).Where(i => columns[i].Type is ColumnType.Number or ColumnType.Integer).ToList(), dropEmpty: true);
     }
+
+    internal static Html Cell(Column column, int row) => column.TextAt(row) is not { } text ? Html.None : column.Name == "id" ? Html.Of($"<code class=\"once\" title=\"{text}\">{(text.Length > 14 ? $"…{text[^12..]}" : text)}</code>") // rows of one request differ at its end only
+        : column.Type == ColumnType.Number ? Parts.Text(Parts.Figure(column.Numbers[row])) : column.Type == ColumnType.Time ? Html.Of($"<span class=\"once\">{text.Replace('T', ' ').Replace("000Z", "Z", StringComparison.Ordinal)}</span>")
+        : column.Name == "model_version" ? Html.Of($"<span class=\"once\">{text}</span>") : Parts.Text(text);
 
     static string Name(Revision? revision) => revision?.Model ?? revision?.Spec.Elsewhere ?? "";
 

@@ -20,21 +20,25 @@ static class OverviewPage
         [
             Station("/data", "Data", data is [var d, ..] ? $"{d.Name}" : "no data yet", data is [var e, ..] ? Html.Of($"{Parts.Count(e.Tip.Rows)} rows · {Parts.Time(e.Tip.Time, now)}") : Parts.Text("versions of tables and folders")),
             Station("/pipelines", "Pipeline", run?.Experiment ?? "not run yet", run is null ? Parts.Text("stages of takt.yaml") : Html.Of($"{Parts.Outcome(run)} {Parts.Time(run.StartedAt, now)}")),
-            Station("/models", "Champion", champion?.Reference ?? "none yet", champion is null ? Parts.Text("the model in charge") : Html.Of($"AUC {Parts.Number(champion.Metrics.TryGetValue("auc", out var auc) ? auc : null)}")),
+            Station("/models", "Champion", champion?.Reference ?? "none yet", champion is null ? Parts.Text("the model in charge") : Parts.Text(Measure(champion.Metrics))),
             Station("/deployments", "Deployments", deployments switch { [] => "none yet", [var only] => only.Endpoint, _ => $"{deployments.Count} endpoints" },
                 deployments.Count == 0 ? Parts.Text("endpoints and rollouts") : Html.Of($"{Parts.Count(deployments.Sum(d => Traffic(app, d.Endpoint)))} requests {Html.Join(deployments.Where(d => d.Rollout is { Active: true }).Take(2).Select(d => Html.Of($"{Parts.State(d.Rollout!.State.ToString())} {(deployments.Count > 1 ? d.Endpoint : "")} ")))}")),
-            Station("/monitors", "Monitor", alerts.Count == 0 ? "quiet" : "alerts", alerts is [var a, ..] ? Html.Of($"{Parts.Badge(a.Kind, "bad")} {Parts.Day(a.WindowStart)}") : Parts.Text("no alert")),
+            Station("/monitors", "Monitor", alerts.Count == 0 ? "quiet" : "alerts", alerts is [var a, ..] ? Html.Of($"{Parts.Badge(a.Kind, "bad")} {Parts.Moment(a.WindowStart)}") : Parts.Text("no alert")),
         ];
         var runs = app.Runs.List(limit: 6, workspace: workspace);
         return ("Overview", Html.Of($"""
             <ol class="line">{stations}</ol>
             {(runs.Count == 0 && data.Count == 0 && models.Count == 0 ? Begin(app, here) : Html.None)}
             <div class="two">
-            {Parts.Section("Alerts", Parts.Table(["Window", "Kind", "What"], alerts.Select(x => new[] { Parts.Day(x.WindowStart), Parts.Badge(x.Kind, "bad"), Parts.Text(x.Message.Replace(" %", "\u00a0%", StringComparison.Ordinal)) }), "Alerts of monitors stand here: drift, quality, performance, calibration. None has been raised.", "takt monitor list", "Alerts"), alerts.Count == 0 ? null : "newest windows first")}
+            {Parts.Section("Alerts", Parts.Table(["Window (UTC)", "Kind", "What"], alerts.Select(x => new[] { Parts.Moment(x.WindowStart), Parts.Badge(x.Kind, "bad"), Parts.Text(x.Message.Replace(" %", "\u00a0%", StringComparison.Ordinal)) }), "Alerts of monitors stand here: drift, quality, performance, calibration. None has been raised.", "takt monitor list", "Alerts"), alerts.Count == 0 ? null : "newest windows first")}
             {Parts.Section("Latest runs", RunPage.Table(runs, now))}
             </div>
             """));
     }
+
+    /// <summary>How good it was when it was tested: the measure of its task, else what it has.</summary>
+    static string Measure(IReadOnlyDictionary<string, double> metrics) =>
+        ((string[])["auc", "rmse", .. metrics.Keys]).Where(metrics.ContainsKey).Select(m => $"{(m is "auc" or "rmse" ? m.ToUpperInvariant() : m)} {Parts.Figure(metrics[m])}").FirstOrDefault() ?? "not tested";
 
     /// <summary>What a server that is new can be filled with.</summary>
     static Html Begin(TaktApp app, string here) => Parts.Section("Begin here", Html.Of($"""

@@ -77,11 +77,14 @@ static class Parts
 
     public static Html Day(DateTimeOffset time) => Text(time.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture));
 
+    /// <summary>When a window begins, UTC: the day alone, when it begins with the day.</summary>
+    public static Html Moment(DateTimeOffset time) => Html.Of($"<span class=\"once\">{time.UtcDateTime.ToString(time.UtcDateTime.TimeOfDay == TimeSpan.Zero ? "yyyy-MM-dd" : "yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture)}</span>");
+
     public static Html Id(string? id, string? link = null)
     {
         if (string.IsNullOrEmpty(id)) return Html.None;
         var hex = id.StartsWith("sha256:", StringComparison.Ordinal) ? id[7..] : id;
-        var shown = Html.Of($"""<code title="{id}">{(hex.Length > 12 ? hex[..12] : hex)}</code>""");
+        var shown = Html.Of($"""<code class="once" title="{id}">{(hex.Length > 12 ? hex[..12] : hex)}</code>""");
         return link is null ? shown : Html.Of($"""<a href="{link}">{shown}</a>""");
     }
 
@@ -120,7 +123,7 @@ static class Parts
 
     public static string Bytes(long bytes) => bytes < 1 << 10 ? $"{bytes} B" : bytes < 1 << 20 ? $"{bytes / 1024.0:0.0} KiB" : bytes < 1 << 30 ? $"{bytes / 1048576.0:0.0} MiB" : $"{bytes / 1073741824.0:0.0} GiB";
 
-    public static Html Seconds(DateTimeOffset? start, DateTimeOffset? end) => start is { } s && end is { } e ? Text(Took((long)(e - s).TotalMilliseconds)) : Html.None;
+    public static Html Seconds(DateTimeOffset? start, DateTimeOffset? end) => start is { } s && end is { } e ? Html.Of($"<span class=\"once\">{Took((long)(e - s).TotalMilliseconds)}</span>") : Html.None;
 
     /// <summary>A bar from 0 to <paramref name="most"/>, with the number beside it.</summary>
     public static Html Bar(double value, double most, string text, string tone = "") => Html.Of($"""
@@ -136,7 +139,7 @@ static class Parts
         var span = high > low ? high - low : 1;
         var points = values.Select((v, i) => v is { } value ? string.Create(CultureInfo.InvariantCulture, $"{i * 300.0 / (values.Count - 1):0.#},{44 - ((value - low) / span * 40):0.#}") : null).OfType<string>();
         return Html.Of($"""
-            <figure class="spark"><svg viewBox="0 0 300 48" role="img" aria-label="{title}, {low:0.###} to {high:0.###}"><title>{title}</title><polyline points="{string.Join(' ', points)}"/></svg>
+            <figure class="spark"><svg viewBox="0 0 300 48" preserveAspectRatio="none" role="img" aria-label="{title}, {low:0.###} to {high:0.###}"><title>{title}</title><polyline points="{string.Join(' ', points)}"/></svg>
             <figcaption>{title} <b>{known[^1]:0.###}</b> <span class="dim">{low:0.###} – {high:0.###}</span></figcaption></figure>
             """);
     }

@@ -7,7 +7,7 @@ namespace Takt.Server.Dashboard;
 /// <summary>The newest rollout of an endpoint: its steps, what the evidence says, and how that came about.</summary>
 static class RolloutParts
 {
-    const int Width = 400, Height = 150, Left = 50, Bottom = 22;
+    const int Width = 400, Height = 150, Left = 62, Bottom = 22;
 
     public static Html Under(TaktApp app, Deployment d, DateTimeOffset now)
     {

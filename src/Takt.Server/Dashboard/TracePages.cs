@@ -37,6 +37,9 @@ static class TracePages
         var names = choice.ToDictionary(e => e.Id, e => e.Name);
         var longest = page.Traces.Select(t => t.Duration ?? 0).DefaultIfEmpty(0).Max();
         string Next(string token) => $"/traces?{(experiment.Length == 0 ? "" : $"experiment={Uri.EscapeDataString(experiment)}&")}{(filter.Length == 0 ? "" : $"filter={Uri.EscapeDataString(filter)}&")}after={Uri.EscapeDataString(token)}";
+        var pages = after is null && page.Next is null ? Html.None : Html.Of($"""
+            <p class="pager"><span class="pages">{(after is null ? Html.None : Parts.Link($"/traces{(experiment.Length == 0 ? "" : $"?experiment={Uri.EscapeDataString(experiment)}")}", "First page"))}{(page.Next is { } token ? Html.Of($"<a rel=\"next\" href=\"{Next(token)}\">Next →</a>") : Html.None)}</span></p>
+            """);
         return ("Traces", Html.Of($"""
             <section class="card">
             <form class="toolbar" method="get" action="/traces" role="search" aria-label="Traces">
@@ -51,7 +54,7 @@ static class TracePages
                 State(t.State), Parts.Time(RunListPage.Millis(t.Started), now), t.Duration is { } took ? Parts.Bar(took, Math.Max(1, longest), Parts.Took(took)) : Parts.Text("running"), Html.Join(t.Assessments.Where(a => a.Valid).Take(3).Select(a => Html.Of($"{Badge(a)} "))), .. chosen is null ? (Html[])[Parts.Link($"/traces?experiment={t.Experiment}", Parts.Cut(names.GetValueOrDefault(t.Experiment) ?? $"{t.Experiment}", 32))] : [],
             ]), "A trace is one request to an application, as the steps it took: what each was given, gave, and how long it ran. MLflow's clients send them, any OpenTelemetry exporter (with the header x-mlflow-experiment-id), and endpoints with traces: in takt.yaml. There is none yet:",
                 $"mlflow.set_tracking_uri(\"{here}\"); mlflow.openai.autolog()\nexport OTEL_EXPORTER_OTLP_TRACES_ENDPOINT={here}/v1/traces OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "Traces", dropEmpty: true))}
-            <p class="pager"><span class="pages">{(after is null ? Html.None : Parts.Link($"/traces{(experiment.Length == 0 ? "" : $"?experiment={Uri.EscapeDataString(experiment)}")}", "First page"))}{(page.Next is { } token ? Html.Of($"<a rel=\"next\" href=\"{Next(token)}\">Next →</a>") : Html.None)}</span></p>
+            {pages}
             </section>
             """));
     }

@@ -46,8 +46,8 @@ public sealed class CollectStep(Collector collector, Datasets datasets, DatasetR
         var commit = collected.Commit;
         foreach (var result in collected.Report?.Results.Where(r => r.Status == CheckStatus.Warned) ?? []) context.Log.WriteLine($"warning: {result}");
         var summary = collected.IsNew
-            ? $"{commit.Dataset}: {collected.Added} new, {collected.Changed} changed files; now {commit.Files} files, {commit.Rows?.ToString("N0") ?? "no"} rows"
-            : $"{commit.Dataset}: nothing new; {commit.Files} files, {commit.Rows?.ToString("N0") ?? "no"} rows";
+            ? $"{commit.Dataset}: {collected.Added} new, {collected.Changed} changed files; now {commit.Files:N0} {(commit.Files == 1 ? "file" : "files")}, {commit.Rows?.ToString("N0") ?? "no"} rows"
+            : $"{commit.Dataset}: nothing new; {commit.Files:N0} {(commit.Files == 1 ? "file" : "files")}, {commit.Rows?.ToString("N0") ?? "no"} rows";
         context.Log.WriteLine($"{commit.Reference}  {(collected.IsNew ? "new version" : "as before")}");
         return new StepOutcome(summary,
             new Dictionary<string, double> { ["files"] = commit.Files, ["bytes"] = commit.Bytes, ["rows"] = commit.Rows ?? 0 },

@@ -5,6 +5,9 @@ public sealed record PipelineResult(RunId Run, IReadOnlyList<StageRun> Stages)
 {
     public bool Succeeded => Stages.All(s => s.Succeeded);
 
+    /// <summary>Every stage was as it had been: no new data, no other settings.</summary>
+    public bool NothingRan => Stages.Count > 0 && Stages.All(s => s.State is StageState.Cached);
+
     /// <summary>Nothing broke, but a gate said no.</summary>
     public bool StoppedByGate => Stages.Any(s => s.State == StageState.NotPassed) && Stages.All(s => s.State is not (StageState.Failed or StageState.Cancelled));
 

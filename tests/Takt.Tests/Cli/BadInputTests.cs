@@ -124,6 +124,10 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
+    public async Task A_mistyped_command_is_named_even_when_the_word_after_it_is_one() =>
+        Expect(await TaktProcess.Run(_folder, "depoly", "status"), 2, "'depoly' is no command of takt; did you mean 'deploy'?");
+
+    [Fact]
     public async Task Help_of_a_command_needs_none_of_its_arguments()
     {
         var ended = await TaktProcess.Run(_folder, "why", "--help");

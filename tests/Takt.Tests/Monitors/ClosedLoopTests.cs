@@ -49,6 +49,18 @@ public sealed class ClosedLoopTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_alert_whose_pipeline_found_nothing_new_says_so()
+    {
+        Project("  a: { run: 'echo hi > a.txt', out: [a.txt] }\n");
+        foreach (var day in (int[])[1, 2])
+        {
+            await Alert(day);
+            Assert.True(await _app.Loop.RunNext(TestContext.Current.CancellationToken));
+        }
+        Assert.Equal(["nothing new", "succeeded"], _app.Monitors.Table.Triggers().Select(t => t.Outcome));
+    }
+
+    [Fact]
     public async Task Within_the_cooldown_an_alert_starts_nothing_and_after_it_the_next_one_does()
     {
         var start = new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);

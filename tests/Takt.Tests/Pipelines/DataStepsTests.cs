@@ -66,7 +66,7 @@ public sealed class DataStepsTests : IAsyncDisposable
     {
         Assert.Equal(["data/all/", "data/all.takt"], Find("data.sales").Out);
         var collected = await Run("data.sales");
-        Assert.Equal("sales: 1 new, 0 changed files; now 1 files, 3 rows", collected.Summary);
+        Assert.Equal("sales: 1 new, 0 changed files; now 1 file, 3 rows", collected.Summary);
         Assert.Equal(_app.Datasets.Tip("sales")!.Reference, collected.Tags["takt.dataset"]);
 
         Assert.Equal("out/totals.parquet: 2 rows", (await Run("totals")).Summary);
