@@ -53,6 +53,30 @@ public sealed class BadInputTests
     }
 
     [Fact]
+    public async Task A_list_that_is_empty_is_not_missing()
+    {
+        await using var server = await MlflowServer.Start();
+        (string Path, string List, string More)[] calls =
+        [
+            ("/api/2.0/mlflow/logged-models/search", "experiment_ids", ""),
+            ("/api/3.0/mlflow/traces/search", "locations", ""),
+            ("/api/3.0/mlflow/traces/calculate-filter-correlation", "experiment_ids", """, "filter_string1": "status = 'OK'", "filter_string2": "status = 'OK'" """),
+        ];
+        foreach (var (path, list, rest) in calls)
+        {
+            var (status, answer) = await server.Send("POST", path, $"{{\"{list}\": []{rest}}}");
+            Assert.True(status == 200, answer);
+            foreach (var none in (string[])["\"other\": 1", $"\"{list}\": null"])
+            {
+                (status, answer) = await server.Send("POST", path, "{" + none + rest + "}");
+                Assert.True(status == 400 && answer.Contains($"Missing value for required parameter '{list}'", StringComparison.Ordinal), $"{path} {none}: {status} {answer}");
+            }
+        }
+        var (refused, told) = await server.Send("POST", Api + "/webhooks", """{"name": "a", "url": "https://example.com", "events": []}""");
+        Assert.True(refused == 400 && told.Contains("must be a non-empty list of WebhookEvent objects", StringComparison.Ordinal), told);
+    }
+
+    [Fact]
     public async Task A_body_whose_bytes_are_no_UTF_8_is_told_so()
     {
         await using var server = await MlflowServer.Start();

@@ -36,8 +36,7 @@ sealed class LoggedModelCalls(LoggedModels models)
 
     public Task Search(HttpContext http, MlflowRequest request)
     {
-        var ids = request.Texts("experiment_ids");
-        if (ids.Count == 0) throw MlflowRequest.Missing("experiment_ids");
+        var ids = request.GivenTexts("experiment_ids");
         var datasets = request.Objects("datasets").ConvertAll(d => Dataset(d) is { Name: not null } dataset ? dataset : throw TaktException.Invalid("`dataset_name` in the `datasets` clause must be specified."));
         var order = request.Objects("order_by").ConvertAll(term => new LoggedModelOrder(term.Text("field_name"), !term.Has("ascending") || term.FlagOrFalse("ascending"), Dataset(term)));
         var length = request.NumberOrNull("max_results") is null or 0 ? 100 : Math.Min(MlflowPage.Length(request, 100, int.MaxValue), LongestPage);

@@ -122,6 +122,10 @@ sealed class MlflowRequest
         });
     }
 
+    /// <summary>Texts that have to be given, if only as an empty list.</summary>
+    /// <exception cref="TaktException">Invalid: they are not there.</exception>
+    public List<string> GivenTexts(string name) => Texts(name) is var texts && (texts.Count > 0 || Find(name, out _)) ? texts : throw Missing(name);
+
     /// <summary>The pairs of <c>[{"key": …, "value": …}]</c>.</summary>
     public List<KeyValuePair<string, string>> Pairs(string name) =>
         Objects(name).ConvertAll(pair => KeyValuePair.Create(pair.Text("key"), pair.TextOrNull("value") ?? ""));

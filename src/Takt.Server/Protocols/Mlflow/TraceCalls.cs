@@ -87,11 +87,10 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts)
 
     public Task Search(HttpContext http, MlflowRequest request)
     {
-        if (!request.Has("locations")) throw MlflowRequest.Missing("locations");
+        if (request.RawOrNull("locations") is null) throw MlflowRequest.Missing("locations");
         var within = new List<long>();
         foreach (var location in request.Objects("locations"))
             if (location.ObjectOrNull("mlflow_experiment")?.IdOrNull("experiment_id") is { } id) Add(within, id);
-        if (within.Count == 0 && request.Objects("locations").Count == 0) throw MlflowRequest.Missing("locations");
         var page = Find(request, within);
         return MlflowAnswer.Write(http, json =>
         {
@@ -103,9 +102,7 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts)
     public Task Search2(HttpContext http, MlflowRequest request)
     {
         var within = new List<long>();
-        var given = request.Texts("experiment_ids");
-        if (given.Count == 0) throw MlflowRequest.Missing("experiment_ids");
-        foreach (var id in given) Add(within, id);
+        foreach (var id in request.GivenTexts("experiment_ids")) Add(within, id);
         var page = Find(request, within);
         return MlflowAnswer.Write(http, json =>
         {
@@ -117,9 +114,7 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts)
     public Task Correlate(HttpContext http, MlflowRequest request)
     {
         var within = new List<long>();
-        var given = request.Texts("experiment_ids");
-        if (given.Count == 0) throw MlflowRequest.Missing("experiment_ids");
-        foreach (var id in given) Add(within, id);
+        foreach (var id in request.GivenTexts("experiment_ids")) Add(within, id);
         var found = traces.In(request.Workspace).Correlate(within, request.Text("filter_string1"), request.Text("filter_string2"), request.TextOrNull("base_filter"));
         return MlflowAnswer.Write(http, json =>
         {
@@ -155,12 +150,7 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts)
         await MlflowAnswer.Write(http, json => json.WriteNumber("traces_deleted", deleted));
     }
 
-    public Task LinkToRun(HttpContext http, MlflowRequest request)
-    {
-        var ids = request.Texts("trace_ids");
-        if (ids.Count == 0) throw MlflowRequest.Missing("trace_ids");
-        return Done(http, traces.In(request.Workspace).LinkToRun(ids, request.Text("run_id")));
-    }
+    public Task LinkToRun(HttpContext http, MlflowRequest request) => Done(http, traces.In(request.Workspace).LinkToRun(request.GivenTexts("trace_ids"), request.Text("run_id")));
 
     public Task LinkPrompts(HttpContext http, MlflowRequest request) =>
         Done(http, traces.In(request.Workspace).LinkPrompts(request.Text("trace_id"), request.Objects("prompt_versions").ConvertAll(p => $"{p.Text("name")}/{p.IdOrNull("version") ?? throw MlflowRequest.Missing("version")}")));

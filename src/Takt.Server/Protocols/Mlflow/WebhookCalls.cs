@@ -16,7 +16,7 @@ sealed class WebhookCalls(Models.Webhooks webhooks, WebhookSender sender)
     {
         var (name, url) = (request.Text("name"), request.Text("url"));
         var events = Events(request);
-        if (events.Count == 0) throw MlflowRequest.Missing("events");
+        if (events.Count == 0) throw request.RawOrNull("events") is null ? MlflowRequest.Missing("events") : TaktException.Invalid("Webhook events must be a non-empty list of WebhookEvent objects: [].");
         await Answer(http, await webhooks.Create(request.Workspace, name, url, events, Filled(request, "description"), Filled(request, "secret"), Active(request) ?? true));
     }
 
