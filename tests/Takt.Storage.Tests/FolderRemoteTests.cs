@@ -2,11 +2,22 @@
 using Takt.Data;
 using Takt.Data.Remotes;
 using Takt.Storage.FileSystem;
+using Takt.Storage.Packs;
 
 namespace Takt.Storage.Tests;
 
 public sealed class FolderRemoteTests : RemoteContract
 {
+    // where thousands of small files that are synced cost little
+    readonly string _memory = Directory.Exists("/dev/shm") ? Path.Combine("/dev/shm", $"takt-{Guid.NewGuid():N}") : Directory.CreateTempSubdirectory("takt").FullName;
+
+    public override void Dispose()
+    {
+        if (Directory.Exists(_memory)) Directory.Delete(_memory, recursive: true);
+        base.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
     string Place => Path.Combine(Folder, "remote");
 
     protected override Remote Open() => new ObjectRemote(new FolderBlobStore(Place), Place);
@@ -35,6 +46,44 @@ public sealed class FolderRemoteTests : RemoteContract
         await b.Fetch(remote, only: "none");
         var told = await Assert.ThrowsAsync<TaktException>(() => new DatasetDiffs(b.Datasets).Between("data@v1", "data@v2"));
         Assert.Contains($"'takt data fetch data@sha256:{first.Id.Hex[..12]}'", told.Message);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_pack_cut_short_at_any_byte_or_lost_is_named_and_what_it_held_comes_back_from_a_remote_even_without_its_index(bool index)
+    {
+        var cancel = TestContext.Current.CancellationToken;
+        await using var a = new Machine(Path.Combine(_memory, "a"));
+        a.Write("data/a.txt", "a"u8.ToArray());
+        a.Write("data/b.bin", Noise(9, 1));
+        await a.Add();
+        await using var remote = Open();
+        await a.Push(remote);
+        var pack = Assert.Single(a.Store.Packs()).Id;
+        var held = a.Store.List(cancel).ToBlockingEnumerable(cancel).Select(blob => blob.Id.Hex).ToHashSet();
+        string[] names = [PackFormat.PackName(pack), PackFormat.IndexName(pack)];
+        var files = names.Select(name => Path.Combine(a.Root, ".takt/store", name)).ToArray();
+        var whole = files.Select(File.ReadAllBytes).ToArray();
+        var seen = new HashSet<string>();
+        for (var length = whole[0].Length - 1; length >= -1; length--)
+        {
+            // the store as it was, in one pack, and that one cut; -1 is lost
+            foreach (var file in Directory.GetFiles(Path.Combine(a.Root, ".takt/store/packs"), "*", SearchOption.AllDirectories)) File.Delete(file);
+            await a.Database.Write(session => session.Execute($"delete from pack where id <> {pack.Digest}"));
+            await a.Database.Write(session => PackTable.Add(session, new SealedPack(pack, "", "", whole[0].Length, held.Count), DateTimeOffset.UnixEpoch));
+            if (length >= 0) await File.WriteAllBytesAsync(files[0], whole[0][..length], cancel);
+            if (index) await File.WriteAllBytesAsync(files[1], whole[1], cancel);
+            using var store = new PackStore(new FolderBlobStore(Path.Combine(a.Root, ".takt/store")), a.Database, TimeProvider.System);
+            Assert.Contains(await DatasetCheck.Of(a.Database, store, data: true, cancel), fault => fault.Contains(names[0], StringComparison.Ordinal));
+            Assert.NotEmpty(await DatasetCheck.Repair(store, cancel));
+            var left = string.Join(' ', store.List(cancel).ToBlockingEnumerable(cancel).Select(blob => blob.Id.Hex).Where(held.Contains).Order(StringComparer.Ordinal));
+            if (!seen.Add(left)) continue; // what a repair leaves does not depend on where a record was cut
+            await new Fetch(a.Database, store, TimeProvider.System).Content(remote, [a.Datasets.Show("data")], only: null, null, cancel);
+            Assert.Empty(await DatasetCheck.Of(a.Database, store, data: true, cancel));
+            Assert.Equal(Noise(9, 1), await store.Reader.Bytes(ContentId.Of(Noise(9, 1)), cancel));
+        }
+        Assert.Equal(index ? held.Count + 1 : 1, seen.Count); // as many records as were whole before the cut; without an index none is found again
     }
 
     [Theory]

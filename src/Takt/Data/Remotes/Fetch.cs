@@ -42,7 +42,8 @@ public sealed class Fetch(Database database, PackStore store, TimeProvider time)
             await writer.Commit(session =>
             {
                 var now = time.GetUtcNow();
-                foreach (var commit in history) DatasetTable.Insert(session, commit, now, partial: true);
+                // in the order they were made, so that their numbers are those they have elsewhere, as far as all of them came
+                foreach (var commit in history.OrderBy(commit => commit.Time)) DatasetTable.Insert(session, commit, now, partial: true);
                 foreach (var one in group) Take(session, one, remoteName, now, moved, diverged);
             }, cancel);
         }
@@ -96,12 +97,12 @@ public sealed class Fetch(Database database, PackStore store, TimeProvider time)
     {
         var (tip, aside) = (DatasetTable.Tip(session, one.Dataset, one.Name), $"{remote}.{one.Name}");
         var text = $"{one.Dataset}@{one.Name}";
-        if (tip == one.Target || (tip is { } mine && IsAncestor(session, one.Dataset, one.Target, mine)))
+        if (tip == one.Target || (tip is { } mine && DatasetTable.IsAncestor(session, one.Dataset, one.Target, mine)))
         {
             session.Execute($"delete from dataset_ref where dataset = {one.Dataset} and name = {aside}"); // what had been put aside is part of ours by now
             return;
         }
-        if (tip is null || (!one.IsTag && IsAncestor(session, one.Dataset, tip.Value, one.Target)))
+        if (tip is null || (!one.IsTag && DatasetTable.IsAncestor(session, one.Dataset, tip.Value, one.Target)))
         {
             DatasetTable.Move(session, one.Dataset, one.Name, tip, one.Target, now, $"fetch from {remote}");
             session.Execute($"update dataset_ref set kind = {(one.IsTag ? "tag" : "branch")} where dataset = {one.Dataset} and name = {one.Name}");
@@ -110,18 +111,6 @@ public sealed class Fetch(Database database, PackStore store, TimeProvider time)
         }
         if (DatasetReference.IsName(aside)) DatasetTable.Move(session, one.Dataset, aside, DatasetTable.Tip(session, one.Dataset, aside), one.Target, now, $"fetch from {remote}");
         diverged.Add(text);
-    }
-
-    static bool IsAncestor(SqlSession session, string dataset, Digest ancestor, Digest of)
-    {
-        var (seen, todo) = (new HashSet<Digest>(), new Stack<Digest>([of]));
-        while (todo.TryPop(out var id))
-        {
-            if (id == ancestor) return true;
-            if (seen.Add(id) && DatasetTable.Find(session, dataset, id) is { } commit)
-                foreach (var parent in commit.Parents) todo.Push(parent);
-        }
-        return false;
     }
 
     async Task Tree(Remote remote, StoreWriter writer, ContentId root, string? only, Action<string>? progress, CancellationToken cancel)

@@ -160,7 +160,7 @@ sealed partial class Pack(Func<string> place, PackIndex index) : IDisposable
         RandomAccess.Read(file, head, 0);
         RandomAccess.Read(file, tail, length - PackFormat.TailSize);
         if (!head.StartsWith(PackFormat.PackMagic)) throw Bad("it does not begin as one");
-        if (BinaryPrimitives.ReadUInt32LittleEndian(head[8..]) is not PackFormat.Version and var version) throw Bad($"it is of version {version}, which this Takt does not know");
+        if (BinaryPrimitives.ReadUInt32LittleEndian(head[8..]) is not PackFormat.Version and var version) throw new TaktException(TaktError.NotSupported, $"the pack '{packFile}' is of version {version}, which this Takt does not know; use the Takt that made it");
         if (!tail[24..].SequenceEqual(PackFormat.TailMagic) || BinaryPrimitives.ReadInt32LittleEndian(tail[12..]) != 0 || BinaryPrimitives.ReadInt32LittleEndian(head[12..]) != 0) throw Bad("it is cut short, or its end is damaged");
         var (at, count) = (BinaryPrimitives.ReadInt64LittleEndian(tail), BinaryPrimitives.ReadInt32LittleEndian(tail[8..]));
         if (at < PackFormat.HeaderSize || count < 0 || at + ((long)count * PackEntry.Size) + PackFormat.TailSize != length) throw Bad("its end is damaged");

@@ -165,7 +165,7 @@ public sealed class PackStore : IBlobStore, IDisposable
                 }
                 catch (TaktException e)
                 {
-                    damaged.Add(id);
+                    if (e.Error != TaktError.NotSupported) damaged.Add(id); // of another Takt's making is no damage
                     (faults ??= []).Add(e.Message); // the others can still be read; what only this one holds is reported missing
                 }
             }

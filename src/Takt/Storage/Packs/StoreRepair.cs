@@ -16,7 +16,10 @@ static class StoreRepair
         foreach (var id in store.DamagedIds)
         {
             await store.Database.Write(session => session.Execute($"delete from pack where id = {id.Digest}"));
-            done.Add($"'{PackFormat.PackName(id)}' can't be opened and is no longer used; its file, if any, stays until 'takt data gc --apply' a day from now");
+            // the same records make a pack of the same name, and what is there under a name stays
+            await store.Objects.Remove(PackFormat.IndexName(id), cancel);
+            await store.Objects.Remove(PackFormat.PackName(id), cancel);
+            done.Add($"'{PackFormat.PackName(id)}' could not be opened and was taken out");
         }
         foreach (var pack in store.Packs())
         {
