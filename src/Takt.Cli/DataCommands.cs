@@ -135,28 +135,38 @@ static class DataCommands
     static Command Checkout()
     {
         var reference = new Argument<string?>("version") { Description = "NAME, NAME@v12, NAME@REF, NAME@sha256:…, a tracked path or its pointer; all pointers when left out", Arity = ArgumentArity.ZeroOrOne };
-        var path = new Argument<string?>("path") { Description = "Where to; a folder ends with /. Not needed with a pointer", Arity = ArgumentArity.ZeroOrOne };
+        var path = new Argument<string?>("path") { Description = "Where to; a folder ends with /. None: where the dataset is tracked", Arity = ArgumentArity.ZeroOrOne };
         var only = new Option<string?>("--only") { Description = "A path or glob within the tracked folder" };
         var force = new Option<bool>("--force") { Description = "Throw away what the store does not have" };
         var command = new Command("checkout", "Put a version's files into the work tree: takt data checkout") { reference, path, only, force };
         command.SetAction(async (parsed, cancel) =>
         {
-            var (given, target) = (parsed.GetValue(reference), parsed.GetValue(path));
-            var at = Path.Combine(ProjectFolder.Start(parsed), given ?? "");
+            var (given, target, start) = (parsed.GetValue(reference), parsed.GetValue(path), ProjectFolder.Start(parsed));
+            var at = Path.Combine(start, given ?? "");
             var step = given?.EndsWith(".takt", StringComparison.Ordinal) == true && File.Exists(at) && !File.ReadLines(at).First().StartsWith("version ", StringComparison.Ordinal) && Path.HasExtension(at[..^5]);
             if (target is null && !step && (given is null || Path.Exists(at) || File.Exists(at.TrimEnd('/') + ".takt"))) return await DataStoreCommands.Checkout(parsed, given, parsed.GetValue(only), parsed.GetValue(force), cancel);
+            if (parsed.GetValue(only) is not null) throw TaktException.Invalid("--only goes with a tracked path: takt data checkout data/ --only 'images/**'");
             await using var app = Open(parsed);
-            var wanted = given!;
+            var (wanted, tree) = (given!, WorkTree.Find(start));
+            var place = target is null ? null : Path.Combine(start, target);
             if (wanted.EndsWith(".takt", StringComparison.Ordinal))
             {
-                var pointer = DatasetPointer.Read(Path.Combine(app.Folder.Root, wanted));
-                target ??= pointer.Checkout(wanted);
+                var pointer = DatasetPointer.Read(at);
+                place ??= pointer.Checkout(at);
                 wanted = $"{pointer.Dataset}@{pointer.Commit}";
             }
-            if (target is null) throw TaktException.Invalid("say where to, such as data/flights/");
             var commit = app.Datasets.Show(wanted);
-            using (ProgressLine.Show(parsed, "checking out")) await app.Datasets.Checkout(commit, Path.Combine(app.Folder.Root, target), cancel);
-            Console.Error.WriteLine($"{target} holds {commit.Dataset}@{DataText.Short(commit.Id)}: {commit.Files:N0} files, {DataText.Size(commit.Bytes)}");
+            if (place is null)
+            {
+                var places = tree.Tracked().Where(tracked => tracked.Dataset == commit.Dataset).Select(tracked => tracked.Path + "/").ToList();
+                place = places.Count == 1 ? Path.Combine(tree.Root, places[0]) : throw TaktException.Invalid($"say where to: takt data checkout {wanted} {(places.Count == 0 ? $"{commit.Dataset}/" : string.Join(" or ", places))}");
+            }
+            using (ProgressLine.Show(parsed, "checking out"))
+            {
+                if (place.EndsWith('/') && tree.Holds(place)) await DataStoreCommands.Paths(app, tree).Checkout(TrackedPath.Folder(tree.Relative(place), commit), commit, parsed.GetValue(force), cancel);
+                else await app.Datasets.Checkout(commit, place, cancel);
+            }
+            Console.Error.WriteLine($"{(tree.Holds(place) ? Path.GetRelativePath(tree.Root, place) : place)} holds {commit.Dataset}@{DataText.Short(commit.Id)}: {commit.Files:N0} files, {DataText.Size(commit.Bytes)}");
             return ExitCode.Ok;
         });
         return command;

@@ -102,7 +102,9 @@ static class DataStoreCommands
         var dataset = new Argument<string>("version") { Description = "NAME for the list, or the version to name: NAME, NAME@v12, NAME@REF" };
         var name = new Argument<string?>(word) { Description = $"The new {word}", Arity = ArgumentArity.ZeroOrOne };
         var delete = new Option<bool>("--delete") { Description = $"Remove the {word}; the version stays in the reflog" };
+        var move = new Option<bool>("--move") { Description = "A branch that is there goes to this version, such as back: takt data branch trips@v3 main --move" };
         var command = new Command(word, tags ? "Name a version for good: takt data tag trips@v12 release-1" : "List or make branches: takt data branch trips cleaned") { dataset, name, delete };
+        if (!tags) command.Options.Add(move);
         command.SetAction(async (parsed, cancel) =>
         {
             await using var app = Open(parsed, Tree(parsed));
@@ -111,10 +113,15 @@ static class DataStoreCommands
             {
                 var list = Branches(app).List(DatasetReference.Parse(wanted).Dataset, tags);
                 if (parsed.GetValue(CommandLine.Json)) Terminal.Json(new JsonObject { [tags ? "tags" : "branches"] = new JsonArray([.. list.Select(r => new JsonObject { ["name"] = r.Name, ["commit"] = r.Target.ToString() })]) });
+                else if (list.Count == 0) Terminal.Note($"{DatasetReference.Parse(wanted).Dataset} has no {(tags ? "tags" : "branches")}");
                 else DataText.Rows([word.ToUpperInvariant(), "VERSION", "MOVED"], list.Select(r => new[] { r.Name, DataText.Short(r.Target), DataText.Time(r.MovedAt) }));
             }
-            else if (parsed.GetValue(delete)) await Branches(app).Delete(DatasetReference.Parse(wanted).Dataset, fresh, tags);
-            else Console.WriteLine($"{fresh} is {wanted}, {DataText.Short((await Branches(app).Create(fresh, wanted, tags)).Id)}");
+            else if (parsed.GetValue(delete))
+            {
+                await Branches(app).Delete(DatasetReference.Parse(wanted).Dataset, fresh, tags);
+                Terminal.Note($"the {word} {fresh} is gone; its versions stay for 90 days");
+            }
+            else Console.WriteLine($"{fresh} is {wanted}, {DataText.Short((await Branches(app).Create(fresh, wanted, tags, !tags && parsed.GetValue(move))).Id)}");
             return ExitCode.Ok;
         });
         return command;
@@ -130,6 +137,7 @@ static class DataStoreCommands
             await using var app = Open(parsed, Tree(parsed));
             var merged = await Branches(app).Merge(parsed.GetRequiredValue(from), parsed.GetValue(into)!, cancel);
             Console.WriteLine($"{merged.Dataset}@{parsed.GetValue(into)} is {DataText.Short(merged.Id)}: {merged.Files:N0} files, {DataText.Size(merged.Bytes)}");
+            Terminal.Note($"'takt data checkout {merged.Dataset}@{parsed.GetValue(into)}' puts it into the work tree");
             return ExitCode.Ok;
         });
         return command;
@@ -176,7 +184,7 @@ static class DataStoreCommands
             if (parsed.GetValue(CommandLine.Json)) Terminal.Json(new JsonObject { ["applied"] = parsed.GetValue(apply), ["steps"] = new JsonArray([.. plan.Steps.Select(step => new JsonObject { ["do"] = step.Do.ToString(), ["what"] = step.Name, ["bytes"] = step.Bytes })]) });
             else
             {
-                DataText.Rows(["STEP", "WHAT", "SIZE"], plan.Steps.Select(step => new[] { step.Do.ToString(), step.Name, DataText.Size(step.Bytes) }));
+                if (plan.Steps.Count > 0) DataText.Rows(["STEP", "WHAT", "SIZE"], plan.Steps.Select(step => new[] { step.Do.ToString(), step.Name, DataText.Size(step.Bytes) }));
                 Console.Error.WriteLine($"{DataText.Size(plan.Live)} in use; {(plan.Steps.Count == 0 ? "nothing to do" : parsed.GetValue(apply) ? "done" : "'--apply' does this")}");
             }
             return ExitCode.Ok;
@@ -265,7 +273,7 @@ static class DataStoreCommands
 
     static TaktApp Open(ParseResult parsed, WorkTree tree) => ProjectFolder.Open(parsed, new TaktFolder(tree.Root, tree.State));
 
-    static VersionedPaths Paths(TaktApp app, WorkTree tree) => new(tree, app.Database, app.Blobs, app.Time);
+    internal static VersionedPaths Paths(TaktApp app, WorkTree tree) => new(tree, app.Database, app.Blobs, app.Time);
 
     static DatasetBranches Branches(TaktApp app) => new(app.Database, app.Blobs, app.Datasets, app.Time);
 }

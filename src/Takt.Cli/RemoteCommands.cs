@@ -86,6 +86,8 @@ static class RemoteCommands
             await using var to = app.OpenRemote(setting.Address, write: true);
             var report = await new Push(app.Database, app.Blobs).Run(to, refs, files, parsed.GetValue(force), Progress("sent"), cancel);
             Clear();
+            foreach (var path in tree.Tracked().Where(path => path.Commit is not null && parsed.GetValue(what) is not { Length: > 0 } && app.Datasets.Find(path.Dataset!, path.Commit.Value) is not null && !Leads(app, path)))
+                Terminal.Note($"takt: warning: '{path.Path}.takt' names {path.Dataset}@{DataText.Short(path.Commit!.Value)}, to which no branch or tag leads: it was not sent; 'takt data tag {path.Dataset}@{DataText.Short(path.Commit.Value)} NAME' and another push send it", Terminal.Tone.Warn);
             if (parsed.GetValue(CommandLine.Json))
                 Terminal.Json(new JsonObject { ["remote"] = setting.Name, ["records"] = report.Records, ["bytes"] = report.Bytes, ["packs"] = report.Packs, ["versions"] = report.Versions, ["moved"] = new JsonArray([.. report.Moved.Select(move => new JsonObject { ["dataset"] = move.Dataset, ["ref"] = move.Name, ["before"] = move.Before?.Target.ToString(), ["after"] = move.After.ToString() })]) });
             else
@@ -128,10 +130,14 @@ static class RemoteCommands
             var datasets = references.Select(one => one.Dataset).Concat(pointers.Select(one => one.Item1)).Distinct().Select(name => (string?)name).ToList();
             if (named.Length == 0 && tracked.Count == 0) datasets = [null];
             var (moved, diverged, versions, records, bytes) = (new List<string>(), new List<string>(), 0, 0L, 0L);
-            foreach (var dataset in datasets) Add(await fetch.Refs(from, setting.Name, dataset, pointers, cancel));
+            var (faults, worst) = (new List<string>(), TaktError.NotFound); // of some; the others come nonetheless
+            foreach (var dataset in datasets) await Try(async () => Add(await fetch.Refs(from, setting.Name, dataset, pointers, cancel)));
             var wanted = new List<DatasetCommit>();
-            foreach (var (dataset, id) in pointers)
-                wanted.Add(app.Datasets.Find(dataset, id) ?? throw TaktException.NotFound($"{from.Place} has no version {id} of '{dataset}', which a pointer names; push it from where it was made"));
+            foreach (var path in tracked.Where(path => path.Commit is not null))
+            {
+                if (app.Datasets.Find(path.Dataset!, path.Commit!.Value) is { } version) wanted.Add(version);
+                else faults.Add($"{from.Place} has no version {path.Commit} of '{path.Dataset}', which '{path.Path}.takt' names; where it was made, 'takt data tag {path.Dataset}@{DataText.Short(path.Commit.Value)} NAME' and 'takt data push' bring it there");
+            }
             foreach (var reference in references)
                 wanted.Add(reference.Ref is null || (await from.Refs(reference.Dataset, cancel)).FirstOrDefault(one => one.Name == reference.Ref) is not { } there ? app.Datasets.Show($"{reference.Dataset}@{reference.Commit ?? reference.Ref}")
                     : app.Datasets.Find(there.Dataset, there.Target)!);
@@ -139,8 +145,8 @@ static class RemoteCommands
             // what is to be merged is needed whole
             wanted.AddRange(diverged.Select(one => app.Datasets.Show(Aside(one))));
             if (parsed.GetValue(all)) wanted.AddRange((datasets is [null] ? app.Datasets.List().Select(dataset => dataset.Name) : datasets.Select(name => name!)).SelectMany(app.Datasets.All));
-            Add(await fetch.Content(from, wanted.DistinctBy(commit => (commit.Dataset, commit.Id)).ToList(), parsed.GetValue(only), Progress("received"), cancel));
-            if (single.Count > 0) Add(await fetch.Files(from, single, Progress("received"), cancel));
+            await Try(async () => Add(await fetch.Content(from, wanted.DistinctBy(commit => (commit.Dataset, commit.Id)).ToList(), parsed.GetValue(only), Progress("received"), cancel)));
+            if (single.Count > 0) await Try(async () => Add(await fetch.Files(from, single, Progress("received"), cancel)));
             Clear();
             if (parsed.GetValue(CommandLine.Json))
                 Terminal.Json(new JsonObject { ["remote"] = setting.Name, ["versions"] = versions, ["records"] = records, ["bytes"] = bytes, ["moved"] = Texts(moved), ["diverged"] = Texts(diverged) });
@@ -151,12 +157,26 @@ static class RemoteCommands
                 foreach (var one in diverged) Console.WriteLine($"{one}: both sides have new versions; 'takt data merge {Aside(one)}' brings theirs in");
             }
             var paths = new VersionedPaths(tree, app.Database, app.Blobs, app.Time);
-            foreach (var one in pull ? tracked : [])
+            foreach (var one in pull ? tracked.Where(path => path.Commit is null || app.Datasets.Find(path.Dataset!, path.Commit.Value) is not null) : [])
+                await Try(async () =>
+                {
+                    var (written, removed) = await paths.Checkout(one, parsed.GetValue(only), parsed.GetValue(force), cancel);
+                    Console.Error.WriteLine($"{one.Path}: {written:N0} written, {removed:N0} removed");
+                });
+            return faults.Count == 0 ? ExitCode.Ok : throw new TaktException(worst, faults);
+
+            async Task Try(Func<Task> work)
             {
-                var (written, removed) = await paths.Checkout(one, parsed.GetValue(only), parsed.GetValue(force), cancel);
-                Console.Error.WriteLine($"{one.Path}: {written:N0} written, {removed:N0} removed");
+                try
+                {
+                    await work();
+                }
+                catch (TaktException e) when (e.Error is TaktError.NotFound or TaktError.Invalid or TaktError.Conflict)
+                {
+                    faults.AddRange(e.Faults);
+                    if (faults.Count == e.Faults.Count) worst = e.Error;
+                }
             }
-            return ExitCode.Ok;
 
             string Aside(string one) => one.Replace("@", $"@{setting.Name}.", StringComparison.Ordinal);
 
@@ -198,6 +218,9 @@ static class RemoteCommands
         refs.RemoveAll(one => remotes.Any(prefix => one.Item2.StartsWith(prefix, StringComparison.Ordinal)));
         return (refs.Distinct().ToList(), files);
     }
+
+    static bool Leads(TaktApp app, TrackedPath path) =>
+        app.Datasets.List().Where(dataset => dataset.Name == path.Dataset).SelectMany(dataset => dataset.Refs).Any(one => app.Datasets.Log($"{path.Dataset}@{one.Name}").Any(commit => commit.Id == path.Commit));
 
     static TrackedPath? Pointer(WorkTree tree, ParseResult parsed, string path)
     {

@@ -12,8 +12,9 @@ public sealed class DatasetBranches(Database database, PackStore store, Datasets
 
     /// <summary>A new name for a version.</summary>
     /// <param name="from">A reference.</param>
+    /// <param name="move">A branch of that name goes there, wherever it was; the reflog keeps where.</param>
     /// <exception cref="TaktException">Conflict: the name is taken, a tag never moves. Invalid: no name. NotFound.</exception>
-    public async Task<DatasetCommit> Create(string name, string from, bool tag)
+    public async Task<DatasetCommit> Create(string name, string from, bool tag, bool move = false)
     {
         var commit = datasets.Show(from);
         if (!DatasetReference.IsName(name) || DatasetReference.Version(name) is not null)
@@ -21,9 +22,10 @@ public sealed class DatasetBranches(Database database, PackStore store, Datasets
         await database.Write(session =>
         {
             DatasetTable.Find(session, commit.Dataset, commit.Id)!.RequireKept();
-            if (DatasetTable.Tip(session, commit.Dataset, name) is { } taken)
-                throw TaktException.Conflict($"'{commit.Dataset}@{name}' is there already, at {taken}; delete it first, or take another name");
-            DatasetTable.Move(session, commit.Dataset, name, null, commit.Id, time.GetUtcNow(), tag ? "tag" : "branch");
+            var taken = DatasetTable.Tip(session, commit.Dataset, name);
+            if (taken is not null && !(move && DatasetTable.Refs(session, commit.Dataset, "branch").Any(branch => branch.Name == name)))
+                throw TaktException.Conflict($"'{commit.Dataset}@{name}' is there already, at {taken}; {(tag || move ? "delete it first, or" : "move it with --move, or")} take another name");
+            DatasetTable.Move(session, commit.Dataset, name, taken, commit.Id, time.GetUtcNow(), tag ? "tag" : taken is null ? "branch" : $"moved to {from}");
             session.Execute($"update dataset_ref set kind = {(tag ? "tag" : "branch")} where dataset = {commit.Dataset} and name = {name}");
         });
         return commit;
@@ -32,6 +34,7 @@ public sealed class DatasetBranches(Database database, PackStore store, Datasets
     /// <summary>Removes the name; the version stays in the reflog for 90 days.</summary>
     public Task Delete(string dataset, string name, bool tag) => database.Write(session =>
     {
+        if (name == DatasetReference.Main) throw TaktException.Invalid($"'{DatasetReference.Main}' is what '{dataset}' alone means and stays; 'takt data branch {dataset}@VERSION {DatasetReference.Main} --move' moves it");
         if (session.Execute($"delete from dataset_ref where dataset = {dataset} and name = {name} and kind = {(tag ? "tag" : "branch")}") == 0)
             throw TaktException.NotFound($"dataset '{dataset}' has no {(tag ? "tag" : "branch")} '{name}'");
     });

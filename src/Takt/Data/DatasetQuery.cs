@@ -57,7 +57,7 @@ public sealed class DatasetQuery(Datasets datasets)
         Walk(tree.RootElement);
         var known = datasets.List().ToDictionary(dataset => dataset.Name, dataset => dataset.Tip, StringComparer.Ordinal);
         foreach (var name in found.Where(name => !own.Contains(name) && !name.Contains('@') && !known.ContainsKey(name)))
-            throw TaktException.NotFound($"no dataset '{name}'; " + (known.Count == 0 ? "there is none yet, 'takt data collect' makes one" : $"there are: {string.Join(", ", known.Keys.Order(StringComparer.Ordinal))}"));
+            throw TaktException.NotFound($"no dataset '{name}'; " + (known.Count == 0 ? "there is none yet, 'takt data add FOLDER' or 'takt data collect' makes one" : $"there are: {string.Join(", ", known.Keys.Order(StringComparer.Ordinal))}"));
         return found.Where(name => !own.Contains(name)).Distinct(StringComparer.Ordinal).ToList();
 
         void Walk(JsonElement at)

@@ -54,6 +54,19 @@ static class DatasetTable
     public static DatasetCommit? Find(SqlSession session, string dataset, Digest id) => session.First(
         $"select {Sql.Raw(Columns)} from dataset_commit where dataset = {dataset} and id = {id}", Commit);
 
+    /// <summary>Whether <paramref name="of"/> is that version or grew from it, as far as its history is known here.</summary>
+    public static bool IsAncestor(SqlSession session, string dataset, Digest ancestor, Digest of)
+    {
+        var (seen, todo) = (new HashSet<Digest>(), new Stack<Digest>([of]));
+        while (todo.TryPop(out var id))
+        {
+            if (id == ancestor) return true;
+            if (seen.Add(id) && Find(session, dataset, id) is { } commit)
+                foreach (var parent in commit.Parents) todo.Push(parent);
+        }
+        return false;
+    }
+
     /// <param name="prefix"><c>sha256:</c> and hex digits only.</param>
     public static List<DatasetCommit> StartingWith(SqlSession session, string dataset, string prefix) => session.Query(
         $"select {Sql.Raw(Columns)} from dataset_commit where dataset = {dataset} and id like {prefix + "%"} limit 2", Commit);

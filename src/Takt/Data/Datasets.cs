@@ -377,7 +377,7 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
         if (refs.Count == 0)
         {
             var names = DatasetTable.Names(session);
-            throw TaktException.NotFound($"no dataset '{wanted.Dataset}'; " + (names.Count == 0 ? "there is none yet, 'takt data collect' makes one" : $"there are: {string.Join(", ", names)}"));
+            throw TaktException.NotFound($"no dataset '{wanted.Dataset}'; " + (names.Count == 0 ? "there is none yet, 'takt data add FOLDER' or 'takt data collect' makes one" : $"there are: {string.Join(", ", names)}"));
         }
         if (wanted.Ref is not null)
             return DatasetTable.Tip(session, wanted.Dataset, wanted.Ref) is { } target ? DatasetTable.Find(session, wanted.Dataset, target)!

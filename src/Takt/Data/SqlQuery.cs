@@ -62,7 +62,7 @@ public static class SqlQuery
         }
         catch (TaktException e) when (e.Message.Contains("file system operations are disabled", StringComparison.Ordinal))
         {
-            throw TaktException.Invalid($"{e.Message.Split(" - ")[0]}: the query reads a file that is not declared; name it under tables:");
+            throw TaktException.Invalid($"{e.Message.Split(" - ")[0]}: the query reads a file that is not declared; a step names it under tables:, and 'takt data sql' reads datasets only (NAME, NAME@REF)");
         }
         finally
         {

@@ -226,6 +226,65 @@ public sealed class WorkTreeTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task An_older_version_that_was_checked_out_is_no_new_one_and_work_on_it_never_undoes_what_came_between()
+    {
+        var first = await Add();
+        Write("data/a.txt", "second");
+        var second = await Add();
+        await _paths.Checkout(_tree.Named(PathOf("data")), first, force: false);
+        var (same, isNew, _) = await _paths.Add("data", null, "main", "");
+        Assert.Equal((first.Id, false), (same!.Id, isNew));
+        Assert.Equal(second.Id, _datasets.Show("data").Id);
+        Write("data/fix.txt", "fix");
+        Assert.Contains("'takt data commit data --branch NAME'", (await Assert.ThrowsAsync<TaktException>(() => Add())).Message);
+        var fix = await Add("fix");
+        Assert.Equal([first.Id], fix.Parents);
+        var branches = new DatasetBranches(_database, _store, _datasets, TimeProvider.System);
+        var merged = await branches.Merge("data@fix");
+        Assert.Equal(3, merged.Files);
+        await _paths.Checkout(_tree.Named(PathOf("data")), merged, force: false);
+        Assert.Equal("second", File.ReadAllText(PathOf("data/a.txt")));
+        // a branch that is moved back takes new versions from there; main itself stays
+        await branches.Create("main", "data@v1", tag: false, move: true);
+        await _paths.Checkout(_tree.Named(PathOf("data")), first, force: false);
+        Write("data/a.txt", "other");
+        Assert.Equal([first.Id], (await Add()).Parents);
+        Assert.Contains("--move", (await Assert.ThrowsAsync<TaktException>(() => branches.Delete("data", "main", tag: false))).Message);
+        await branches.Create("t", "data", tag: true);
+        await Assert.ThrowsAsync<TaktException>(() => branches.Create("t", "data@v1", tag: false, move: true));
+    }
+
+    [Fact]
+    public async Task What_was_left_out_of_a_checkout_is_not_removed_and_no_version_is_made_without_it()
+    {
+        await Add();
+        File.Delete(PathOf("data/a.txt"));
+        await _paths.Checkout(_tree.Named(PathOf("data")), only: "sub", force: false);
+        Assert.Equal(["removed data/a.txt"], Status()); // by its user: the folder was whole
+        Directory.Delete(PathOf("data"), recursive: true);
+        await _paths.Checkout(_tree.Named(PathOf("data")), only: "sub", force: false);
+        Assert.Empty(Status());
+        Assert.Contains("'takt data checkout data'", (await Assert.ThrowsAsync<TaktException>(() => Add())).Message);
+        File.Delete(PathOf("data/sub/b.txt"));
+        Assert.Equal(["removed data/sub/b.txt"], Status());
+        await _paths.Checkout(_tree.Named(PathOf("data")), only: null, force: false);
+        Write("data/c.txt", "c");
+        Assert.Equal(3, (await Add()).Files);
+    }
+
+    [Theory]
+    [InlineData("data/sub/b.txt", "'takt data commit data'")]
+    [InlineData(".takt/store", "Takt keeps")]
+    [InlineData(".git/hooks", "git keeps")]
+    public async Task What_is_part_of_a_tracked_folder_or_gits_or_takts_own_is_not_added(string path, string told)
+    {
+        await Add();
+        Directory.CreateDirectory(PathOf(".git/hooks"));
+        Assert.Contains(told, (await Assert.ThrowsAsync<TaktException>(() => _paths.Add(path, null, "main", ""))).Message);
+        Assert.Empty(Status());
+    }
+
+    [Fact]
     public async Task What_a_killed_checkout_left_is_never_data_and_goes_with_the_next_one()
     {
         using var gone = System.Diagnostics.Process.Start("true");

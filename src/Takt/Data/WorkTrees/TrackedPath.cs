@@ -16,6 +16,8 @@ public sealed record TrackedPath(string Path, bool IsFolder, ContentId Content, 
     /// <summary>A single file's pointer, byte for byte as git-lfs writes it.</summary>
     public static string LfsPointer(ContentId file, long size) => $"{LfsVersion}\noid sha256:{file.Digest.Hex}\nsize {size.ToString(CultureInfo.InvariantCulture)}\n";
 
+    public static TrackedPath Folder(string path, DatasetCommit version) => new(path, true, ContentId.From(version.Tree), version.Dataset, version.Id, version.Bytes);
+
     /// <param name="pointer">Absolute path of the <c>.takt</c> file.</param>
     /// <exception cref="TaktException">NotFound. Invalid: not a pointer.</exception>
     public static TrackedPath Read(string root, string pointer)

@@ -20,12 +20,19 @@ public sealed class VersionedPaths(WorkTree tree, Database database, PackStore s
     /// <param name="dataset">Null: as the pointer says, else the path's last part.</param>
     /// <param name="doubtful">Told each compressed table or archive that is damaged or cut off; it is stored as it is.</param>
     /// <returns>The version and whether it is new; no version for a file.</returns>
-    /// <exception cref="TaktException">NotFound, Invalid. Unavailable: the disk is full, or files can't be read; all are named. Conflict.</exception>
+    /// <exception cref="TaktException">
+    /// NotFound, Invalid. Unavailable: the disk is full, or files can't be read; all are named. Conflict: the files are those of an older version, and the branch has gone on; or
+    /// only a part of the folder was checked out.
+    /// </exception>
     public async Task<(DatasetCommit? Commit, bool IsNew, long Stored)> Add(string path, string? dataset, string branch, string message, Action<string>? doubtful = null, CancellationToken cancel = default)
     {
         var pointer = File.Exists($"{tree.Root}/{path}.takt") ? TrackedPath.Read(tree.Root, $"{tree.Root}/{path}.takt") : null;
         dataset ??= pointer?.Dataset ?? WorkTree.DatasetName(path);
         DatasetReference.CheckName(dataset);
+        tree.RequireApart(path);
+        if (pointer is null) PartOfFolder.Forget(tree.PartFile(path));
+        else if (PartOfFolder.Read(tree.PartFile(path)) is { } part)
+            throw TaktException.Conflict($"of '{path}' only '{string.Join("', '", part.Chosen)}' was checked out, and a version of that would lack all else; 'takt data checkout {path}' (or pull) brings the rest");
         await using var writer = await store.Begin($"add {path}");
         var (root, isFolder, tables) = await Task.Run(() => tree.Take(writer, path, doubtful ?? (_ => { })), cancel);
         CrashPoint.Pass("tree.taken");
@@ -37,6 +44,7 @@ public sealed class VersionedPaths(WorkTree tree, Database database, PackStore s
             return (null, pointer?.Content != root.Id, stored);
         }
         TableProfile? profile = null;
+        var stands = pointer?.Commit is { } named && pointer.Dataset == dataset ? Version(pointer, named) : null; // what the files grew from
         for (var attempt = 1; ; attempt++)
         {
             var tip = database.Read(session => DatasetTable.Tip(session, dataset, branch) is { } target ? DatasetTable.Find(session, dataset, target) : null);
@@ -46,10 +54,17 @@ public sealed class VersionedPaths(WorkTree tree, Database database, PackStore s
                 tree.Point(path, tip, root);
                 return (tip, false, 0);
             }
+            if (attempt == 1 && stands is not null && tip is not null && !IsAncestor(tip.Id, stands))
+            {
+                // an older version, or another branch's, that was checked out
+                if (stands.Tree == root.Id.Digest && stands.Dropped is null) return (stands, false, 0);
+                throw TaktException.Conflict($"'{path}' holds what grew from v{Number(stands)} of {dataset}, and {dataset}@{branch} is v{Number(tip)} by now: a version of these files would undo what came between. "
+                    + $"Give it a branch of its own ('takt data commit {path} --branch NAME') and merge that ('takt data merge {dataset}@NAME'), or go back first ('takt data branch {dataset}@v{Number(stands)} {branch} --move')");
+            }
             var now = DateTimeOffset.FromUnixTimeMilliseconds(time.GetUtcNow().ToUnixTimeMilliseconds());
             profile ??= await Profile(writer, tables, cancel);
             Digest? profileId = profile is null ? null : writer.Add(System.Text.Encoding.UTF8.GetBytes(profile.ToJson())).Digest;
-            var commit = new DatasetCommit(dataset, root.Id.Digest, tip is null ? [] : [tip.Id], Environment.UserName, now, message.Length > 0 ? message : $"add {path}", path, root.Files, root.Bytes, profile?.Rows, profileId);
+            var commit = new DatasetCommit(dataset, root.Id.Digest, (tip ?? stands) is { } parent ? [parent.Id] : [], Environment.UserName, now, message.Length > 0 ? message : $"add {path}", path, root.Files, root.Bytes, profile?.Rows, profileId);
             writer.Add(commit.Json());
             var stored = writer.StoredBytes;
             try
@@ -107,6 +122,10 @@ public sealed class VersionedPaths(WorkTree tree, Database database, PackStore s
         return lost;
     }
 
+    long Number(DatasetCommit commit) => database.Read(session => DatasetTable.Numbers(session, commit.Dataset))[commit.Id];
+
+    bool IsAncestor(Digest ancestor, DatasetCommit of) => database.Read(session => DatasetTable.IsAncestor(session, of.Dataset, ancestor, of.Id));
+
     DatasetCommit? Version(TrackedPath tracked, Digest id) => database.Read(session => DatasetTable.Find(session, tracked.Dataset!, id));
 
     string NotHere(TrackedPath tracked)
@@ -119,7 +138,7 @@ public sealed class VersionedPaths(WorkTree tree, Database database, PackStore s
     /// <summary>Makes a folder a given version, and its pointer say so.</summary>
     public async Task<(long Written, long Removed)> Checkout(TrackedPath tracked, DatasetCommit version, bool force, CancellationToken cancel = default)
     {
-        var done = await Checkout(tracked with { Content = ContentId.From(version.Tree), Commit = version.Id }, only: null, force, cancel);
+        var done = await Checkout(TrackedPath.Folder(tracked.Path, version), only: null, force, cancel);
         tree.Point(tracked.Path, version, default);
         return done;
     }

@@ -82,13 +82,14 @@ public sealed record WorkTree(string Root, string State)
         using var should = wanted.GetEnumerator();
         var (hasKnown, hasWanted) = (known.MoveNext(), should.MoveNext());
         var seen = new List<StatEntry>();
+        var part = PartOfFolder.Read(PartFile(tracked.Path));
         foreach (var file in Found(tracked.Path))
         {
             while (hasKnown && TreeEntry.Compare(known.Current.Path, file.Path) < 0) hasKnown = known.MoveNext();
             var isKnown = hasKnown && known.Current.Path.AsSpan().SequenceEqual(file.Path) && known.Current.Stat == file.Stat;
             while (hasWanted && TreeEntry.Compare(should.Current.Path, file.Path) < 0)
             {
-                yield return Of("removed", should.Current.Path);
+                if (part?.Holds(should.Current.Path) != false) yield return Of("removed", should.Current.Path);
                 hasWanted = should.MoveNext();
             }
             var there = hasWanted && should.Current.Path.AsSpan().SequenceEqual(file.Path);
@@ -101,7 +102,8 @@ public sealed record WorkTree(string Root, string State)
                 hasWanted = should.MoveNext();
             }
         }
-        for (; hasWanted; hasWanted = should.MoveNext()) yield return Of("removed", should.Current.Path);
+        for (; hasWanted; hasWanted = should.MoveNext())
+            if (part?.Holds(should.Current.Path) != false) yield return Of("removed", should.Current.Path);
         if (seen.Count > 0 && sameTree) Renew(tracked, seen);
 
         PathChange Of(string what, byte[] path) => new(what, $"{tracked.Path}/{Encoding.UTF8.GetString(path)}");
@@ -212,13 +214,26 @@ public sealed record WorkTree(string Root, string State)
         return name.Length == 0 ? "data" : name[..Math.Min(name.Length, 100)];
     }
 
+    /// <summary>Whether a path lies below the root.</summary>
+    public bool Holds(string path) => Path.GetFullPath(path).StartsWith(Root.TrimEnd('/') + "/", StringComparison.Ordinal) && Path.GetFullPath(path).TrimEnd('/') != Root;
+
     /// <exception cref="TaktException">Invalid: outside the root, or the root itself.</exception>
     public string Relative(string path)
     {
         var full = Path.GetFullPath(path.EndsWith(Ending, StringComparison.Ordinal) && File.Exists(path) ? path[..^Ending.Length] : path).TrimEnd('/');
         var relative = Path.GetRelativePath(Root, full).Replace('\\', '/');
-        if (relative == "." || relative.StartsWith("../", StringComparison.Ordinal) || relative == "..") throw TaktException.Invalid($"'{path}' is not inside '{Root}'; add a folder or file below it");
+        if (!Holds(full)) throw TaktException.Invalid($"'{path}' is not inside '{Root}'; add a folder or file below it");
         return relative;
+    }
+
+    /// <exception cref="TaktException">Invalid: it is git's or Takt's own, or lies in a folder that is tracked as a whole.</exception>
+    internal void RequireApart(string path)
+    {
+        if (path.Split('/').FirstOrDefault(part => part is ".git" or Ending) is { } own || (State + "/").StartsWith(Full(path) + "/", StringComparison.Ordinal))
+            throw TaktException.Invalid($"'{path}' is no data: it holds what {(path.Split('/').Contains(".git") ? "git" : "Takt")} keeps there");
+        for (var above = Path.GetDirectoryName(path); above is { Length: > 0 }; above = Path.GetDirectoryName(above))
+            if (Directory.Exists(Full(above)) && File.Exists(Full(above) + Ending))
+                throw TaktException.Invalid($"'{path}' lies in '{above}', which is under version control as a whole; 'takt data commit {above}' takes it in");
     }
 
     void Renew(TrackedPath tracked, List<StatEntry> seen)
@@ -252,6 +267,9 @@ public sealed record WorkTree(string Root, string State)
     internal string Full(string path) => Root + "/" + path;
 
     internal string IndexFile(string path) => Path.Combine(State, "index", XxHash64.HashToUInt64(Encoding.UTF8.GetBytes(path)).ToString("x16"));
+
+    /// <summary>The file that says which part of a folder was checked out.</summary>
+    internal string PartFile(string path) => IndexFile(path) + ".part";
 
     string HashStates => Path.Combine(State, "index", "sha256");
 

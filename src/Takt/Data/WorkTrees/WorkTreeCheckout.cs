@@ -40,8 +40,10 @@ sealed class WorkTreeCheckout(WorkTree tree, PackStore store)
         var at = 0;
         var ignored = IgnoreRules.Of(tree.Root);
         var kept = new Dictionary<int, FileStat>();
+        var fresh = true;
         foreach (var found in Directory.Exists(full) ? FolderScan.Files(full, leftover: InFlight.Remove) : [])
         {
+            fresh = false;
             while (hasKnown && TreeEntry.Compare(known.Current.Path, found.Path) < 0) hasKnown = known.MoveNext();
             for (; at < files.Count && TreeEntry.Compare(files[at].Path, found.Path) < 0; at++) wanted.Add(files[at]);
             if (!ignored.IsEmpty && !(at < files.Count && files[at].Path.AsSpan().SequenceEqual(found.Path)) && ignored.IgnoresFile($"{tracked.Path}/{Encoding.UTF8.GetString(found.Path)}")) continue; // no data, and nobody's to remove
@@ -59,13 +61,17 @@ sealed class WorkTreeCheckout(WorkTree tree, PackStore store)
         }
         for (; at < files.Count; at++) wanted.Add(files[at]);
         if (lost.Count > 0) throw Lost(lost);
-        wanted.RemoveAll(file => !Chosen(file.Path));
+        var absent = wanted.RemoveAll(file => !Chosen(file.Path)); // not there, and not to be
         foreach (var file in gone) File.Delete(file.FullPath);
         var faults = await Write(full, wanted, store.Reader, cancel);
         if (wanted.Count == 0) Directory.CreateDirectory(full);
         if (faults.Count > 0)
-            throw new TaktException(TaktError.Invalid, [.. faults.Take(MostFaults), .. faults.Count > MostFaults ? [$"and {faults.Count - MostFaults:N0} more"] : Array.Empty<string>(), $"the other {wanted.Count - faults.Count:N0} files were written"]);
+            throw new TaktException(TaktError.Invalid, [.. faults.Take(MostFaults), .. faults.Count > MostFaults ? [$"and {faults.Count - MostFaults:N0} more"] : Array.Empty<string>(), faults.Count == wanted.Count ? "no file was written" : $"the other {wanted.Count - faults.Count:N0} files were written"]);
+        var part = tree.PartFile(tracked.Path);
         if (only is null) Note(tracked, files);
+        if (absent == 0) PartOfFolder.Forget(part);
+        else if (fresh) new PartOfFolder([only!]).Write(part);
+        else PartOfFolder.Read(part)?.And(only!).Write(part); // what lacks in a folder that was whole was removed by its user
         return (wanted.Count, gone.Count);
 
         bool Chosen(byte[] path) => only is null || WorkTree.IsChosen(only, Encoding.UTF8.GetString(path));
