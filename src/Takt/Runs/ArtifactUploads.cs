@@ -115,8 +115,17 @@ public sealed class ArtifactUploads(Database database, PackStore store, Artifact
                 if (faults.Count > 0) throw TaktException.Invalid($"Upload '{id}' can't be completed: {string.Join("; ", faults)}");
                 var files = new List<string>(parts.Count);
                 foreach (var part in parts) files.Add(await _objects.LocalFile(rows[part.Part].Object, cancel));
-                await using var whole = new JoinedFiles(files);
-                blob = await artifacts.Put(path, whole, cancel);
+                var whole = Path.Combine(store.Scratch, Guid.NewGuid().ToString("N"));
+                try
+                {
+                    blob = Join(files, whole, cancel);
+                    await store.Adopt(whole, blob, cancel);
+                }
+                finally
+                {
+                    File.Delete(whole);
+                }
+                await artifacts.Put(path, blob);
             }
             catch (Exception e) when (e is TaktException { Error: TaktError.NotFound } or FileNotFoundException && Find(id, path).Digest is not null)
             {
@@ -169,6 +178,36 @@ public sealed class ArtifactUploads(Database database, PackStore store, Artifact
         if (direct is not null) return;
         // those as well that came while it was completed
         await foreach (var file in _objects.Objects(Folder(id) + "/", cancel)) await _objects.Remove(file.Name, cancel);
+    }
+
+    /// <summary>The parts one after another in a new file, which shares their blocks where the file system can: then the whole needs no room of its own, nor time to be written.</summary>
+    static Blob Join(IReadOnlyList<string> parts, string whole, CancellationToken cancel)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var buffer = ArrayPool<byte>.Shared.Rent(1 << 17);
+        try
+        {
+            var length = 0L;
+            using var to = File.OpenHandle(whole, FileMode.CreateNew, FileAccess.Write, FileShare.None);
+            foreach (var part in parts)
+            {
+                cancel.ThrowIfCancellationRequested();
+                using var from = File.OpenHandle(part, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, FileOptions.SequentialScan);
+                var size = 0L;
+                for (int read; (read = RandomAccess.Read(from, buffer, size)) > 0; size += read) hash.AppendData(buffer, 0, read);
+                Files.Append(from, to, length, size);
+                length += size;
+            }
+            return new Blob(Digest.FromHash(hash.GetHashAndReset()), length);
+        }
+        catch (Exception e) when (StorageFaults.Of(e, whole) is { } known)
+        {
+            throw known;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
     }
 
     static async Task<(string Digest, long Size)> Save(Stream content, string file, CancellationToken cancel)

@@ -87,6 +87,13 @@ public sealed class PackStore : IBlobStore, IDisposable
         return blob;
     }
 
+    /// <summary>A file in <see cref="Scratch"/>, whose content has been hashed, becomes the store's own; it is not copied. On return it survives power loss.</summary>
+    public async Task Adopt(string file, Blob blob, CancellationToken cancel = default)
+    {
+        await Objects.Publish(PackFormat.LooseName(ContentId.From(blob.Id)), file, cancel);
+        await Revive(blob.Id);
+    }
+
     public async Task<Stream> Open(Digest id, CancellationToken cancel = default)
     {
         await Revive(id);
