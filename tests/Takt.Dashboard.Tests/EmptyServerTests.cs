@@ -26,7 +26,7 @@ public sealed class EmptyServerTests(Chromium chromium) : IAsyncLifetime
         (string, string, bool)[] pages =
         [
             ("/", $"export MLFLOW_TRACKING_URI={Address}", true), ("/data", "takt data add data/", false), ("/pipelines", "takt init --data FILE --target COLUMN", true), ("/runs", $"mlflow.set_tracking_uri(\"{Address}\")", true), ("/experiments", "mlflow.set_experiment", false),
-            ("/compare", "2 to 300 runs", false), ("/models", "mlflow.register_model", false), ("/traces", $"{Address}/v1/traces", true), ("/deployments", "deploy: in takt.yaml", false), ("/monitors", "monitor: in takt.yaml", false),
+            ("/compare", "2 to 300 runs", false), ("/models", "mlflow.register_model", false), ("/traces", $"{Address}/v1/traces OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf OTEL_EXPORTER_OTLP_HEADERS=x-mlflow-experiment-id=0", true), ("/deployments", "deploy: in takt.yaml", false), ("/monitors", "monitor: in takt.yaml", false),
         ];
         Assert.Equal([], await PageCheck.All(chromium.Browser, Address, pages));
     }

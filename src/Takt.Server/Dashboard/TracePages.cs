@@ -53,7 +53,7 @@ static class TracePages
                 Html.Of($"<a href=\"/traces/{Uri.EscapeDataString(t.Id)}\" dir=\"auto\">{Short(t.Tag("mlflow.traceName") is { Length: > 0 } name ? name : t.Id)}</a>"), Html.Of($"<span dir=\"auto\">{Short(t.RequestPreview ?? "")}</span>"), Html.Of($"<span dir=\"auto\">{Short(t.ResponsePreview ?? "")}</span>"),
                 State(t.State), Parts.Time(RunListPage.Millis(t.Started), now), t.Duration is { } took ? Parts.Bar(took, Math.Max(1, longest), Parts.Took(took)) : Parts.Text("running"), Html.Join(t.Assessments.Where(a => a.Valid).Take(3).Select(a => Html.Of($"{Badge(a)} "))), .. chosen is null ? (Html[])[Parts.Link($"/traces?experiment={t.Experiment}", Parts.Cut(names.GetValueOrDefault(t.Experiment) ?? $"{t.Experiment}", 32))] : [],
             ]), "A trace is one request to an application, as the steps it took: what each was given, gave, and how long it ran. MLflow's clients send them, any OpenTelemetry exporter (with the header x-mlflow-experiment-id), and endpoints with traces: in takt.yaml. There is none yet:",
-                $"mlflow.set_tracking_uri(\"{here}\"); mlflow.openai.autolog()\nexport OTEL_EXPORTER_OTLP_TRACES_ENDPOINT={here}/v1/traces OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "Traces", dropEmpty: true))}
+                $"mlflow.set_tracking_uri(\"{here}\"); mlflow.openai.autolog()\nexport OTEL_EXPORTER_OTLP_TRACES_ENDPOINT={here}/v1/traces OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf OTEL_EXPORTER_OTLP_HEADERS=x-mlflow-experiment-id={(chosen?.Id ?? 0).ToString(CultureInfo.InvariantCulture)}", "Traces", dropEmpty: true))}
             {pages}
             </section>
             """));

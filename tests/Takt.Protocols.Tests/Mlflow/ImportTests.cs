@@ -32,6 +32,17 @@ public sealed class ImportTests : IDisposable
     }
 
     [Fact]
+    public async Task A_workspace_that_is_missing_is_told_with_the_side_that_lacks_it()
+    {
+        await using var app = Open();
+        Task<TaktException> Refused(string source, string? into, string? from) =>
+            Assert.ThrowsAsync<TaktException>(() => new MlflowImport(app).Run(source, false, (_, _) => { }, CancellationToken.None, into, from));
+        Assert.Contains("no workspace 'team-a' here to copy into: make it first", (await Refused(Mlruns, "team-a", null)).Message);
+        await using var server = await MlflowServer.Start();
+        Assert.Contains("has no workspace 'team-b' (--from-workspace)", (await Refused(server.Client.BaseAddress!.ToString(), null, "team-b")).Message);
+    }
+
+    [Fact]
     public async Task A_folder_is_copied_with_its_ids_times_points_inputs_and_artifacts()
     {
         await using var app = Open();

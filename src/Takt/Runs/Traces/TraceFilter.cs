@@ -267,7 +267,11 @@ sealed record TraceFilter(Sql Where, bool Regex)
         {
             _ = new Regex(pattern, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
         }
-        catch (Exception e) when (e is ArgumentException or NotSupportedException)
+        catch (NotSupportedException)
+        {
+            throw TaktException.Invalid($"The regular expression '{pattern}' of an RLIKE can't be used: it refers back to a group or looks around, which can't be matched in time linear in the text; leave that out");
+        }
+        catch (ArgumentException e)
         {
             throw TaktException.Invalid($"The regular expression '{pattern}' of an RLIKE can't be used: {e.Message}");
         }

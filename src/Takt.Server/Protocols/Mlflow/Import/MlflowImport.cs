@@ -16,7 +16,15 @@ public sealed class MlflowImport(TaktApp app)
     /// <exception cref="TaktException">NotFound: no such folder. Unavailable: no server answers. Invalid: neither.</exception>
     public async Task<ImportSummary> Run(string source, bool dry, Action<ImportSummary, string> tell, CancellationToken cancel, string? into = null, string? fromWorkspace = null)
     {
-        var workspace = app.Workspaces.Require(into);
+        Workspace workspace;
+        try
+        {
+            workspace = app.Workspaces.Require(into);
+        }
+        catch (TaktException e) when (e.Error == TaktError.NotFound)
+        {
+            throw TaktException.NotFound($"there is no workspace '{into}' here to copy into: make it first, by POST /api/3.0/mlflow/workspaces with {{\"name\": \"{into}\"}} on this server, or leave --workspace out");
+        }
         using var from = Open(source, fromWorkspace);
         var summary = new ImportSummary { Source = from.Name };
         // what was copied into another workspace is another copy

@@ -24,11 +24,13 @@ sealed class MlflowServerSource : IMlflowSource
     static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     readonly HttpClient _http;
+    readonly string? _workspace;
 
     /// <param name="workspace">Of MLflow from 3.10 on, or of Takt; null: the server's default.</param>
     public MlflowServerSource(Uri address, string? workspace = null)
     {
         var at = address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped).TrimEnd('/');
+        _workspace = workspace;
         Name = workspace is null ? at : $"{at}#{workspace}";
         _http = new HttpClient(new SocketsHttpHandler { AutomaticDecompression = DecompressionMethods.All }) { BaseAddress = new Uri(at + "/"), Timeout = Patience };
         if (workspace is not null) _http.DefaultRequestHeaders.Add(WorkspaceHeader.Name, workspace);
@@ -270,6 +272,8 @@ sealed class MlflowServerSource : IMlflowSource
                 {
                     var text = await answer.Content.ReadAsStringAsync(cancel);
                     var error = (int)answer.StatusCode switch { 404 => TaktError.NotFound, 401 or 403 => TaktError.Denied, _ => TaktError.Unavailable };
+                    if (_workspace is not null && error == TaktError.NotFound && text.Contains($"Workspace '{_workspace}' not found", StringComparison.Ordinal))
+                        throw TaktException.NotFound($"{_http.BaseAddress} has no workspace '{_workspace}' (--from-workspace); GET api/3.0/mlflow/workspaces there lists those it has");
                     if (attempt >= attempts || ((int)answer.StatusCode < 500 && answer.StatusCode != HttpStatusCode.TooManyRequests))
                         throw new TaktException(error, $"{Name} answered {(int)answer.StatusCode} to {path.Split('?')[0]}: {(text.Length > 300 ? text[..300] + "…" : text)}");
                 }
