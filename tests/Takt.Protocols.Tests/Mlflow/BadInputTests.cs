@@ -37,6 +37,7 @@ public sealed class BadInputTests
     [InlineData("runs/log-metric", """{"run_id":"x","key":"k","value":1,"timestamp":92233720368547758070}""", "timestamp")]
     [InlineData("runs/log-metric", """{"run_id":"x","key":"k","value":1}""", "timestamp")]
     [InlineData("runs/log-metric", """{"key":"k","value":1}""", "run_id")]
+    [InlineData("runs/log-inputs", """{"datasets":["a dataset"]}""", "run_id")]
     [InlineData("runs/set-tag", """{"run_id":"x","key":"\ud800","value":"1"}""", "key")]
     [InlineData("experiments/create", """{"name":7}""", "name")]
     [InlineData("experiments/create", "null", "name")]

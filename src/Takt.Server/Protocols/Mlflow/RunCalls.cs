@@ -44,6 +44,7 @@ sealed class RunCalls(RunLog runs, RunSearch search)
 
     public async Task LogInputs(HttpContext http, MlflowRequest request)
     {
+        var run = request.Run();
         var inputs = request.Objects("datasets").ConvertAll(input =>
         {
             var dataset = input.ObjectOrNull("dataset") ?? throw TaktException.Invalid("Dataset cannot be None");
@@ -62,7 +63,7 @@ sealed class RunCalls(RunLog runs, RunSearch search)
             MlflowLimits.Length(described.Profile, "profile", 16_777_215);
             return described;
         });
-        await runs.In(request.Workspace).AddInputs(request.Run(), inputs, request.Objects("models").ConvertAll(m => m.Text("model_id")));
+        await runs.In(request.Workspace).AddInputs(run, inputs, request.Objects("models").ConvertAll(m => m.Text("model_id")));
         await MlflowAnswer.Empty(http);
     }
 
