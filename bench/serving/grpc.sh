@@ -23,5 +23,5 @@ Y
 "$takt" -C "$dir" serve --port 0 --grpc-port 0 >"$dir/serve.log" 2>&1 & server=$!
 for _ in $(seq 200); do http=$(sed -n 's/.* on \(http[^ ]*\) .*/\1/p' "$dir/serve.log"); [ -n "$http" ] && curl -sf "$http/v2/models/m/ready" >/dev/null && break; sleep 0.1; done
 grpc=$(sed -n 's/.* gRPC on \([^ ]*\) .*/\1/p' "$dir/serve.log")
-"$here/artifacts/bin/grpc/release/grpc" "$http" "http://$grpc" "$@" || { cat "$dir/serve.log"; exit 1; }
+"$here/artifacts/bin/grpc/release/grpc" $server "$http" "http://$grpc" "$@" || { cat "$dir/serve.log"; exit 1; }
 echo "server RSS high-water $(awk '/VmHWM/ { printf "%.0f", $2 / 1024 }' /proc/$server/status) MB"

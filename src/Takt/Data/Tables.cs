@@ -74,19 +74,21 @@ public static class Tables
     }
 
     /// <summary>Writes a Parquet file (zstd), atomically; equal tables give equal bytes.</summary>
+    /// <param name="groupRows">Of a row group, about; 0: DuckDB's 122,880.</param>
     /// <exception cref="TaktException">Unavailable: the disk is full.</exception>
-    public static void Write(Table table, string path)
+    public static void Write(Table table, string path, int groupRows = 0)
     {
         using var connection = DuckDb.Open(threads: 1);
         Load(connection, "t", table);
-        DuckDb.Guard(path, () => WriteParquet(connection, "select * from t", path));
+        DuckDb.Guard(path, () => WriteParquet(connection, "select * from t", path, groupRows: groupRows));
     }
 
     /// <summary>The result of a query as a Parquet file (zstd), atomically: the file is whole or not there.</summary>
     /// <returns>How many rows.</returns>
     /// <param name="tmp">The file to write first, beside <paramref name="path"/>; null: a name is made.</param>
-    public static long WriteParquet(DuckDBConnection connection, string sql, string path, string? tmp = null, CancellationToken cancel = default) =>
-        WriteAs("format parquet, compression zstd", connection, sql, path, tmp, cancel);
+    /// <param name="groupRows">Of a row group, about; 0: DuckDB's 122,880.</param>
+    public static long WriteParquet(DuckDBConnection connection, string sql, string path, string? tmp = null, CancellationToken cancel = default, int groupRows = 0) =>
+        WriteAs("format parquet, compression zstd" + (groupRows > 0 ? $", row_group_size {groupRows}" : ""), connection, sql, path, tmp, cancel);
 
     /// <summary>The result of a query as a file, atomically, by its ending: <c>.parquet</c>, <c>.csv</c> or <c>.jsonl</c>.</summary>
     /// <exception cref="TaktException">Invalid: another ending.</exception>

@@ -49,6 +49,9 @@ sealed class ColumnValues
 
     public Column Build(string prefix) => Data.Column.Over(prefix + _column.Name, _column.Type, _values, _count, _missing);
 
+    /// <summary>Room for other values, which a column that was built of these must not outlive.</summary>
+    public void Clear() => (_count, _missing) = (0, null);
+
     void Missing() => (_missing ??= new bool[_values.Length])[_count] = true;
 
     void Grow()

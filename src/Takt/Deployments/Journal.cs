@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Hashing;
+using System.Numerics;
 using Takt.Storage;
 
 namespace Takt.Deployments;
@@ -46,18 +47,20 @@ sealed class Journal : IDisposable
 
     public void Dispose() => _file.Dispose();
 
-    /// <summary>The whole records from the start of the file; ends at the first that is torn or damaged.</summary>
-    public static IEnumerable<byte[]> Read(string path)
+    /// <summary>The whole records from the start of the file; ends at the first that is torn or damaged. Each is gone when the next is asked for.</summary>
+    public static IEnumerable<ReadOnlyMemory<byte>> Read(string path)
     {
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 1 << 16);
         var header = new byte[HeaderBytes];
+        var buffer = new byte[1024];
         while (file.ReadAtLeast(header, HeaderBytes, throwOnEndOfStream: false) == HeaderBytes)
         {
             var length = BinaryPrimitives.ReadInt32LittleEndian(header);
             if (length is < 0 or > MaxRecord || length > file.Length - file.Position) yield break;
-            var payload = new byte[length];
-            file.ReadExactly(payload);
-            if (XxHash64.HashToUInt64(payload) != BinaryPrimitives.ReadUInt64LittleEndian(header.AsSpan(4))) yield break;
+            if (length > buffer.Length) buffer = new byte[BitOperations.RoundUpToPowerOf2((uint)length)];
+            var payload = buffer.AsMemory(0, length);
+            file.ReadExactly(payload.Span);
+            if (XxHash64.HashToUInt64(payload.Span) != BinaryPrimitives.ReadUInt64LittleEndian(header.AsSpan(4))) yield break;
             yield return payload;
         }
     }

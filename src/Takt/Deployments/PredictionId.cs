@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Globalization;
 
 namespace Takt.Deployments;
 
@@ -24,6 +25,9 @@ public readonly record struct PredictionId(ulong High, ulong Low)
         BinaryPrimitives.WriteUInt64BigEndian(raw[8..], Low);
         Convert.TryToHexStringLower(raw, text[2..], out _);
     }
+
+    /// <summary>The name of one of its rows.</summary>
+    public string OfRow(int row) => string.Create(CultureInfo.InvariantCulture, $"p-{High:x16}{Low:x16}:{row}");
 
     public override string ToString() => $"p-{High:x16}{Low:x16}";
 }

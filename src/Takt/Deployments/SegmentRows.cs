@@ -29,9 +29,9 @@ sealed class SegmentRows(IReadOnlyList<LogColumn> inputs, IReadOnlyList<LogColum
     /// <param name="reader">Behind the record's kind and source.</param>
     public void Add(LogSource source, ref RecordReader reader, string? trace)
     {
-        var id = reader.Id().ToString();
+        var id = reader.Id();
         var (time, received, latency, rows) = (reader.Long(), reader.Long(), reader.Long(), reader.Int());
-        for (var row = 0; row < rows; row++) Add($"{id}:{row}", time, received, source.Revision, source.Model, latency, "", trace);
+        for (var row = 0; row < rows; row++) Add(id.OfRow(row), time, received, source.Revision, source.Model, latency, "", trace);
         foreach (var columns in (ColumnValues[][])[_inputs, _outputs])
             foreach (var column in columns)
                 for (var row = 0; row < rows; row++) column.Append(ref reader);
@@ -49,6 +49,14 @@ sealed class SegmentRows(IReadOnlyList<LogColumn> inputs, IReadOnlyList<LogColum
         _error.Add(error);
         _trace.Add(trace);
         _key.Add(key);
+    }
+
+    /// <summary>Room for others, which what was built of these must not outlive.</summary>
+    public void Clear()
+    {
+        foreach (var texts in (List<string?>[])[_id, _model, _error, _trace, _key]) texts.Clear();
+        foreach (var numbers in (List<long>[])[_time, _received, _revision, _latency]) numbers.Clear();
+        foreach (var column in (ColumnValues[])[.. _inputs, .. _outputs]) column.Clear();
     }
 
     /// <summary>A log of requests that nobody traces has no such column.</summary>

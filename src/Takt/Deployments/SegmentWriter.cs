@@ -8,11 +8,14 @@ static class SegmentWriter
 {
     public const int MostRows = 50_000;
 
+    /// <summary>Of a row group: whoever wants the newest rows, or those of a time, reads no more than that for nothing.</summary>
+    public const int RowsOfGroup = 16_384;
+
     /// <summary>In front of a shape of shadows' rows.</summary>
     const string Shadows = "shadows|";
 
     /// <param name="name">Sorts by time; the same records under the same name are the same files, so that a recovery can repeat it.</param>
-    public static void Write(string folder, string name, IEnumerable<byte[]> records)
+    public static void Write(string folder, string name, IEnumerable<ReadOnlyMemory<byte>> records)
     {
         var sources = new Dictionary<int, LogSource>();
         // a change of the model's inputs begins a new segment: within one, all rows have the same columns
@@ -20,10 +23,11 @@ static class SegmentWriter
         var shapeOf = new Dictionary<int, string>();
         var (labels, keyed) = (new List<Label>(), new List<Label>());
         var (part, labelPart, keyedPart) = (0, 0, 0);
-        foreach (var framed in records)
+        foreach (var payload in records)
         {
+            var framed = payload.Span;
             var traced = framed.Length > BatchCodec.TraceBytes && framed[0] == BatchCodec.TracedRecord;
-            var trace = traced ? Convert.ToHexStringLower(framed.AsSpan(1, BatchCodec.TraceBytes - 1)) : null;
+            var trace = traced ? Convert.ToHexStringLower(framed[1..BatchCodec.TraceBytes]) : null;
             var record = traced ? framed[BatchCodec.TraceBytes..] : framed;
             switch (record.Length > 0 ? record[0] : 0)
             {
@@ -49,7 +53,7 @@ static class SegmentWriter
                     if (rows.Rows >= MostRows) WriteRows(shape);
                     break;
                 case BatchCodec.RowsRecord:
-                    var reader = new RecordReader(record.AsSpan(1));
+                    var reader = new RecordReader(record[1..]);
                     var number = reader.Int();
                     if (!sources.TryGetValue(number, out var source)) break; // its source is in front of it in every journal that was written whole
                     if (!open.TryGetValue(shapeOf[number], out var of)) open[shapeOf[number]] = of = new SegmentRows(source.Inputs, source.Outputs);
@@ -58,7 +62,7 @@ static class SegmentWriter
                     break;
             }
         }
-        foreach (var shape in open.Keys.ToList()) WriteRows(shape);
+        foreach (var shape in open.Where(o => o.Value.Rows > 0).Select(o => o.Key).ToList()) WriteRows(shape);
         if (labels.Count > 0) WriteLabels("labels", "id", labels, ref labelPart);
         if (keyed.Count > 0) WriteLabels("keyed", "key", keyed, ref keyedPart);
 
@@ -66,8 +70,8 @@ static class SegmentWriter
         {
             var shadows = shape.StartsWith(Shadows, StringComparison.Ordinal);
             if (!shadows && open[shape].KeyIndex() is { } keys) Tables.Write(keys, Path.Combine(folder, $"keys-{name}-{part:D2}.parquet"));
-            Tables.Write(open[shape].Build(shadows ? "" : "in_"), Path.Combine(folder, $"{(shadows ? "shadows" : "predictions")}-{name}-{part++:D2}.parquet"));
-            open.Remove(shape);
+            Tables.Write(open[shape].Build(shadows ? "" : "in_"), Path.Combine(folder, $"{(shadows ? "shadows" : "predictions")}-{name}-{part++:D2}.parquet"), RowsOfGroup);
+            open[shape].Clear(); // its arrays take the next rows
         }
 
         void WriteLabels(string kind, string named, List<Label> of, ref int written)

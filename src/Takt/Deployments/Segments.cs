@@ -251,7 +251,7 @@ sealed class Segments : IAsyncDisposable
         if (alike.Count < 2) return;
         var (last, marker) = (alike[^1], Path.ChangeExtension(alike[^1], ".merge"));
         var tmp = last + ".tmp";
-        Tables.WriteParquet(connection, $"select * from read_parquet([{List(alike)}]){Order(prefix.TrimEnd('-'))}", last + ".merged.tmp", tmp); // renamed to .merged.tmp: whole and synced
+        Tables.WriteParquet(connection, $"select * from read_parquet([{List(alike)}]){Order(prefix.TrimEnd('-'))}", last + ".merged.tmp", tmp, groupRows: SegmentWriter.RowsOfGroup); // renamed to .merged.tmp: whole and synced
         lock (_files)
         {
             if (_readers > 0) // somebody reads the old ones: next time

@@ -91,7 +91,7 @@ public sealed class SharedLog(Database database, IBlobStore store, string server
                 (run, files) = (run[..alike], files[..alike]);
                 if (run.Count < 2) continue;
                 Directory.CreateDirectory(scratch);
-                Tables.WriteParquet(connection, $"select * from read_parquet([{string.Join(", ", files.Select(f => DuckDb.Text(f.File)))}]){Segments.Order(kind)}", Path.Combine(scratch, run[^1].Name + ".parquet"), null, cancel);
+                Tables.WriteParquet(connection, $"select * from read_parquet([{string.Join(", ", files.Select(f => DuckDb.Text(f.File)))}]){Segments.Order(kind)}", Path.Combine(scratch, run[^1].Name + ".parquet"), null, cancel, SegmentWriter.RowsOfGroup);
             }
             var whole = Path.Combine(scratch, run[^1].Name + ".parquet");
             var merged = await Store(endpoint, run[^1].Name, whole, cancel);
