@@ -39,10 +39,11 @@ public sealed class HttpSource(TimeProvider time, HttpMessageHandler? handler = 
         var shown = request.Address;
         var filled = SourceRequest.WithSecrets(shown);
         if (!Uri.TryCreate(filled, UriKind.Absolute, out var url) || url.Scheme is not ("http" or "https")) throw TaktException.Invalid($"'{shown}' is no address of a file on the web");
+        if (request.IsBackfill) throw TaktException.Invalid($"{shown}: a file on the web has no ranges to fetch again; leave out --from and --to");
         var name = request.Setting("file") ?? Uri.UnescapeDataString(url.Segments[^1]);
         if (name.Length is 0 or > 200 || name.IndexOfAny(['/', '\\', '\0']) >= 0 || name is "." or "..") throw TaktException.Invalid($"{shown}: the address names no file; say file: NAME.csv");
         var target = Path.Combine(request.Target, Guid.NewGuid().ToString("N"));
-        var known = request.IsBackfill ? null : request.Cursor;
+        var known = request.Cursor;
         Exception? last = null;
         for (var attempt = 1; attempt <= Attempts; attempt++)
         {

@@ -20,6 +20,7 @@ public sealed class HttpSourceTests : CollectingTests
         Assert.True((await Collect(request)).IsNew);
         Assert.False((await Collect(request)).IsNew);
         Assert.Contains("If-None-Match: \"1\"", asked[^1]);
+        Assert.Contains("no ranges", (await Assert.ThrowsAsync<TaktException>(() => Collect(request with { Range = ("2001-01-01", null) }))).Message);
         (etag, body) = ("\"2\"", "x\n1\n2\n");
         Assert.Equal(2, (await Collect(request)).Commit.Rows);
         Assert.Equal("x.csv", (await App.Datasets.Tree(App.Datasets.Tip("web")!)).Files.Single().Path);

@@ -18,7 +18,7 @@ public sealed class VersionedPaths(WorkTree tree, Database database, PackStore s
     /// </summary>
     /// <param name="path">Relative to the root.</param>
     /// <param name="dataset">Null: as the pointer says, else the path's last part.</param>
-    /// <param name="doubtful">Told each compressed table or archive that is damaged or cut off; it is stored as it is.</param>
+    /// <param name="doubtful">Told each compressed table or archive that is damaged or cut off, and tables that are no one table; all is stored as it is.</param>
     /// <returns>The version and whether it is new; no version for a file.</returns>
     /// <exception cref="TaktException">
     /// NotFound, Invalid. Unavailable: the disk is full, or files can't be read; all are named. Conflict: the files are those of an older version, and the branch has gone on; or
@@ -62,7 +62,7 @@ public sealed class VersionedPaths(WorkTree tree, Database database, PackStore s
                     + $"Give it a branch of its own ('takt data commit {path} --branch NAME') and merge that ('takt data merge {dataset}@NAME'), or go back first ('takt data branch {dataset}@v{Number(stands)} {branch} --move')");
             }
             var now = DateTimeOffset.FromUnixTimeMilliseconds(time.GetUtcNow().ToUnixTimeMilliseconds());
-            profile ??= await Profile(writer, tables, cancel);
+            profile ??= await Profile(writer, path, tables, attempt == 1 ? doubtful : null, cancel);
             Digest? profileId = profile is null ? null : writer.Add(System.Text.Encoding.UTF8.GetBytes(profile.ToJson())).Digest;
             var commit = new DatasetCommit(dataset, root.Id.Digest, (tip ?? stands) is { } parent ? [parent.Id] : [], Environment.UserName, now, message.Length > 0 ? message : $"add {path}", path, root.Files, root.Bytes, profile?.Rows, profileId);
             writer.Add(commit.Json());
@@ -82,7 +82,7 @@ public sealed class VersionedPaths(WorkTree tree, Database database, PackStore s
     }
 
     // of what is in the store, not of the files that somebody may be writing to; none when they are no one table
-    async Task<TableProfile?> Profile(StoreWriter writer, IReadOnlyList<TreeFile> tables, CancellationToken cancel)
+    async Task<TableProfile?> Profile(StoreWriter writer, string path, IReadOnlyList<TreeFile> tables, Action<string>? doubtful, CancellationToken cancel)
     {
         if (tables.Count is 0 or > WorkTree.MostTables || tables.Sum(file => file.Size) > MostProfiled) return null;
         var folder = Path.Combine(store.Scratch, Guid.NewGuid().ToString("N"));
@@ -93,6 +93,7 @@ public sealed class VersionedPaths(WorkTree tree, Database database, PackStore s
         }
         catch (TaktException e) when (e.Error == TaktError.Invalid)
         {
+            doubtful?.Invoke($"the tables in '{path}' can't be read as one, so that this version has no profile ({e.Faults[0].Replace(folder + "/", "", StringComparison.Ordinal)})");
             return null;
         }
         finally
