@@ -145,8 +145,7 @@ public static class DashboardPages
     /// <summary>Each second what every endpoint has done since the last: server-sent events.</summary>
     static async Task Live(HttpContext http, TaktApp app)
     {
-        http.Response.ContentType = "text/event-stream";
-        http.Response.Headers.CacheControl = "no-cache";
+        using var stop = EventStream.Begin(http);
         var traffic = new LiveTraffic(app.Router);
         using var timer = new PeriodicTimer(Sample, app.Time);
         try
@@ -156,14 +155,14 @@ public static class DashboardPages
                 var now = traffic.Next();
                 var requests = JsonSerializer.Serialize(now.ToDictionary(e => e.Key, e => e.Value.Requests));
                 var latency = JsonSerializer.Serialize(now.ToDictionary(e => e.Key, e => e.Value.Value("p95_ms")));
-                await http.Response.WriteAsync($"data: {{\"time\":{app.Time.GetUtcNow().ToUnixTimeSeconds()},\"requests\":{requests},\"p95_ms\":{latency}}}\n\n", http.RequestAborted);
-                await http.Response.Body.FlushAsync(http.RequestAborted);
+                await http.Response.WriteAsync($"data: {{\"time\":{app.Time.GetUtcNow().ToUnixTimeSeconds()},\"requests\":{requests},\"p95_ms\":{latency}}}\n\n", stop.Token);
+                await http.Response.Body.FlushAsync(stop.Token);
             }
-            while (await timer.WaitForNextTickAsync(http.RequestAborted));
+            while (await timer.WaitForNextTickAsync(stop.Token));
         }
         catch (OperationCanceledException)
         {
-            // the page was closed
+            // the page was closed, or the server stops
         }
     }
 

@@ -24,8 +24,7 @@ sealed class RunEvents(TaktApp app)
         }
         try
         {
-            http.Response.ContentType = "text/event-stream";
-            http.Response.Headers.CacheControl = "no-cache";
+            using var stop = EventStream.Begin(http);
             var seen = new Dictionary<string, LoggedMetric>(StringComparer.Ordinal);
             using var timer = new PeriodicTimer(Often, app.Time);
             var first = true;
@@ -39,11 +38,11 @@ sealed class RunEvents(TaktApp app)
                 first = false;
                 if (ended) return;
             }
-            while (await timer.WaitForNextTickAsync(http.RequestAborted));
+            while (await timer.WaitForNextTickAsync(stop.Token));
         }
         catch (OperationCanceledException)
         {
-            // the page was closed
+            // the page was closed, or the server stops
         }
         finally
         {

@@ -99,7 +99,7 @@ public static class DuckDb
 
     // the lines after the first two explain every option of the reader; the fault itself is in front
     internal static string OneLine(string message) =>
-        string.Join(' ', message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Take(3)).TrimEnd('.', ' ');
+        string.Join(' ', message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Take(3).Where(line => !line.StartsWith("The search space used was", StringComparison.Ordinal))).TrimEnd('.', ' ');
 
     static string FormatOf(string file) => Format(file)
         ?? throw TaktException.Invalid($"{file}: not a data file that Takt reads; use .parquet, .csv, .tsv, .jsonl, .ndjson or .json");
