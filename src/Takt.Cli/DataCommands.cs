@@ -47,11 +47,10 @@ static class DataCommands
         var command = new Command("list", "All datasets");
         command.SetAction(async (parsed, cancel) =>
         {
-            if (!Directory.Exists(WorkTree.Find(ProjectFolder.Start(parsed)).State) && ProjectFolder.Options(parsed, ProjectFolder.At(parsed)).Database.Value is null)
+            if (!HasData(parsed))
             {
-                // to look into a wrong folder must not make a store there
                 if (parsed.GetValue(CommandLine.Json)) Terminal.Json(new JsonObject { ["datasets"] = new JsonArray() });
-                else Terminal.Note($"no data in {ProjectFolder.Start(parsed)} or above it; `takt data add FOLDER` or `takt run` brings some in");
+                else Terminal.Note(NoData(parsed));
                 return ExitCode.Ok;
             }
             await using var app = Open(parsed);
@@ -112,7 +111,7 @@ static class DataCommands
         var command = new Command("collect", "Bring what is new into a version: takt data collect flights 'incoming/*.parquet'") { name, sources, message, path, from, to };
         command.SetAction(async (parsed, cancel) =>
         {
-            await using var app = Open(parsed);
+            await using var app = Open(parsed, begins: true);
             var (dataset, named) = (parsed.GetRequiredValue(name), parsed.GetValue(sources) ?? []);
             var (request, place) = named.Length > 0 ? (new CollectRequest(dataset, named, app.Folder.Root), null) : app.Collect.Of(Project.Load(app.Folder, app.Steps), dataset);
             Committed collected;
@@ -146,7 +145,7 @@ static class DataCommands
             var step = given?.EndsWith(".takt", StringComparison.Ordinal) == true && File.Exists(at) && !File.ReadLines(at).First().StartsWith("version ", StringComparison.Ordinal) && Path.HasExtension(at[..^5]);
             if (target is null && !step && (given is null || Path.Exists(at) || File.Exists(at.TrimEnd('/') + ".takt"))) return await DataStoreCommands.Checkout(parsed, given, parsed.GetValue(only), parsed.GetValue(force), cancel);
             if (parsed.GetValue(only) is not null) throw TaktException.Invalid("--only goes with a tracked path: takt data checkout data/ --only 'images/**'");
-            await using var app = Open(parsed);
+            await using var app = Open(parsed, begins: true);
             var (wanted, tree) = (given!, WorkTree.Find(start));
             var place = target is null ? null : Path.Combine(start, target);
             if (wanted.EndsWith(".takt", StringComparison.Ordinal))
@@ -210,11 +209,20 @@ static class DataCommands
 
     static Argument<string> Reference() => new("dataset") { Description = "NAME, NAME@REF or NAME@sha256:…" };
 
-    internal static TaktApp Open(ParseResult parsed)
+    /// <param name="begins">It may be the first command here; else a look into a wrong folder must not make a store there.</param>
+    /// <exception cref="TaktException">NotFound: there is no data here.</exception>
+    internal static TaktApp Open(ParseResult parsed, bool begins = false)
     {
+        if (!begins && !HasData(parsed)) throw TaktException.NotFound(NoData(parsed));
         var tree = WorkTree.Find(ProjectFolder.Start(parsed));
         return ProjectFolder.Open(parsed, new TaktFolder(tree.Root, tree.State));
     }
+
+    /// <summary>Whether there is a store, or the pointers of one.</summary>
+    static bool HasData(ParseResult parsed) => WorkTree.Find(ProjectFolder.Start(parsed)) is var tree
+        && (Directory.Exists(tree.State) || ProjectFolder.Options(parsed, ProjectFolder.At(parsed)).Database.Value is not null || tree.Tracked().Count > 0);
+
+    static string NoData(ParseResult parsed) => $"no data in {ProjectFolder.Start(parsed)} or above it; `takt data add FOLDER` or `takt run` brings some in";
 
     internal static bool Json<T>(ParseResult parsed, T value, JsonTypeInfo<T> type)
     {

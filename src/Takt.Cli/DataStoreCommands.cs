@@ -36,7 +36,7 @@ static class DataStoreCommands
                 foreach (var absent in wanted.Where(path => !Path.Exists(path))) Terminal.Note($"{tree.Relative(absent)} is not checked out: left as it is");
                 if (wanted.Length > 0 && (wanted = wanted.Where(Path.Exists).ToArray()).Length == 0) return Task.FromResult(ExitCode.Ok);
             }
-            if (wanted.Length == 0) throw TaktException.NotFound($"nothing below '{tree.Root}' is tracked; 'takt data add PATH' begins");
+            if (wanted.Length == 0) throw TaktException.NotFound(NothingTracked(tree));
             return Store(parsed, wanted, null, parsed.GetValue(branch)!, parsed.GetValue(message)!, cancel);
         });
         return command;
@@ -88,7 +88,7 @@ static class DataStoreCommands
                 if (app is not null) await app.DisposeAsync();
             }
             if (parsed.GetValue(CommandLine.Json)) Terminal.Json(Changes(changes));
-            else if (tracked.Count == 0) Console.Error.WriteLine($"nothing below '{tree.Root}' is tracked; 'takt data add PATH' begins");
+            else if (tracked.Count == 0) Console.Error.WriteLine(NothingTracked(tree));
             else if (changes.Count == 0) Console.WriteLine($"{tracked.Count} tracked, nothing changed");
             else foreach (var change in changes) Console.WriteLine($"{change.What,-8} {DataText.OneLine(change.Path)}");
             return ExitCode.Ok;
@@ -107,7 +107,7 @@ static class DataStoreCommands
         if (!tags) command.Options.Add(move);
         command.SetAction(async (parsed, cancel) =>
         {
-            await using var app = Open(parsed, Tree(parsed));
+            await using var app = DataCommands.Open(parsed);
             var wanted = parsed.GetRequiredValue(dataset);
             if (parsed.GetValue(name) is not { } fresh)
             {
@@ -134,7 +134,7 @@ static class DataStoreCommands
         var command = new Command("merge", "Bring a branch's changes into another, path by path: takt data merge trips@cleaned") { from, into };
         command.SetAction(async (parsed, cancel) =>
         {
-            await using var app = Open(parsed, Tree(parsed));
+            await using var app = DataCommands.Open(parsed);
             var merged = await Branches(app).Merge(parsed.GetRequiredValue(from), parsed.GetValue(into)!, cancel);
             Console.WriteLine($"{merged.Dataset}@{parsed.GetValue(into)} is {DataText.Short(merged.Id)}: {merged.Files:N0} files, {DataText.Size(merged.Bytes)}");
             Terminal.Note($"'takt data checkout {merged.Dataset}@{parsed.GetValue(into)}' puts it into the work tree");
@@ -151,7 +151,7 @@ static class DataStoreCommands
         command.SetAction(async (parsed, cancel) =>
         {
             var tree = Tree(parsed);
-            await using var app = Open(parsed, tree);
+            await using var app = DataCommands.Open(parsed);
             IReadOnlyList<string> repaired = [];
             List<string> faults;
             using (ProgressLine.Show(parsed, "verifying", "records"))
@@ -177,7 +177,7 @@ static class DataStoreCommands
         command.SetAction(async (parsed, cancel) =>
         {
             var tree = Tree(parsed);
-            await using var app = Open(parsed, tree);
+            await using var app = DataCommands.Open(parsed);
             var gc = new GarbageCollection(app.Database, app.Blobs, app.Time);
             var (kept, waits) = (TimeSpan.FromDays(parsed.GetValue(grace)), TimeSpan.FromDays(parsed.GetValue(quarantine)));
             var plan = parsed.GetValue(apply) ? await gc.Collect(kept, waits, tree.Needed(), cancel) : await gc.Plan(kept, waits, tree.Needed(), cancel);
@@ -205,7 +205,7 @@ static class DataStoreCommands
             if ((keepLast is not null || keepFor is not null || parsed.GetValue(off)) && dataset is null) throw TaktException.Invalid("which dataset? takt data retention NAME --keep-last 10");
             if ((keepLast is not null || keepFor is not null) && parsed.GetValue(off)) throw TaktException.Invalid("--off removes the rule: without --keep-last and --keep-for");
             if (keepFor is not null && !Takt.Pipelines.Quantity.TryDuration(keepFor, out _)) throw TaktException.Invalid($"--keep-for is '{keepFor}', not a duration such as 12h or 30d (366d at most)");
-            await using var app = Open(parsed, Tree(parsed));
+            await using var app = DataCommands.Open(parsed);
             var retention = app.DatasetRetention;
             if (parsed.GetValue(off)) await retention.Remove(dataset!);
             else if (keepLast is not null || keepFor is not null) await retention.Set(new(dataset!, keepLast, keepFor is not null && Takt.Pipelines.Quantity.TryDuration(keepFor, out var kept) ? kept : null));
@@ -223,7 +223,7 @@ static class DataStoreCommands
         var command = new Command("du", "How much room versions take: of the newest, and of all in the store");
         command.SetAction(async (parsed, cancel) =>
         {
-            await using var app = Open(parsed, Tree(parsed));
+            await using var app = DataCommands.Open(parsed);
             var list = app.Datasets.List();
             var (packs, whole) = await DatasetCheck.Usage(app.Blobs, cancel);
             if (parsed.GetValue(CommandLine.Json))
@@ -243,6 +243,11 @@ static class DataStoreCommands
     {
         var tree = Tree(parsed);
         var tracked = path is null ? tree.Tracked() : [tree.Named(At(parsed, path))];
+        if (tracked.Count == 0)
+        {
+            Terminal.Note(NothingTracked(tree));
+            return ExitCode.Ok;
+        }
         await using var app = Open(parsed, tree);
         var faults = new List<string>();
         foreach (var one in tracked)
@@ -266,6 +271,8 @@ static class DataStoreCommands
     static Option<string> BranchOption() => new("--branch") { Description = "The branch that gets the version", DefaultValueFactory = _ => DatasetReference.Main };
 
     static JsonObject Changes(List<PathChange> changes) => new() { ["changes"] = new JsonArray([.. changes.Select(change => new JsonObject { ["what"] = change.What, ["path"] = change.Path })]) };
+
+    static string NothingTracked(WorkTree tree) => $"nothing below '{tree.Root}' is tracked; 'takt data add PATH' begins";
 
     static string At(ParseResult parsed, string path) => Path.Combine(ProjectFolder.Start(parsed), path);
 

@@ -109,7 +109,7 @@ public sealed class DeploymentBook(Database database, TimeProvider time)
         var deployment = Get(endpoint);
         var previous = Rollouts(endpoint).Where(r => r.State == RolloutState.Succeeded && r.Revision != deployment.Live?.Number)
             .Select(r => Revisions(endpoint).FirstOrDefault(v => v.Number == r.Revision)).FirstOrDefault(r => r is not null)
-            ?? throw TaktException.Conflict($"'{endpoint}' has no earlier revision to go back to");
+            ?? throw TaktException.Conflict($"'{endpoint}' has no earlier revision to go back to{(deployment.Rollout is { Active: true } ? $"; 'takt deploy abort {endpoint}' ends the rollout that is under way" : "")}");
         return await Deploy(previous.Spec with { Canary = [1], StepRequests = 0, StepTime = TimeSpan.Zero, Shadow = null, Analysis = null, Strategy = "rollback" }, previous.Model);
     }
 

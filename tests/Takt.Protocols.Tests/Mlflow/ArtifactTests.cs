@@ -37,6 +37,7 @@ public sealed class ArtifactTests
         Assert.Equal("x:true xy:true", await List(""));
         Assert.Equal("a.txt:false naïve 😀.txt:false sub:true", await List("x"));
         Assert.Equal("b.txt:false deep:true", await List("x/sub"));
+        Assert.Equal("b.txt:false deep:true", await List("./x/./sub/.")); // as log_text("./…") asks
         Assert.Equal(200, (await server.Send("DELETE", Artifacts + "/x/sub")).Status);
         Assert.Equal("a.txt:false naïve 😀.txt:false", await List("x"));
         Assert.Equal("d.txt:false", await List("xy"));

@@ -122,6 +122,7 @@ public sealed class TraceTests
         Assert.Equal(("OK", 500L), ((string)JsonNode.Parse(ended)!["trace_info"]!["status"]!, (long)JsonNode.Parse(ended)!["trace_info"]!["execution_time_ms"]!));
         Assert.Contains(id, (await server.Send("GET", "/api/2.0/mlflow/traces?experiment_ids=0&max_results=10&filter=name%20%3D%20'n'")).Body);
         Assert.Equal("""{"spans": []}""", (await server.Send("GET", $"/ajax-api/2.0/mlflow/get-trace-artifact?request_id={id}")).Body);
+        Assert.Equal((200, """{"traces_deleted":0}"""), await server.Send("POST", "/api/2.0/mlflow/traces/delete-traces", """{"experiment_id": "0", "max_timestamp_millis": 0}"""));
         await server.Send("POST", "/api/2.0/mlflow/traces/delete-traces", $$"""{"experiment_id": "0", "request_ids": ["{{id}}"]}""");
         Assert.Equal(404, (await server.Send("GET", $"/api/2.0/mlflow/traces/{id}/info")).Status);
         Assert.Equal(404, (int)(await server.Client.GetAsync($"/api/2.0/mlflow-artifacts/artifacts/{location["mlflow-artifacts:/".Length..]}/traces.json")).StatusCode);

@@ -123,6 +123,17 @@ public sealed class BadInputTests : IDisposable
         Assert.True(ended.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length <= 3, ended.Error);
     }
 
+    [Theory]
+    [InlineData("log", "flights")]
+    [InlineData("sql", "select 1")]
+    [InlineData("gc")]
+    [InlineData("checks", "flights")]
+    public async Task A_look_for_data_in_a_folder_without_any_leaves_nothing_there(params string[] command)
+    {
+        Expect(await TaktProcess.Run(_folder, ["data", .. command]), 4, "no data in", "takt data add FOLDER");
+        Assert.Empty(Directory.EnumerateFileSystemEntries(_folder));
+    }
+
     [Fact]
     public async Task A_mistyped_command_is_named_even_when_the_word_after_it_is_one() =>
         Expect(await TaktProcess.Run(_folder, "depoly", "status"), 2, "'depoly' is no command of takt; did you mean 'deploy'?");

@@ -202,6 +202,22 @@ public sealed class RolloutTests : RolloutLine
     }
 
     [Fact]
+    public async Task Rolled_back_the_revision_before_is_in_charge_and_where_there_is_none_the_way_out_of_a_rollout_is_told()
+    {
+        await Live();
+        await _app.Deployments.Deploy(Spec() with { Canary = [0.5, 1] }, "m@2");
+        var refused = await Assert.ThrowsAsync<TaktException>(() => _app.Deployments.RollBack("e"));
+        Assert.Contains("no earlier revision to go back to; 'takt deploy abort e' ends the rollout", refused.Message);
+        await _app.Rollouts.Tick();
+        await _app.Deployments.Command("e", RolloutState.Promoting);
+        await _app.Rollouts.Tick();
+        Assert.Equal("m@2", _app.Deployments.Get("e").Live!.Model);
+        await _app.Deployments.RollBack("e");
+        for (var i = 0; i < 3; i++) await _app.Rollouts.Tick();
+        Assert.Equal("m@1", _app.Deployments.Get("e").Live!.Model);
+    }
+
+    [Fact]
     public async Task Promoted_by_hand_the_new_revision_is_in_charge_now()
     {
         await Live();

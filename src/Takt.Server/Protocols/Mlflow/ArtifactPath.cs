@@ -15,8 +15,8 @@ static class ArtifactPath
         if (string.IsNullOrEmpty(path)) return "";
         // the router leaves an encoded slash as it is
         path = path.Replace("%2F", "/", StringComparison.OrdinalIgnoreCase).TrimEnd('/');
-        if (path.StartsWith("./", StringComparison.Ordinal)) path = path[2..];
-        if (path == ".") return "";
+        if (path.Contains('.') && path.Split('/') is var parts && parts.Contains(".")) path = string.Join('/', parts.Where(part => part != ".")); // log_text("./x")
+        if (path.Length == 0) return "";
         if (path.Length > Longest || path.Split('/').Any(part => part.Length > LongestName)) throw Invalid();
         var plain = path;
         for (var i = 0; i < MostEncodings && plain.Contains('%'); i++)

@@ -142,11 +142,11 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts)
         var experiment = request.Experiment();
         var (upTo, most, ids) = (request.NumberOrNull("max_timestamp_millis"), request.NumberOrNull("max_traces"), request.Texts("request_ids"));
         if (ids.Count == 0) ids = request.Texts("trace_ids");
-        if (upTo is null or 0 && ids.Count == 0) throw TaktException.Invalid("Either `max_timestamp_millis` or `trace_ids` must be specified.");
+        if (upTo is null && ids.Count == 0) throw TaktException.Invalid("Either `max_timestamp_millis` or `trace_ids` must be specified.");
         if (upTo is not (null or 0) && ids.Count > 0) throw TaktException.Invalid("Only one of `max_timestamp_millis` and `trace_ids` can be specified.");
         if (ids.Count > 0 && most is not null) throw TaktException.Invalid("`max_traces` can't be specified if `trace_ids` is specified.");
         if (most <= 0) throw TaktException.Invalid($"`max_traces` must be a positive integer, received {most}.");
-        var deleted = await traces.In(request.Workspace).Delete(experiment, ids, upTo is 0 ? null : upTo, most);
+        var deleted = await traces.In(request.Workspace).Delete(experiment, ids, ids.Count > 0 ? null : upTo, most);
         await MlflowAnswer.Write(http, json => json.WriteNumber("traces_deleted", deleted));
     }
 
