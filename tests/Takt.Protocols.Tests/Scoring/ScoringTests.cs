@@ -51,7 +51,7 @@ public sealed class ScoringTests : IAsyncLifetime
     [InlineData("""{"dataframe_split":5}""", "must be an object")]
     [InlineData("""{"instances":[1,2]}""", "must be a list of 2 values")]
     [InlineData("""{"inputs":{"x":[1,2],"c":["a"]}}""", "has 1 values, others have 2")]
-    [InlineData("""{"instances":[{"x":1,"c":"\ud800"}]}""", "not JSON")]
+    [InlineData("""{"instances":[{"x":1,"c":"\ud800"}]}""", "is a valid JSON formatted string")]
     public async Task A_malformed_request_is_400_in_MLflows_form(string body, string message)
     {
         var (status, answer) = await _model.Post("/endpoints/m/invocations", body);
