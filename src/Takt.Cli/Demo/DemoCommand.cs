@@ -51,9 +51,10 @@ static class DemoCommand
         var story = new FlightsStory(server, [.. weeks], line => Terminal.Note(line));
         var told = await story.Play(cancel);
 
-        Close(server, story, told);
+        var ends = once || Console.IsInputRedirected || Console.IsOutputRedirected;
+        Close(server, story, told, $"takt -C {Path.GetRelativePath(start, folder.Root)}", ends);
         Terminal.Note($"\nThe loop went round in {clock.Elapsed.TotalSeconds:0} s.", Terminal.Tone.Good);
-        if (once || Console.IsInputRedirected || Console.IsOutputRedirected) return ExitCode.Ok;
+        if (ends) return ExitCode.Ok;
         Terminal.Note($"Still serving on {Address(server)}; Ctrl-C ends it.");
         await server.WaitForShutdown(cancel);
         return ExitCode.Ok;
@@ -65,7 +66,7 @@ static class DemoCommand
         while (server.App.Router.Find("flights") is null) await Task.Delay(TimeSpan.FromMilliseconds(20), cancel);
     }
 
-    static void Close(TaktServer server, FlightsStory story, IReadOnlyList<StoryWeek> told)
+    static void Close(TaktServer server, FlightsStory story, IReadOnlyList<StoryWeek> told, string takt, bool ends)
     {
         var rollouts = story.Rollouts();
         Console.WriteLine();
@@ -79,13 +80,13 @@ static class DemoCommand
         DataText.Rows(["WHAT", "WHERE"],
         [
             ["project", app.Folder.ProjectFile],
-            ["versions of the data", "takt data log flights"],
-            ["models", $"takt models show flights@champion   ({app.Models.Find("flights@champion")?.Reference})"],
-            ["rollouts", "takt deploy history flights"],
-            ["windows and alerts", "takt monitor show flights"],
+            ["versions of the data", $"{takt} data log flights"],
+            ["models", $"{takt} models show flights@champion   ({app.Models.Find("flights@champion")?.Reference})"],
+            ["rollouts", $"{takt} deploy history flights"],
+            ["windows and alerts", $"{takt} monitor show flights"],
             ["predictions and labels", Path.Combine(app.Folder.Predictions, "flights")],
             ["runs and their logs", app.Folder.Runs],
-            ["dashboard", Address(server)],
+            ["dashboard", ends ? $"{takt} serve" : Address(server)],
         ]);
         if (app.Predictions.Of("flights").Dropped is > 0 and var dropped) Terminal.Note($"{dropped:N0} predictions were not logged: the queue was full", Terminal.Tone.Bad);
     }

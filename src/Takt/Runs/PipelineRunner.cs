@@ -67,7 +67,11 @@ public sealed class PipelineRunner(
         {
             await database.Write(session =>
             {
-                if (lease.End(session)) RunTable.End(session, run, end, time.GetUtcNow());
+                if (lease.End(session))
+                {
+                    RunTable.TakeFromParts(session, run);
+                    RunTable.End(session, run, end, time.GetUtcNow());
+                }
                 else session.Execute($"delete from lease where name = {VanishedPrefix + id}"); // what was half written has been taken away here
             });
         }

@@ -53,6 +53,17 @@ static class RunTable
         insert into run_param(run, key, value) values({run}, {key}, {value}) on conflict(run, key) do nothing
         """) > 0;
 
+    /// <summary>Gives a run the params and metrics that one of its parts has and no other: whoever looks through runs looks for them there. What several parts have says nothing without the part's name.</summary>
+    public static void TakeFromParts(SqlSession session, RunId run)
+    {
+        Sql Single(string table) => $"""
+            from {Sql.Raw(table)} x join run part on part.id = x.run where part.parent = {run}
+            and not exists(select 1 from {Sql.Raw(table)} y join run other on other.id = y.run where other.parent = {run} and y.key = x.key and y.run <> x.run)
+            """;
+        foreach (var (key, value) in session.Query($"select x.key, x.value {Single("run_param")}", Pair)) SetParam(session, run, key, value);
+        foreach (var metric in session.Query($"select x.key, x.value, x.is_nan, x.step, x.time {Single("run_metric")}", Metric)) AddPoint(session, run, metric);
+    }
+
     /// <summary>Counts runs in the order of their creation. PostgreSQL's servers would wait for each other at a maximum.</summary>
     public static Sql NextSeq(SqlSession session) =>
         Sql.Raw(session.Dialect == SqlDialect.PostgreSql ? "nextval('run_seq')" : "(select coalesce(max(seq), 0) + 1 from run)");
@@ -139,11 +150,12 @@ static class RunTable
     {
         Params = session.Query($"select key, value from run_param where run = {run.Id} order by key", Pair).ToDictionary(),
         Tags = session.Query($"select key, value from run_tag where run = {run.Id} order by key", Pair).ToDictionary(),
-        Metrics = session.Query($"select key, value, is_nan, step, time from run_metric where run = {run.Id} order by key",
-            row => new MetricValue(row.Text(0), row.Flag(2) ? double.NaN : row.Real(1), row.Number(3), row.Time(4))).ToDictionary(m => m.Key),
+        Metrics = session.Query($"select key, value, is_nan, step, time from run_metric where run = {run.Id} order by key", Metric).ToDictionary(m => m.Key),
         Artifacts = session.Query($"select path, digest, size from artifact where run = {run.Id} order by path",
             row => new Artifact(row.Text(0), row.Digest(1), row.Number(2))),
     };
 
     static KeyValuePair<string, string> Pair(SqlRow row) => new(row.Text(0), row.Text(1));
+
+    static MetricValue Metric(SqlRow row) => new(row.Text(0), row.Flag(2) ? double.NaN : row.Real(1), row.Number(3), row.Time(4));
 }

@@ -110,6 +110,21 @@ public sealed class PipelineRunnerTests : IDisposable
     }
 
     [Fact]
+    public async Task What_one_stage_alone_measured_the_run_of_the_pipeline_has_too()
+    {
+        Write("params.yaml", "n: 3\n");
+        Project("""
+              a: { run: 'echo "{\"auc\": 0.75, \"rows\": 7}" > a.json', out: [a.json], metrics: [a.json], params: [n] }
+              b: { run: 'echo "{\"rows\": 9}" > b.json', in: [a.json], out: [b.json], metrics: [b.json] }
+            """);
+        await using var app = TaktApp.Open(TaktFolder.At(_folder));
+        var run = app.Runs.Get((await app.Pipelines.Run(new PipelineRequest([]))).Run);
+        Assert.Equal(["auc"], run.Metrics.Keys);
+        Assert.Equal(0.75, run.Metrics["auc"].Value);
+        Assert.Equal("3", Assert.Single(run.Params).Value);
+    }
+
+    [Fact]
     public async Task A_run_that_a_gate_refuses_is_told_from_one_that_broke_and_status_knows_why()
     {
         Write("params.yaml", "n: 1\n");
