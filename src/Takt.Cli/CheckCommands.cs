@@ -15,15 +15,14 @@ static class CheckCommands
         var command = new Command("check", "Hold a version to its expectations; the result is kept with it") { what, expect, all };
         command.SetAction(async (parsed, cancel) =>
         {
-            await using var app = DataCommands.Open(parsed);
             var (wanted, file) = (parsed.GetRequiredValue(what), parsed.GetValue(expect));
             var start = ProjectFolder.Start(parsed);
-            var path = Path.Combine(start, wanted);
             CheckReport report;
-            if ((File.Exists(path) || Directory.Exists(path)) && file is not null)
+            if (file is not null && await DataCommands.TablesAt(parsed, wanted) is { } path)
                 report = ExpectationReader.ReadFile(Path.Combine(start, file), file).Check([path], null, cancel);
             else
             {
+                await using var app = DataCommands.Open(parsed);
                 var name = wanted.Split('@')[0];
                 if (file is null && TaktFolder.Find(start) is null) throw TaktException.Invalid($"there is no takt.yaml here that says what '{name}' must be like: name a file of expectations with --expect ('takt data suggest {name}' writes a start)");
                 var rules = file is not null ? ExpectationReader.ReadFile(Path.Combine(start, file), file) : ExpectationReader.Of(Project.Load(app.Folder, app.Steps), name);
@@ -67,12 +66,7 @@ static class CheckCommands
         var command = new Command("suggest", "Expectations that the data meets now, as YAML to paste into takt.yaml") { what };
         command.SetAction(async (parsed, cancel) =>
         {
-            await using var app = DataCommands.Open(parsed);
-            var wanted = parsed.GetRequiredValue(what);
-            var path = Path.Combine(ProjectFolder.Start(parsed), wanted);
-            var profile = File.Exists(path) || Directory.Exists(path) ? Profiler.Profile([path])
-                : await DataCommands.ProfileOf(app, wanted, cancel);
-            Console.Write(SuggestedExpectations.Yaml(profile));
+            Console.Write(SuggestedExpectations.Yaml(await DataCommands.ProfileOf(parsed, parsed.GetRequiredValue(what), cancel)));
             return ExitCode.Ok;
         });
         return command;

@@ -177,11 +177,8 @@ static class DataCommands
         var command = new Command("profile", "Statistics of every column") { what };
         command.SetAction(async (parsed, cancel) =>
         {
-            await using var app = Open(parsed);
             var wanted = parsed.GetRequiredValue(what);
-            var path = Path.Combine(app.Folder.Root, wanted);
-            var profile = File.Exists(path) || Directory.Exists(path) ? Profiler.Profile([path])
-                : await ProfileOf(app, wanted, cancel);
+            var profile = await ProfileOf(parsed, wanted, cancel);
             if (Json(parsed, profile, ProfileJson.Default.TableProfile)) return ExitCode.Ok;
             Console.WriteLine($"{profile.Rows:N0} rows");
             DataText.Rows(["COLUMN", "TYPE", "MISSING", "DISTINCT", "MIN", "MEDIAN", "MAX", "MEAN", "STD", "MOST FREQUENT"], profile.Columns.Select(DataText.Column));
@@ -190,9 +187,11 @@ static class DataCommands
         return command;
     }
 
-    /// <summary>The profile that is kept with a version, else one made now.</summary>
-    internal static async Task<TableProfile> ProfileOf(TaktApp app, string reference, CancellationToken cancel)
+    /// <summary>Of a file or folder of tables; of a version the profile that is kept with it, else one made now.</summary>
+    internal static async Task<TableProfile> ProfileOf(ParseResult parsed, string reference, CancellationToken cancel)
     {
+        if (await TablesAt(parsed, reference) is { } path) return Profiler.Profile([path]);
+        await using var app = Open(parsed);
         var commit = app.Datasets.Show(reference);
         if (await app.Datasets.Profile(commit, cancel) is { } kept) return kept;
         var folder = app.Datasets.Scratch();
@@ -208,6 +207,18 @@ static class DataCommands
     }
 
     static Argument<string> Reference() => new("dataset") { Description = "NAME, NAME@REF or NAME@sha256:…" };
+
+    /// <summary>
+    /// The file or folder of tables that is meant; null: a dataset is. A dataset is often tracked in a folder of its name: the name alone is the dataset, <c>NAME/</c> the folder.
+    /// </summary>
+    internal static async Task<string?> TablesAt(ParseResult parsed, string wanted)
+    {
+        var path = Path.Combine(ProjectFolder.Start(parsed), wanted);
+        if (!Path.Exists(path)) return null;
+        if (!HasData(parsed)) return path;
+        await using var app = Open(parsed);
+        return app.Datasets.List().Any(dataset => dataset.Name == wanted) ? null : path;
+    }
 
     /// <param name="begins">It may be the first command here; else a look into a wrong folder must not make a store there.</param>
     /// <exception cref="TaktException">NotFound: there is no data here.</exception>

@@ -12,7 +12,7 @@ sealed class DriftProbes(ColumnExpectation column, DriftBound drift, CheckContex
         var against = drift.Against;
         if (!context.Profiles.TryGetValue(against, out var profile))
         {
-            yield return Probe($"drift against {against}", _ => new(CheckStatus.Skipped, against == DriftBound.Previous ? "there is no version before" : $"the profile of {against} is not at hand here; takt data check compares with it"));
+            yield return Probe($"drift against {against}", _ => new(CheckStatus.Skipped, against == DriftBound.Previous ? "there is no version before" : $"the profile of {against} is not at hand where files are checked; 'takt data check NAME' compares a version with it"));
             yield break;
         }
         if (profile.Find(column.Name) is not { } reference)
@@ -118,7 +118,7 @@ sealed class DriftProbes(ColumnExpectation column, DriftBound drift, CheckContex
     ExpectationProbe KolmogorovSmirnov(double most) => Probe($"drift.ks {Text(most)} against {drift.Against}", connection =>
     {
         if (type == ColumnType.Text) return new(CheckStatus.Failed, "texts have no order for it; use psi, js or chi2-p");
-        if (!context.Files.ContainsKey(drift.Against)) return new(CheckStatus.Skipped, $"the files of {drift.Against} are not at hand here; takt data check compares with them");
+        if (!context.Files.ContainsKey(drift.Against)) return new(CheckStatus.Skipped, $"the files of {drift.Against} are not at hand where files are checked; 'takt data check NAME' compares a version with them");
         var row = ExpectationProbes.Row(connection, $"""
             with found as (
                 select v, count(*) filter (which = 0) as a, count(*) filter (which = 1) as b from (

@@ -231,7 +231,7 @@ sealed class ExpectationProbes(DuckDBConnection connection, Expectations expecta
             Own = connection =>
             {
                 if (!context.Files.ContainsKey(other.Dataset))
-                    return other.Dataset == DriftBound.Previous ? new(CheckStatus.Skipped, "there is no version before") : new(CheckStatus.Skipped, $"the files of {other.Dataset} are not at hand here; takt data check compares with them");
+                    return other.Dataset == DriftBound.Previous ? new(CheckStatus.Skipped, "there is no version before") : new(CheckStatus.Skipped, $"the files of {other.Dataset} are not at hand where files are checked; 'takt data check NAME' compares a version with them");
                 var there = And(where, string.Join(" and ", keys.Select(key => $"{key} is not null")));
                 var on = string.Join(" and ", keys.Select((key, i) => $"d.{key} = r.k{i}"));
                 var reference = $"(select distinct {string.Join(", ", other.Columns.Select((name, i) => $"{DuckDb.Name(name)} as k{i}"))} from {DuckDb.Name(other.Dataset)})";

@@ -123,6 +123,19 @@ public sealed class BadInputTests : IDisposable
         Assert.True(ended.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length <= 3, ended.Error);
     }
 
+    [Fact]
+    public async Task A_name_that_a_dataset_shares_with_its_folder_is_the_dataset()
+    {
+        Directory.CreateDirectory(Path.Combine(_folder, "trips"));
+        Write("trips/a.csv", "id,n\n1,5\n2,6\n");
+        Write("rules.yaml", "rows: { change: 10% }\n");
+        await TaktProcess.Run(_folder, "data", "add", "trips");
+        Write("trips/a.csv", "id,n\n1,5\n2,6\n3,7\n");
+        await TaktProcess.Run(_folder, "data", "commit", "trips");
+        Contains(await TaktProcess.Run(_folder, "data", "check", "trips", "--expect", "rules.yaml"), "FAIL rows.change", "trips: 3 rows");
+        Contains(await TaktProcess.Run(_folder, "data", "check", "trips/", "--expect", "rules.yaml"), "skip rows.change: there is no version before");
+    }
+
     [Theory]
     [InlineData("log", "flights")]
     [InlineData("sql", "select 1")]
