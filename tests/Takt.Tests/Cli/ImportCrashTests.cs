@@ -1,3 +1,4 @@
+using Microsoft.Data.Sqlite;
 using Takt.Server;
 
 namespace Takt.Tests.Cli;
@@ -27,17 +28,16 @@ public sealed class ImportCrashTests : IDisposable
         }
         Write(Path.Combine(_folder, "takt.yaml"), "takt: 1\nproject: p\n");
 
-        var database = Path.Combine(_folder, ".takt", "takt.db-wal");
-        var partly = 0;
+        var (partly, have) = (0, 0L);
         for (var kill = 0; kill < 4; kill++)
         {
-            var before = File.Exists(database) ? new FileInfo(database).Length : 0;
             using var import = TaktProcess.Start(_folder, "import", "mlflow", mlruns, "-q");
-            while (!import.HasExited && (File.Exists(database) ? new FileInfo(database).Length : 0) < before + 150_000) await Task.Delay(5);
+            while (!import.HasExited && Committed() <= have) await Task.Delay(1);
             import.Kill(entireProcessTree: true);
             await import.WaitForExitAsync();
             await using var app = TaktApp.Open(TaktFolder.At(_folder));
-            if (Count(app, "run") is > 0 and < Runs) partly++;
+            have = Count(app, "run");
+            if (have is > 0 and < Runs) partly++;
         }
         Assert.True(partly > 0, "no kill came in the middle");
 
@@ -55,6 +55,23 @@ public sealed class ImportCrashTests : IDisposable
             }
         }
         Assert.Contains($"and {Runs} that were here", (await TaktProcess.Run(_folder, "import", "mlflow", mlruns, "-q")).Out);
+    }
+
+    /// <summary>Runs that the import has brought in by now, seen from outside.</summary>
+    long Committed()
+    {
+        try
+        {
+            using var connection = new SqliteConnection($"Data Source={Path.Combine(_folder, ".takt", "takt.db")};Mode=ReadOnly;Pooling=false");
+            connection.Open();
+            using var command = connection.CreateCommand();
+            command.CommandText = "select count(*) from run";
+            return (long)command.ExecuteScalar()!;
+        }
+        catch (SqliteException)
+        {
+            return 0; // not there yet
+        }
     }
 
     static long Count(TaktApp app, string table) => app.Database.Read(s => s.Number(Storage.Sql.Raw($"select count(*) from {table}")))!.Value;
