@@ -13,6 +13,12 @@ static class HiddenNumbers
 
     const int Counts = 4;
 
+    /// <summary>SQL that is null of a text that says that there is no value.</summary>
+    public static string OrNull(string column) => $"case when lower(trim({column})) not in ({Nothing}) then {column} end";
+
+    /// <summary>Whether a text says that there is no value.</summary>
+    public static bool IsNothing(string text) => Nothing.Contains(DuckDb.Text(text.Trim().ToLowerInvariant()), StringComparison.Ordinal);
+
     /// <returns>By the column's name, SQL that makes a number of its text, and null of what is missing.</returns>
     public static IReadOnlyDictionary<string, string> Of(string file, TableProfile profile)
     {

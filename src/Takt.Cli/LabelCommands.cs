@@ -24,7 +24,8 @@ static class LabelCommands
             var (labels, without) = Read([.. parsed.GetRequiredValue(files).Select(file => Path.GetFullPath(file, start))]);
             await using var api = await ApiClient.Connect(parsed);
             var path = $"/api/v1/deployments/{Uri.EscapeDataString(parsed.GetRequiredValue(endpoint))}/labels";
-            foreach (var some in labels.Chunk(AtOnce)) await api.Post(path, cancel, new JsonObject { ["labels"] = new JsonArray([.. some]) });
+            // names of classes first: where the endpoint says none, nothing has been sent when it refuses them
+            foreach (var some in labels.OrderByDescending(l => l["label"]!.GetValueKind() == System.Text.Json.JsonValueKind.String).Chunk(AtOnce)) await api.Post(path, cancel, new JsonObject { ["labels"] = new JsonArray([.. some]) });
             if (parsed.GetValue(CommandLine.Json)) Terminal.Json(new JsonObject { ["accepted"] = labels.Count, ["without_label"] = without });
             else Terminal.Note(string.Create(CultureInfo.InvariantCulture, $"{labels.Count:N0} labels for {parsed.GetRequiredValue(endpoint)}{(without > 0 ? $"; {without:N0} {(without == 1 ? "row has" : "rows have")} none yet" : "")}"), Terminal.Tone.Good);
             return ExitCode.Ok;
@@ -52,7 +53,7 @@ static class LabelCommands
             var label = new JsonObject { [by] = names.IsMissing(row) ? "" : names.TextAt(row) };
             if (bool.TryParse(text, out var truth)) label["label"] = truth;
             else if (double.TryParse(text, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number)) label["label"] = number;
-            else faults.Add($"{what}, row {row + 1}: the label '{text}' is no number and not true or false");
+            else label["label"] = text; // the name of a class
             if (label[by]!.GetValue<string>().Length == 0) faults.Add($"{what}, row {row + 1}: the {by} is missing");
             if (times is not null && !times.IsMissing(row))
             {

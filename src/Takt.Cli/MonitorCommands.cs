@@ -8,8 +8,8 @@ static class MonitorCommands
 {
     static readonly Argument<string> Name = new("monitor") { Description = "A monitor of takt.yaml" };
 
-    /// <summary>Of a model that tells two classes apart, and of one that predicts a number; those that no window has are left out.</summary>
-    static readonly (string Name, string Head)[] Measures = [("auc", "AUC"), ("log_loss", "LOG LOSS"), ("calibration_gap", "GAP"), ("rmse", "RMSE"), ("mae", "MAE")];
+    /// <summary>Of a model that tells two classes apart, of one that tells several, and of one that predicts a number; those that no window has are left out.</summary>
+    static readonly (string Name, string Head)[] Measures = [("auc", "AUC"), ("macro_f1", "MACRO F1"), ("balanced_accuracy", "BALANCED ACCURACY"), ("log_loss", "LOG LOSS"), ("calibration_gap", "GAP"), ("rmse", "RMSE"), ("mae", "MAE")];
 
     public static Command Create() => new("monitor", "Drift, performance, alerts, and what they started")
     {

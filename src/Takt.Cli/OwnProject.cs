@@ -23,24 +23,32 @@ public static class OwnProject
     /// <summary>A text with fewer different values is a category even where most rows have one of their own.</summary>
     const int FewestNames = 15;
 
+    /// <summary>A text with more values is no target for <c>init</c>, which can't know which of them belong together.</summary>
+    const int MostClasses = 50;
+
+    /// <summary>Whole numbers of more different values are numbers.</summary>
+    const int MostCodes = 10;
+
     const int ColumnsTold = 40;
     const string Table = "data"; // what the SQL calls it
 
     /// <param name="File">As <c>takt.yaml</c> names it.</param>
-    /// <param name="Task"><c>binary</c> or <c>regression</c>.</param>
-    /// <param name="Positive">What the model gives the probability of; null for a regression.</param>
-    /// <param name="Share">Of the positive rows; null for a regression.</param>
+    /// <param name="Task"><c>binary</c>, <c>multiclass</c> or <c>regression</c>.</param>
+    /// <param name="Positive">What a binary model gives the probability of; else null.</param>
+    /// <param name="Share">Of the positive rows; null where there is no <paramref name="Positive"/>.</param>
+    /// <param name="Classes">Of a multiclass model, the most frequent first; else empty.</param>
     /// <param name="Left">Columns that are not learned from, and why.</param>
     /// <param name="Numbers">Columns of text that are read as numbers (<see cref="HiddenNumbers"/>).</param>
-    public sealed record Made(string Name, string File, string Target, string Task, string? Positive, double? Share, long Rows, int Features, string? Time, IReadOnlyList<LeftOut> Left, IReadOnlyList<string> Numbers);
+    public sealed record Made(string Name, string File, string Target, string Task, string? Positive, double? Share, long Rows, int Features, string? Time, IReadOnlyList<LeftOut> Left, IReadOnlyList<string> Numbers, IReadOnlyList<ValueCount> Classes);
 
     public sealed record LeftOut(string Column, string Why);
 
     /// <param name="folder">Gets the project; may not have one.</param>
     /// <param name="positive">The value of the target to tell from all others; null: of two values the one that means yes, else the rarer.</param>
+    /// <param name="wanted">The task; null: by the target's values.</param>
     /// <param name="data">A table in a format that <see cref="DuckDb.CanRead"/>; copied to <c>incoming/</c> when it is elsewhere.</param>
     /// <exception cref="TaktException">NotFound: no such file or column. Invalid: no target, or one that can't be learned. Conflict: there is a project.</exception>
-    public static Made Write(string folder, string data, string? target, string? positive = null, string? name = null)
+    public static Made Write(string folder, string data, string? target, string? positive = null, string? name = null, string? wanted = null)
     {
         var project = Path.Combine(folder, TaktFolder.ProjectFileName);
         if (File.Exists(project)) throw TaktException.Conflict($"{folder} has a {TaktFolder.ProjectFileName} already");
@@ -55,12 +63,13 @@ public static class OwnProject
         if (profile.Find(target) is not { } column) throw TaktException.NotFound($"{data} has no column '{target}'{(Nearest.Hint(target, profile.Columns.Select(c => c.Name)) is { Length: > 0 } hint ? hint : $"; it has {columns}")}");
         var called = Name(name ?? Path.GetFileNameWithoutExtension(path.EndsWith(".gz", StringComparison.Ordinal) ? path[..^3] : path));
         var numbers = HiddenNumbers.Of(path, profile);
-        var (task, label, one, share) = Learn(column, data, positive, numbers.GetValueOrDefault(target));
+        var learned = Learn(column, data, positive, numbers.GetValueOrDefault(target), wanted);
+        var (task, label, one, share) = (learned.Task, learned.Label, learned.Positive, learned.Share);
         var time = profile.Columns.FirstOrDefault(c => c is { Type: ColumnType.Time, Missing: 0, Distinct: > 10 } && c.Name != target)?.Name;
         var left = Left(profile, target, numbers);
         if (profile.Columns.Count - left.Count < 2 && time is null) throw TaktException.Invalid($"beside '{target}' there is no column to learn from");
         var select = Select(profile, target, label, one, time, left, numbers);
-        var known = task == "regression" ? label : DuckDb.Name(target);
+        var known = task == "binary" ? DuckDb.Name(target) : label;
         var (train, test) = (Split(select, known, time, test: false), Split(select, known, time, test: true));
         var (source, copy) = Inside(folder, path) is { } within ? (within, null) : ("incoming/*" + Path.GetExtension(path), Path.Combine(folder, "incoming", Path.GetFileName(path)));
         var request = Request(path, test, target, out var features);
@@ -76,27 +85,51 @@ public static class OwnProject
         Files.WriteAtomically(Path.Combine(folder, "request.json"), request);
         // last: a folder is a project from here on, and then it is whole
         Files.WriteAtomically(project, Yaml(called, source, target, task, column));
-        return new Made(called, source, target, task, one, share, profile.Rows, features, time, left, [.. numbers.Keys.Where(n => n != target || task == "regression")]);
+        return new Made(called, source, target, task, one, share, profile.Rows, features, time, left, [.. numbers.Keys.Where(n => n != target || task == "regression")], learned.Classes);
     }
 
     /// <summary>What the target is to a learner: SQL that makes a number of it, and which value is 1.</summary>
     /// <param name="number">SQL that makes a number of a text; null when it is none.</param>
-    static (string Task, string Label, string? Positive, double? Share) Learn(ColumnProfile target, string data, string? positive, string? number)
+    static Target Learn(ColumnProfile target, string data, string? positive, string? number, string? wanted)
     {
+        if (wanted is not (null or "binary" or "multiclass" or "regression")) throw TaktException.Invalid($"--task is '{wanted}': binary, multiclass or regression");
+        if (positive is not null && wanted is "multiclass" or "regression") throw TaktException.Invalid($"--positive names one of two classes; it does not go with --task {wanted}");
         var column = DuckDb.Name(target.Name);
         if (target.Distinct < 2) throw TaktException.Invalid($"'{target.Name}' in {data} is {(target.Distinct == 0 ? "never there" : "the same in every row")}: there is nothing to learn");
-        if (positive is not null || (target.Distinct == 2 && target.TopIsAll))
+        var classes = target.Top.Where(v => target.Type != ColumnType.Text || !HiddenNumbers.IsNothing(v.Value)).OrderByDescending(v => v.Count).ToList();
+        if (wanted == "multiclass" || (wanted is null && positive is null && target.Distinct > 2 && AreClasses(target, number, classes)))
+        {
+            if (!target.TopIsAll || classes.Count > MostClasses) throw TaktException.Invalid($"'{target.Name}' in {data} has {target.Distinct} different values; {MostClasses} classes at most are told apart. Put rare ones together, say --positive VALUE to tell one from the rest{(target.Type == ColumnType.Text && number is null ? "" : ", or --task regression to predict a number")}");
+            if (classes.Count < 2) throw TaktException.Invalid($"'{target.Name}' in {data} has one class, {classes[0].Value}: there is nothing to learn");
+            return new("multiclass", number ?? (classes.Count < target.Top.Count ? HiddenNumbers.OrNull(column) : column), null, null, classes);
+        }
+        if (wanted != "regression" && (positive is not null || (target.Distinct == 2 && target.TopIsAll)))
         {
             var one = positive is null ? Positive(target)
                 : target.Top.FirstOrDefault(v => v.Value == positive) ?? throw TaktException.NotFound($"'{target.Name}' in {data} is never '{positive}'{Nearest.Hint(positive, target.Top.Select(v => v.Value))}; it is {Values(target)}");
             var label = target.Type == ColumnType.Text ? $"({column} = {DuckDb.Text(one.Value)})::integer" : target.Type == ColumnType.Boolean && one.Value == "true" ? $"{column}::integer" : $"({column} = {one.Value})::integer";
-            return ("binary", label, one.Value, (double)one.Count / target.Count);
+            return new("binary", label, one.Value, (double)one.Count / target.Count, []);
         }
-        if (number is not null) return ("regression", number, null, null);
-        if (target.Type is ColumnType.Integer or ColumnType.Number) return ("regression", $"{column}::double", null, null);
-        throw TaktException.Invalid(target.Type == ColumnType.Time ? $"'{target.Name}' in {data} is a time: takt/train-tabular learns a number or one of two values"
-            : $"'{target.Name}' in {data} is a text with {target.Distinct} values ({Values(target)}): takt/train-tabular learns a number or one of two values. Say --positive VALUE to tell one of them from the rest, or train with a command of your own (run: in takt.yaml)");
+        if (wanted == "binary") throw TaktException.Invalid($"'{target.Name}' in {data} has {target.Distinct} values ({Values(target)}): say with --positive VALUE which one to tell from the rest, or --task multiclass to tell all apart");
+        if (number is not null) return new("regression", number, null, null, []);
+        if (target.Type is ColumnType.Integer or ColumnType.Number or ColumnType.Boolean) return new("regression", $"{column}::double", null, null, []);
+        throw TaktException.Invalid(target.Type == ColumnType.Time ? $"'{target.Name}' in {data} is a time: takt/train-tabular learns a number or a class"
+            : wanted == "regression" ? $"'{target.Name}' in {data} is a text ({Values(target)}), no number: leave --task regression out to tell its values apart"
+            : $"'{target.Name}' in {data} is a text with {target.Distinct} values ({Values(target)}): takt/train-tabular tells {MostClasses} classes apart at most. Put rare ones together, say --positive VALUE to tell one of them from the rest, or train with a command of your own (run: in takt.yaml)");
     }
+
+    /// <summary>Texts are; whole numbers that count from 0 or 1 without a gap, and are few, are taken for codes.</summary>
+    static bool AreClasses(ColumnProfile target, string? number, List<ValueCount> classes)
+    {
+        if (!target.TopIsAll || number is not null) return false;
+        if (target.Type == ColumnType.Text) return classes.Count is > 1 and <= MostClasses;
+        if (target.Type != ColumnType.Integer || target.Distinct > MostCodes) return false;
+        var codes = classes.Select(c => long.Parse(c.Value, CultureInfo.InvariantCulture)).Order().ToList();
+        return codes[0] is 0 or 1 && codes[^1] - codes[0] == codes.Count - 1;
+    }
+
+    /// <param name="Label">SQL of what is learned.</param>
+    sealed record Target(string Task, string Label, string? Positive, double? Share, IReadOnlyList<ValueCount> Classes);
 
     /// <summary>The word says which is 1, else the rarer one, which is mostly what is looked for.</summary>
     static ValueCount Positive(ColumnProfile target) =>
@@ -165,8 +198,8 @@ public static class OwnProject
     static string Yaml(string name, string source, string target, string task, ColumnProfile column)
     {
         var yaml = YamlText.Of(target);
-        var (gates, performance) = task == "binary"
-            ? ("auc >= 0.6, auc >= champion.auc - 0.01", "{ metric: log_loss, label: LABEL, drop: 0.05 }")
+        var (gates, performance) = task == "multiclass" ? ("accuracy > majority_share, macro_f1 >= champion.macro_f1 - 0.02", "{ metric: accuracy, label: LABEL, drop: 0.05 }")
+            : task == "binary" ? ("auc >= 0.6, auc >= champion.auc - 0.01", "{ metric: log_loss, label: LABEL, drop: 0.05 }")
             : ("r2 >= 0.1, rmse <= champion.rmse * 1.02", $"{{ metric: rmse, label: LABEL, drop: {Drop(column)} }}");
         return $$"""
             takt: 1

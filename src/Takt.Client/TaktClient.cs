@@ -168,13 +168,16 @@ public sealed class TaktClient : IDisposable
     public Task<Prediction> Score(string endpoint, IReadOnlyDictionary<string, Array> inputs, IReadOnlyList<string> keys, CancellationToken cancel = default) => Scoring.Score(Wire, endpoint, inputs, keys, cancel);
 
     /// <summary>Tells what became of predictions: the id of a row (<see cref="Prediction.Row"/>) and the truth. The newest label of a row counts.</summary>
-    public Task Label(string endpoint, IReadOnlyDictionary<string, double> labels, CancellationToken cancel = default) => Label(endpoint, "id", labels, null, cancel);
+    public Task Label(string endpoint, IReadOnlyDictionary<string, double> labels, CancellationToken cancel = default) => Label(endpoint, "id", labels.Select(l => KeyValuePair.Create(l.Key, (JsonNode)l.Value)), null, cancel);
+
+    /// <summary>As <see cref="Label(string, IReadOnlyDictionary{string, double}, CancellationToken)"/>, of an endpoint whose model says classes: their names.</summary>
+    public Task Label(string endpoint, IReadOnlyDictionary<string, string> classes, CancellationToken cancel = default) => Label(endpoint, "id", classes.Select(c => KeyValuePair.Create(c.Key, (JsonNode)c.Value)), null, cancel);
 
     /// <summary>As <see cref="Label(string, IReadOnlyDictionary{string, double}, CancellationToken)"/>, by the keys that the requests said.</summary>
     /// <param name="time">Each label belongs to the newest prediction of its key then or before; null: now.</param>
-    public Task LabelKeys(string endpoint, IReadOnlyDictionary<string, double> labels, DateTimeOffset? time = null, CancellationToken cancel = default) => Label(endpoint, "key", labels, time, cancel);
+    public Task LabelKeys(string endpoint, IReadOnlyDictionary<string, double> labels, DateTimeOffset? time = null, CancellationToken cancel = default) => Label(endpoint, "key", labels.Select(l => KeyValuePair.Create(l.Key, (JsonNode)l.Value)), time, cancel);
 
-    async Task Label(string endpoint, string by, IReadOnlyDictionary<string, double> labels, DateTimeOffset? time, CancellationToken cancel) =>
+    async Task Label(string endpoint, string by, IEnumerable<KeyValuePair<string, JsonNode>> labels, DateTimeOffset? time, CancellationToken cancel) =>
         _ = await Wire.Post($"api/v1/deployments/{Wire.Query(endpoint)}/labels", new JsonObject
         {
             ["labels"] = new JsonArray([.. labels.Select(l => new JsonObject { [by] = l.Key, ["label"] = l.Value, ["time"] = time?.ToString("o", System.Globalization.CultureInfo.InvariantCulture) })]),

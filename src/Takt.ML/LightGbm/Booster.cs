@@ -24,6 +24,17 @@ sealed unsafe class Booster : SafeHandle
         }
     }
 
+    /// <summary>Numbers that it gives a row: one of each class, or one.</summary>
+    public int Outputs
+    {
+        get
+        {
+            int count;
+            Native.Check(Native.LGBM_BoosterGetNumClasses(handle, &count));
+            return count;
+        }
+    }
+
     /// <param name="matrix">Row after row.</param>
     /// <param name="step">Called before each tree with its number from 0; throws to stop.</param>
     public static Booster Train(double[] matrix, float[] label, IReadOnlyList<string> features, string parameters, int trees, Action<int> step)
@@ -109,7 +120,7 @@ sealed unsafe class Booster : SafeHandle
         return Encoding.UTF8.GetString(bytes, 0, (int)length - 1);
     }
 
-    /// <summary>One output per row. A single row takes LightGBM's fast path (3 µs for 100 trees instead of 8).</summary>
+    /// <summary><see cref="Outputs"/> numbers per row, for which <paramref name="result"/> has room. A single row takes LightGBM's fast path (3 µs for 100 trees instead of 8).</summary>
     public void Predict(ReadOnlySpan<double> matrix, int rows, int columns, Span<double> result)
     {
         if (_compiled is not null)
@@ -154,8 +165,8 @@ sealed unsafe class Booster : SafeHandle
         }
     }
 
-    /// <summary>Exact TreeSHAP: per row a value for each column and, last, the bias; they add up to the raw score.</summary>
-    /// <param name="result">Room for rows × (columns + 1).</param>
+    /// <summary>Exact TreeSHAP: per row, and class where there are several, a value for each column and, last, the bias; they add up to the raw score.</summary>
+    /// <param name="result">Room for rows × <see cref="Outputs"/> × (columns + 1).</param>
     public void Contributions(ReadOnlySpan<double> matrix, int rows, int columns, Span<double> result)
     {
         var held = false;

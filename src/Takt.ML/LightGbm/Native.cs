@@ -52,6 +52,9 @@ static unsafe partial class Native
     [LibraryImport(Library)]
     public static partial int LGBM_BoosterGetNumFeature(nint booster, int* count);
 
+    [LibraryImport(Library)]
+    public static partial int LGBM_BoosterGetNumClasses(nint booster, int* count);
+
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int LGBM_BoosterPredictForMat(
         nint booster, double* data, int type, int rows, int columns, int rowMajor, int predict, int start, int count, string parameters, long* length, double* result);

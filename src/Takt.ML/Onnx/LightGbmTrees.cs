@@ -15,22 +15,25 @@ static class LightGbmTrees
     const float ZeroThreshold = 1e-35f;
 
     /// <exception cref="TaktException">NotSupported: a kind of model that has no such form; the message says which.</exception>
-    public static byte[] ToOnnx(string text, string output, SampleRows samples)
+    /// <param name="classes">What a multiclass model tells apart: then <paramref name="output"/> is the class, as text, and each has an output of its probability.</param>
+    public static byte[] ToOnnx(string text, string output, SampleRows samples, IReadOnlyList<string>? classes = null)
     {
         var head = text.IndexOf("\nTree=", StringComparison.Ordinal);
         var end = text.IndexOf("\nend of trees", StringComparison.Ordinal);
         if (head < 0 || end < head) throw TaktException.Invalid("the model is no LightGBM text model, or has no tree");
         var model = Members(text[..head]);
         if (model.ContainsKey("average_output")) throw Not("a random forest (boosting=rf), whose trees are averaged");
-        if (model.GetValueOrDefault("num_tree_per_iteration") != "1") throw Not($"of {model.GetValueOrDefault("num_tree_per_iteration")} trees an iteration (several classes)");
         var objective = (model.GetValueOrDefault("objective") ?? "").Split(' ');
+        var targets = objective[0] == "multiclass" && classes is not null ? classes.Count : 1;
+        if (model.GetValueOrDefault("num_tree_per_iteration") != targets.ToString(CultureInfo.InvariantCulture)) throw Not($"of {model.GetValueOrDefault("num_tree_per_iteration")} trees an iteration and the objective '{objective[0]}'");
         if (objective.Contains("sqrt")) throw Not("of the objective regression with sqrt");
         var features = int.Parse(model["max_feature_idx"], CultureInfo.InvariantCulture) + 1;
 
         var nodes = new TreeNodes();
-        foreach (var tree in text[(head + 1)..end].Split("\nTree=").Select(Members)) new Tree(tree, nodes, samples).Write();
+        foreach (var (number, tree) in text[(head + 1)..end].Split("\nTree=").Select(Members).Index()) new Tree(tree, nodes, samples, number % targets).Write();
         var graph = new OnnxGraph("lightgbm");
         graph.Input("X", Takt.Models.TensorType.Fp32, -1, features);
+        if (targets > 1) return Classes(graph, nodes, output, classes!);
         graph.Output(output, Takt.Models.TensorType.Fp32, -1, 1);
         switch (objective[0])
         {
@@ -58,6 +61,19 @@ static class LightGbmTrees
         return graph.ToArray();
     }
 
+    static byte[] Classes(OnnxGraph graph, TreeNodes nodes, string output, IReadOnlyList<string> classes)
+    {
+        var probabilities = classes.Select(Takt.Models.PackageInfo.ProbabilityOf).ToList();
+        graph.Output(output, Takt.Models.TensorType.Bytes, -1);
+        foreach (var probability in probabilities) graph.Output(probability, Takt.Models.TensorType.Fp32, -1, 1);
+        nodes.Write(graph, "X", "raw", classes.Count, [0]);
+        graph.Node("Softmax", ["raw"], ["all"], ("axis", 1L));
+        graph.Node("Split", ["all"], probabilities, ("axis", 1L));
+        graph.Node("ArgMax", ["raw"], ["largest"], ("axis", 1L), ("keepdims", 0L));
+        graph.Node(OnnxGraph.MlDomain, "LabelEncoder", ["largest"], [output], ("keys_int64s", Enumerable.Range(0, classes.Count).Select(c => (long)c).ToList()), ("values_strings", classes.ToList()));
+        return graph.ToArray();
+    }
+
     static TaktException Not(string what) => new(TaktError.NotSupported, $"a LightGBM model {what} is not converted to ONNX");
 
     static float Single(string text) => float.Parse(text, CultureInfo.InvariantCulture);
@@ -76,11 +92,13 @@ static class LightGbmTrees
         readonly SampleRows _samples;
         readonly int[] _feature, _decision, _left, _right, _bounds;
         readonly double[] _threshold, _leaf;
+        readonly int _target;
         readonly uint[] _sets;
 
-        public Tree(Dictionary<string, string> tree, TreeNodes nodes, SampleRows samples)
+        /// <param name="target">What its leaves add to.</param>
+        public Tree(Dictionary<string, string> tree, TreeNodes nodes, SampleRows samples, int target)
         {
-            (_nodes, _samples) = (nodes, samples);
+            (_nodes, _samples, _target) = (nodes, samples, target);
             if (tree.GetValueOrDefault("is_linear", "0") != "0") throw Not("with linear leaves (linear_tree)");
             T[] List<T>(string name) where T : IParsable<T> => tree.GetValueOrDefault(name, "").Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(v => T.Parse(v, CultureInfo.InvariantCulture)).ToArray();
             (_feature, _decision, _left, _right, _bounds) = (List<int>("split_feature"), List<int>("decision_type"), List<int>("left_child"), List<int>("right_child"), List<int>("cat_boundaries"));
@@ -98,7 +116,7 @@ static class LightGbmTrees
         long Node(int at, int depth)
         {
             if (depth > Deepest) throw Not($"of trees deeper than {Deepest}");
-            if (at < 0) return _nodes.Leaf((float)_leaf[~at], 0);
+            if (at < 0) return _nodes.Leaf((float)_leaf[~at], _target);
             var missing = (_decision[at] >> MissingShift) & 3;
             if ((_decision[at] & Categorical) != 0) return Set(at, depth);
             if (missing == MissingZero) throw Not("that takes zeros for missing (zero_as_missing)");

@@ -25,12 +25,13 @@ static class OnnxConversion
         var expected = own(matrix);
         using var session = OnnxSession.Open(path);
         var columns = info.Features.Count;
-        var given = session.Run([new Tensor("X", TensorType.Fp32, [Rows, columns], Columns.Bytes("X", TensorType.Fp32, matrix))], [])[0];
-        var width = expected.Length;
-        if (given.Count != (long)Rows * width) throw TaktException.Invalid($"the converted model gives {Tensor.ShapeText(given.Shape)} for {Rows} rows; it is not kept");
+        // numbers: one tensor of all columns, or one of each; which class a model says follows from them
+        var given = session.Run([new Tensor("X", TensorType.Fp32, [Rows, columns], Columns.Bytes("X", TensorType.Fp32, matrix))], []).Where(t => t.Type != TensorType.Bytes).ToList();
+        var width = expected.Length / given.Count;
+        if (given.Find(t => t.Count != (long)Rows * width) is { } odd) throw TaktException.Invalid($"the converted model gives {Tensor.ShapeText(odd.Shape)} for {Rows} rows; it is not kept");
         var (worst, at) = (0.0, 0);
-        for (var i = 0; i < width; i++)
-            Compare(expected[i], TensorColumn.Of("", given, Rows, width, i).Numbers, ref worst, ref at);
+        for (var i = 0; i < expected.Length; i++)
+            Compare(expected[i], TensorColumn.Of("", given[i / width], Rows, width, i % width).Numbers, ref worst, ref at);
         return Kept(worst, at, info);
     }
 

@@ -14,6 +14,7 @@ public static class DeploymentsApi
 {
     const int MostLabels = 100_000;
     const long MostLabelBytes = 32 << 20;
+    const int LongestClass = 1000;
     const int MostPredictions = 1000;
     const int MostRollouts = 200;
 
@@ -58,7 +59,7 @@ public static class DeploymentsApi
 
     static async Task<IResult> Labels(HttpContext http, TaktApp app, string endpoint)
     {
-        _ = app.Deployments.Get(endpoint);
+        var deployment = app.Deployments.Get(endpoint);
         if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = MostLabelBytes;
         JsonDocument body;
         try
@@ -77,10 +78,12 @@ public static class DeploymentsApi
             var now = app.Time.GetUtcNow();
             var labels = new List<Label>(list.GetArrayLength());
             var faults = new List<string>();
+            // what another server answers is known to that one only
+            var ofClasses = deployment.Live?.Spec.Upstream is null && (app.Router.Find(endpoint) is not { Champion.Model: { } model } || model.Signature.Outputs.Any(o => o.Type == Models.FieldType.String));
             foreach (var item in list.EnumerateArray())
             {
-                if (Read(item, now) is { } label) labels.Add(label);
-                else if (faults.Count < 10) faults.Add($"labels[{labels.Count + faults.Count}]: needs an id or a key (text, not both) and a label (number or true/false); a time must be ISO 8601, such as 2026-03-01T10:00:00Z");
+                if (Read(item, now) is { } label && (label.Class is null || ofClasses)) labels.Add(label);
+                else if (faults.Count < 10) faults.Add($"labels[{labels.Count + faults.Count}]: needs an id or a key (text, not both) and a label ({(ofClasses ? "the name of a class, a number or true/false" : $"number or true/false; the model of {endpoint} says no classes")}); a time must be ISO 8601, such as 2026-03-01T10:00:00Z");
             }
             if (faults.Count > 0) throw new TaktException(TaktError.Invalid, faults);
             await app.Predictions.Of(endpoint).Append(labels, http.RequestAborted);
@@ -103,11 +106,12 @@ public static class DeploymentsApi
             JsonValueKind.False => 0,
             _ => null,
         };
-        if (value is null || !double.IsFinite(value.Value)) return null;
+        var name = label.ValueKind == JsonValueKind.String && label.GetString() is { Length: > 0 and <= LongestClass } said ? said : null;
+        if (name is null && (value is null || !double.IsFinite(value.Value))) return null;
         var time = now;
         if (item.TryGetProperty("time", out var t) && t.ValueKind != JsonValueKind.Null && (t.ValueKind != JsonValueKind.String || !t.TryGetDateTimeOffset(out time))) return null;
         var text = id.GetString()!;
-        return byKey ? new Label(text, value.Value, time, ByKey: true) : new Label(text.Contains(':', StringComparison.Ordinal) ? text : text + ":0", value.Value, time);
+        return new Label(byKey || text.Contains(':', StringComparison.Ordinal) ? text : text + ":0", value ?? double.NaN, time, byKey, name);
     }
 
     static async Task<IResult> Predictions(TaktApp app, string endpoint, int limit)

@@ -38,15 +38,15 @@ static class MonitorPage
         double? Of(MonitorWindow window, string metric) => window.Performance.TryGetValue(metric, out var value) ? value : null;
         return Html.Of($"""
             {Parts.SectionWith(name, Html.Of($"""
-                <div class="sparks">{new[] { "auc", "log_loss", "calibration_gap", "positive_rate", "rmse", "mae", "r2" }.Select(metric => Parts.Sparkline(oldest.ConvertAll(w => Of(w, metric)), metric))}</div>
+                <div class="sparks">{new[] { "auc", "log_loss", "calibration_gap", "positive_rate", "rmse", "mae", "r2", "macro_f1" }.Select(metric => Parts.Sparkline(oldest.ConvertAll(w => Of(w, metric)), metric))}</div>
                 {(asked is { Drift.Count: > 0 } ? Html.Of($"<h3>Drift in the newest window</h3>{Parts.Table(["Column", "PSI", "Test", "p (corrected)", "What moved most"], asked.Drift.Select(d => new[] { Parts.Text(d.Column), Parts.Bar(d.Psi, Math.Max(threshold, 0.01), $"{d.Psi:0.000}", d.Psi >= threshold ? "bad" : ""), Parts.Text(d.Test), Parts.Text(Parts.Chance(d.P)), Parts.Text(d.Moved) }), "", "", "Drift", numbers: [3])}") : Html.None)}
                 <h3>Windows</h3>
-                {Parts.Table(["Window (UTC)", "Predictions", "Labelled", "Model", "Most drift", "PSI", "AUC", "Log loss", "Predicted", "Happened", "RMSE", "MAE", "Mean prediction", "Verdict"], windows.Select(w => new[]
+                {Parts.Table(["Window (UTC)", "Predictions", "Labelled", "Model", "Most drift", "PSI", "AUC", "Accuracy", "Macro F1", "Log loss", "Predicted", "Happened", "RMSE", "MAE", "Mean prediction", "Verdict"], windows.Select(w => new[]
                 {
                     Parts.Moment(w.Start), Parts.Count(w.Rows), Parts.Percent(w.Rows == 0 ? null : (double)w.Labelled / w.Rows), Parts.Text(w.Model), Parts.Text(w.Drift.Count > 0 ? w.Drift[0].Column : ""), Parts.Number(w.Drift.Count > 0 ? w.Drift[0].Psi : null, "0.000"),
-                    Parts.Number(Of(w, "auc"), "0.000"), Parts.Number(Of(w, "log_loss"), "0.000"), Parts.Percent(Of(w, "positive_rate") is null ? null : Of(w, "mean_score")), Parts.Percent(Of(w, "positive_rate")),
+                    Parts.Number(Of(w, "auc"), "0.000"), Parts.Percent(Of(w, "macro_f1") is null ? null : Of(w, "accuracy")), Parts.Number(Of(w, "macro_f1"), "0.000"), Parts.Number(Of(w, "log_loss"), "0.000"), Parts.Percent(Of(w, "positive_rate") is null ? null : Of(w, "mean_score")), Parts.Percent(Of(w, "positive_rate")),
                     Figure(Of(w, "rmse")), Figure(Of(w, "mae")), Figure(Of(w, "rmse") is null ? null : Of(w, "mean_score")), Parts.State(w.Verdict),
-                }), "No window has passed yet.", $"POST /v2/models/{name}/infer", "Windows", numbers: [1, 2, 5, 6, 7, 8, 9, 10, 11, 12], dropEmpty: true)}
+                }), "No window has passed yet.", $"POST /v2/models/{name}/infer", "Windows", numbers: [1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14], dropEmpty: true)}
                 """), windows is [var newest, ..] ? Html.Of($"{Parts.State(newest.Verdict)} {(newest.Rows == 0 ? "since" : "newest window")} {Parts.Moment(newest.Start)} · drift is a PSI of {threshold:0.###} or more") : Html.Of($"drift is a PSI of {threshold:0.###} or more"))}
             """);
     }

@@ -38,7 +38,7 @@ static class OverviewPage
 
     /// <summary>How good it was when it was tested: the measure of its task, else what it has.</summary>
     static string Measure(IReadOnlyDictionary<string, double> metrics) =>
-        ((string[])["auc", "rmse", .. metrics.Keys]).Where(metrics.ContainsKey).Select(m => $"{(m is "auc" or "rmse" ? m.ToUpperInvariant() : m)} {Parts.Figure(metrics[m])}").FirstOrDefault() ?? "not tested";
+        ((string[])["auc", "rmse", "macro_f1", .. metrics.Keys]).Where(metrics.ContainsKey).Select(m => $"{(m is "auc" or "rmse" ? m.ToUpperInvariant() : m.Replace('_', ' '))} {Parts.Figure(metrics[m])}").FirstOrDefault() ?? "not tested";
 
     /// <summary>What a server that is new can be filled with.</summary>
     static Html Begin(TaktApp app, string here) => Parts.Section("Begin here", Html.Of($"""

@@ -21,6 +21,9 @@ static class BatchCodec
     /// <summary>As <see cref="LabelRecord"/>, with callers' keys in place of ids.</summary>
     public const byte KeyedLabelRecord = 7;
 
+    /// <summary>As <see cref="LabelRecord"/> and <see cref="KeyedLabelRecord"/>, with the name of a class in place of a number.</summary>
+    public const byte ClassLabelRecord = 8, KeyedClassLabelRecord = 9;
+
     /// <summary>Bytes of a <see cref="TracedRecord"/> before the record that it is about.</summary>
     public const int TraceBytes = 17;
 
@@ -52,15 +55,17 @@ static class BatchCodec
         foreach (var key in keys) writer.Text(key);
     }
 
-    /// <param name="labels">All by id, or all by key.</param>
+    /// <param name="labels">All by id or all by key, all numbers or all classes.</param>
     public static void Write(RecordWriter writer, IReadOnlyList<Label> labels)
     {
-        writer.Byte(labels is [{ ByKey: true }, ..] ? KeyedLabelRecord : LabelRecord);
+        var (keyed, classes) = (labels is [{ ByKey: true }, ..], labels is [{ Class: not null }, ..]);
+        writer.Byte((keyed, classes) switch { (false, false) => LabelRecord, (true, false) => KeyedLabelRecord, (false, true) => ClassLabelRecord, _ => KeyedClassLabelRecord });
         writer.Int(labels.Count);
         foreach (var label in labels)
         {
             writer.Text(label.Id);
-            writer.Double(label.Value);
+            if (classes) writer.Text(label.Class!);
+            else writer.Double(label.Value);
             writer.Long(label.Time.ToUnixTimeMilliseconds());
         }
     }
@@ -101,13 +106,19 @@ static class BatchCodec
         return keys;
     }
 
-    /// <summary>A record with <see cref="LabelRecord"/> or <see cref="KeyedLabelRecord"/>.</summary>
+    /// <summary>A record of one of the four kinds of labels.</summary>
     public static List<Label> ReadLabels(ReadOnlySpan<byte> record)
     {
         var reader = new RecordReader(record[1..]);
         var count = reader.Int();
         var labels = new List<Label>(count);
-        for (var i = 0; i < count; i++) labels.Add(new Label(reader.Text(), reader.Double(), DateTimeOffset.FromUnixTimeMilliseconds(reader.Long()), record[0] == KeyedLabelRecord));
+        var (keyed, classes) = (record[0] is KeyedLabelRecord or KeyedClassLabelRecord, record[0] is ClassLabelRecord or KeyedClassLabelRecord);
+        for (var i = 0; i < count; i++)
+        {
+            var id = reader.Text();
+            var (value, name) = classes ? (double.NaN, reader.Text()) : (reader.Double(), null);
+            labels.Add(new Label(id, value, DateTimeOffset.FromUnixTimeMilliseconds(reader.Long()), keyed, name));
+        }
         return labels;
     }
 

@@ -36,8 +36,10 @@ public static class NewestPredictions
             select id, arg_max(label, place) as label from told
             where id between {DuckDb.Text(ids.Min(StringComparer.Ordinal)!)} and {DuckDb.Text(ids.Max(StringComparer.Ordinal)!)} and id in ({string.Join(", ", ids.Select(DuckDb.Text))}) group by id
             """);
-        var told = Enumerable.Range(0, labels.Rows).ToDictionary(row => labels["id"].TextAt(row)!, labels["label"].NumberAt, StringComparer.Ordinal);
-        return new Table([.. rows.Columns, Column.Of("label", ids.Select(id => told.GetValueOrDefault(id, double.NaN)).ToArray())]);
+        var told = Enumerable.Range(0, labels.Rows).ToDictionary(row => labels["id"].TextAt(row)!, row => row, StringComparer.Ordinal);
+        var label = labels["label"];
+        return new Table([.. rows.Columns, label.Type == ColumnType.Text ? Column.Of("label", ids.Select(id => told.TryGetValue(id, out var row) ? label.TextAt(row) : null).ToArray())
+            : Column.Of("label", ids.Select(id => told.TryGetValue(id, out var row) ? label.NumberAt(row) : double.NaN).ToArray())]);
     }
 
     static long Since(Table table) => table["since"].IsMissing(0) ? 0 : table["since"].Integers[0];

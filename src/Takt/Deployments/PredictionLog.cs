@@ -154,7 +154,7 @@ public sealed class PredictionLog : IAsyncDisposable
     public async Task Append(IReadOnlyList<Label> labels, CancellationToken cancel = default)
     {
         byte[] record = [];
-        foreach (var kind in labels.GroupBy(l => l.ByKey))
+        foreach (var kind in labels.GroupBy(l => (l.ByKey, l.Class is null)))
         {
             var writer = RecordWriter.OfThread();
             BatchCodec.Write(writer, kind.ToList());
@@ -182,7 +182,7 @@ public sealed class PredictionLog : IAsyncDisposable
     }
 
     /// <summary>
-    /// A connection with views: <c>predictions</c> and <c>shadows</c> (docs/formats.md), <c>labels(id, label, time)</c> with the newest label of each id, and <c>told(id, label, time, place)</c> with all,
+    /// A connection with views: <c>predictions</c> and <c>shadows</c> (docs/formats.md), <c>labels(id, label, time)</c> with the newest label of each id (a number, or text where some label is a class), and <c>told(id, label, time, place)</c> with all,
     /// of which the one at the greatest place counts; of all servers that share their logs.
     /// Segments only: <see cref="Flush"/> first to see all of this server; what the others have not published yet is missing, some seconds' worth.
     /// </summary>

@@ -11,7 +11,7 @@ static class SegmentViews
     const string NoLabel = "select ''::varchar as id, 0::double as label, now()::timestamp as time, (now()::timestamp, '', 0::bigint) as place where false";
     const string Place = "(time, name, file_row_number) as place";
 
-    static string Told(string files) => $"read_parquet([{files}], filename = true, file_row_number = true) join segment_order on file = filename";
+    static string Told(string files) => $"read_parquet([{files}], filename = true, file_row_number = true, union_by_name = true) join segment_order on file = filename";
 
     /// <param name="segments">By their names, which begin with their kind; the files may be called anything.</param>
     /// <param name="twice">A row may be in two of them: it is taken once.</param>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Takt.Data;
 
 namespace Takt.Deployments;
@@ -31,11 +32,11 @@ static class SegmentWriter
             var record = traced ? framed[BatchCodec.TraceBytes..] : framed;
             switch (record.Length > 0 ? record[0] : 0)
             {
-                case BatchCodec.LabelRecord:
+                case BatchCodec.LabelRecord or BatchCodec.ClassLabelRecord:
                     labels.AddRange(BatchCodec.ReadLabels(record));
                     if (labels.Count >= MostRows) WriteLabels("labels", "id", labels, ref labelPart);
                     break;
-                case BatchCodec.KeyedLabelRecord:
+                case BatchCodec.KeyedLabelRecord or BatchCodec.KeyedClassLabelRecord:
                     keyed.AddRange(BatchCodec.ReadLabels(record));
                     if (keyed.Count >= MostRows) WriteLabels("keyed", "key", keyed, ref keyedPart);
                     break;
@@ -85,7 +86,7 @@ static class SegmentWriter
     static Table Labels(List<Label> labels, string named) => new(
     [
         Column.Of(named, labels.Select(l => (string?)l.Id).ToArray()),
-        Column.Of("label", labels.Select(l => l.Value).ToArray()),
+        labels.Exists(l => l.Class is not null) ? Column.Of("label", labels.Select(l => l.Class ?? l.Value.ToString("R", CultureInfo.InvariantCulture)).ToArray()) : Column.Of("label", labels.Select(l => l.Value).ToArray()),
         Column.OfTimes("time", labels.Select(l => l.Time.ToUnixTimeMilliseconds() * 1000).ToArray()),
     ]);
 }

@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Takt.Evaluation;
 
 /// <summary>
-/// A rule over metrics, such as <c>auc >= champion.auc - 0.01</c>: numbers, shares (<c>1%</c>), metric names with dots, <c>slice(region).auc.min</c>,
+/// A rule over metrics, such as <c>auc >= champion.auc - 0.01</c>: numbers, shares (<c>1%</c>), metric names with dots, <c>slice(region).auc.min</c>, <c>class(setosa).recall</c>, <c>classes.f1.min</c>,
 /// <c>+ - * /</c>, parentheses, and one comparison. It has no other effect than its answer.
 /// </summary>
 public sealed class GateRule

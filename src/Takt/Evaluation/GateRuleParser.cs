@@ -88,7 +88,7 @@ sealed class GateRuleParser(string text)
     {
         var start = _at;
         Word();
-        if (_at < text.Length && text[_at] == '(' && text[start.._at] == "slice")
+        if (_at < text.Length && text[_at] == '(' && text[start.._at] is "slice" or "class")
         {
             var close = text.IndexOf(')', _at);
             if (close < 0) throw Fault("a ')' is missing");

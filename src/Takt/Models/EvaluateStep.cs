@@ -42,34 +42,40 @@ public sealed class EvaluateStep(ModelRegistry registry) : IStepKind
         var target = arguments.Target ?? info.Target;
         var table = Tables.Read([context.PathOf(arguments.Data)]);
         if (table.Rows == 0) throw TaktException.Invalid($"{arguments.Data} has no rows to evaluate on");
-        var label = Label(table[target]);
-        var binary = info.Task == "binary";
-
-        using var model = registry.LoadFolder(folder);
-        var own = new Scores(Score(model, table, info), label, binary, arguments.Threshold);
         var version = arguments.Champion is { } reference ? registry.Find(reference) : null;
-        Scores? champions = null;
-        if (version is not null)
+        var champion = version is null ? null : await registry.PackageFolder(version, cancel);
+        var against = champion is null ? null : ModelPackage.Open(champion).Info;
+        if (against is not null && against.Classes is null != info.Classes is null)
+            throw TaktException.Invalid($"{arguments.Champion} gives {Given(against)}, {arguments.Model} {Given(info)}: they can't be compared; give the alias to another version (takt models alias), or leave champion: out");
+        var truth = table[target];
+        var classes = info.Classes is null ? [] : ClassScores.All([.. info.Classes, .. against?.Classes ?? []], truth);
+        Scores Of(string package, PackageInfo of)
         {
-            var champion = await registry.PackageFolder(version, cancel);
-            using var loaded = registry.LoadFolder(champion);
-            champions = new Scores(Score(loaded, table, ModelPackage.Open(champion).Info), label, binary, arguments.Threshold);
+            using var model = registry.LoadFolder(package);
+            var answers = model.Predict(table);
+            return of.Classes is { } known ? ClassScores.Of(classes, truth, c => known.Contains(c) ? answers[PackageInfo.ProbabilityOf(c)] : null)
+                : new NumberScores(Score(answers, of), Label(truth), info.Task == "binary", arguments.Threshold);
         }
+
+        var own = Of(folder, info);
+        var champions = champion is null ? null : Of(champion, against!);
         var (estimates, differences) = champions is null ? Bootstrap.Of(own) : Bootstrap.Of(own, champions);
         var slices = arguments.Slices.ToDictionary(s => s, s => Slices(table[s], own));
 
-        Files.WriteAtomically(context.PathOf(arguments.Output), Json(table.Rows, estimates, differences, slices, arguments.Champion, version));
-        var main = binary ? "auc" : "rmse";
+        Files.WriteAtomically(context.PathOf(arguments.Output), Json(table.Rows, estimates, differences, slices, arguments.Champion, version, own as ClassScores));
+        var main = info.Task switch { "binary" => "auc", "multiclass" => "macro_f1", _ => "rmse" };
         foreach (var name in own.Names) context.Log.WriteLine(Line(name, estimates, differences));
+        if (own is ClassScores told) ClassFigures.Write(context.Log, told);
         var summary = $"{main} {estimates[0][main].Value:0.0000}{(version is null ? "" : $" (champion {version.Reference}: {estimates[1][main].Value:0.0000})")} on {table.Rows:N0} rows";
         return new StepOutcome(summary);
     }
 
-    static double[] Score(ILoadedModel model, Table table, PackageInfo info)
+    static string Given(PackageInfo info) => info.Classes is null ? "a number" : "classes";
+
+    static double[] Score(Table answers, PackageInfo info)
     {
-        var answers = model.Predict(table);
         var output = info.Output.Length > 0 ? answers[info.Output] : answers.Columns[0]; // a package that does not say has its model say it
-        var score = new double[table.Rows];
+        var score = new double[answers.Rows];
         for (var i = 0; i < score.Length; i++) score[i] = output.NumberAt(i);
         return score;
     }
@@ -107,12 +113,12 @@ public sealed class EvaluateStep(ModelRegistry registry) : IStepKind
     static string Line(string name, IReadOnlyDictionary<string, Estimate>[] estimates, IReadOnlyDictionary<string, Estimate>[] differences)
     {
         static string Interval(Estimate e) => e.Value is null ? $"undefined ({e.Reason})" : $"{e.Value:0.0000}{(e.Low is null ? "" : $"  [{e.Low:0.0000}, {e.High:0.0000}]")}";
-        var line = $"{name,-16} {Interval(estimates[0][name])}";
+        var line = $"{name,-18} {Interval(estimates[0][name])}";
         return differences.Length == 0 ? line : $"{line}   champion {Interval(estimates[1][name])}   difference {Interval(differences[0][name])}";
     }
 
     static byte[] Json(int rows, IReadOnlyDictionary<string, Estimate>[] estimates, IReadOnlyDictionary<string, Estimate>[] differences,
-        Dictionary<string, SortedDictionary<string, (int Rows, Dictionary<string, double>? Metrics)>> slices, string? championReference, ModelVersion? champion)
+        Dictionary<string, SortedDictionary<string, (int Rows, Dictionary<string, double>? Metrics)>> slices, string? championReference, ModelVersion? champion, ClassScores? classes)
     {
         using var body = new MemoryStream();
         using (var json = new Utf8JsonWriter(body, new JsonWriterOptions { Indented = true }))
@@ -139,6 +145,7 @@ public sealed class EvaluateStep(ModelRegistry registry) : IStepKind
                 }
             }
             if (slices.Count > 0) WriteSlices(json, slices);
+            if (classes is not null) ClassFigures.Write(json, classes);
             json.WriteEndObject();
         }
         return body.ToArray();

@@ -60,11 +60,14 @@ public sealed class GateStep(GateTable results) : IStepKind
     static double? Value(Dictionary<string, double> metrics, string name)
     {
         if (metrics.TryGetValue(name, out var value)) return value;
-        // slice(region).auc.min: the worst slice with enough rows
-        if (!name.StartsWith("slice(", StringComparison.Ordinal) || name.IndexOf(')') is not (> 0 and var close)) return null;
-        var parts = name[(close + 1)..].Split('.', StringSplitOptions.RemoveEmptyEntries);
+        const string Class = "class(", Slice = "slice(", Classes = "classes.";
+        var close = name.IndexOf(')', StringComparison.Ordinal);
+        if (close > 0 && name.StartsWith(Class, StringComparison.Ordinal)) return metrics.TryGetValue($"{Classes}{name[Class.Length..close].Trim()}{name[(close + 1)..]}", out value) ? value : null;
+        // slice(region).auc.min: the worst slice with enough rows; classes.f1.min: the worst class
+        var prefix = close > 0 && name.StartsWith(Slice, StringComparison.Ordinal) ? $"slices.{name[Slice.Length..close].Trim()}." : name.StartsWith(Classes, StringComparison.Ordinal) ? Classes : null;
+        if (prefix is null) return null;
+        var parts = name[(prefix == Classes ? Classes.Length : close + 1)..].Split('.', StringSplitOptions.RemoveEmptyEntries);
         if (parts.Length != 2) return null;
-        var prefix = $"slices.{name["slice(".Length..close].Trim()}.";
         var values = metrics.Where(m => m.Key.StartsWith(prefix, StringComparison.Ordinal) && m.Key.EndsWith("." + parts[0], StringComparison.Ordinal)).Select(m => m.Value).ToList();
         return values.Count == 0 ? null : parts[1] switch { "min" => values.Min(), "max" => values.Max(), _ => null };
     }

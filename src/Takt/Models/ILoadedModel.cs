@@ -45,7 +45,7 @@ public interface ILoadedModel : IDisposable
     /// <summary>
     /// Exact Shapley values of a tree ensemble (TreeSHAP: Lundberg et al., Nature Machine Intelligence 2020): a column <c>contribution.INPUT</c> per input of the
     /// signature and <c>contribution.bias</c>, the mean over the training data. They add up to the model's raw score: log odds for a binary task, the prediction itself
-    /// for a regression. Null: this runtime can't say.
+    /// for a regression, the raw score of the class that it says for a multiclass task. Null: this runtime can't say.
     /// </summary>
     /// <exception cref="TaktException">As <see cref="Predict"/>.</exception>
     Table? Explain(Table inputs) => null;

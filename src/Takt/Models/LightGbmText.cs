@@ -5,7 +5,8 @@ namespace Takt.Models;
 /// <summary>The head and the tail of LightGBM's text model: what its inputs are called and which are categories.</summary>
 /// <param name="Objective">Such as <c>binary</c> or <c>regression</c>; its settings left out.</param>
 /// <param name="Categories">Of each feature: the values in the order of their codes, or null for a number.</param>
-sealed record LightGbmText(string Objective, IReadOnlyList<string> Features, IReadOnlyList<IReadOnlyList<string>?> Categories)
+/// <param name="Classes">How many it tells apart; 1: it gives one number.</param>
+sealed record LightGbmText(string Objective, int Classes, IReadOnlyList<string> Features, IReadOnlyList<IReadOnlyList<string>?> Categories)
 {
     /// <summary>The line that pandas' categories stand in, at the end, is read from so many bytes.</summary>
     const int Tail = 1 << 20;
@@ -21,8 +22,7 @@ sealed record LightGbmText(string Objective, IReadOnlyList<string> Features, IRe
         }
         if (!head.TryGetValue("feature_names", out var names) || !head.TryGetValue("feature_infos", out var infos)) throw TaktException.Invalid($"{path} is no LightGBM text model");
         var objective = head.GetValueOrDefault("objective", "regression").Split(' ')[0];
-        if (head.GetValueOrDefault("num_class", "1") != "1")
-            throw new TaktException(TaktError.NotSupported, $"{path} tells {head["num_class"]} classes apart; Takt runs LightGBM models with one output (binary, regression)");
+        if (!int.TryParse(head.GetValueOrDefault("num_class", "1"), out var classes) || classes < 1) throw TaktException.Invalid($"{path} is damaged: num_class is '{head["num_class"]}'");
         var (features, kinds) = (names.Split(' ', StringSplitOptions.RemoveEmptyEntries), infos.Split(' ', StringSplitOptions.RemoveEmptyEntries));
         if (features.Length != kinds.Length) throw TaktException.Invalid($"{path} is damaged: {features.Length} feature names, {kinds.Length} feature infos");
         // [0:1] is a range of numbers, 0:1:2 a list of codes
@@ -32,7 +32,7 @@ sealed record LightGbmText(string Objective, IReadOnlyList<string> Features, IRe
         if (lists.Count > 0 && lists.Count != categorical.Count)
             throw new TaktException(TaktError.NotSupported, $"{path} has {categorical.Count} categorical features but the categories of {lists.Count}; Takt can't tell which are which");
         for (var i = 0; i < lists.Count; i++) categories[categorical[i]] = lists[i];
-        return new(objective, features, categories);
+        return new(objective, classes, features, categories);
     }
 
     static List<IReadOnlyList<string>> Pandas(string path)

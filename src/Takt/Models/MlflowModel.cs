@@ -65,6 +65,8 @@ static class MlflowModel
         var binary = text.Objective == "binary";
         var output = Columns(root, "outputs", path) is [{ Name.Length: > 0 } only] ? only.Name : binary ? "probability" : "prediction";
         var info = new PackageInfo(PackageInfo.CurrentFormat, binary ? "binary" : "regression", "", output, "lightgbm", features, new Dictionary<string, double>(), 0, new TableProfile(0, []));
+        // the text knows classes by their numbers only
+        if (text.Classes > 1) info = info with { Task = "multiclass", Output = PackageInfo.ClassOutput, Classes = [.. Enumerable.Range(0, text.Classes).Select(c => $"{c}")] };
         return new ModelPackage(folder, info.Algorithm, info) { ModelFile = file };
     }
 

@@ -52,7 +52,7 @@ public sealed class TrainStep(IReadOnlyList<ITrainer> trainers, RunTracker track
                 parameters[name] = value;
             }
         var features = with.Texts("features");
-        var request = new TrainingRequest(with.Choice("task", "binary", "regression"), with.Text("target"), features.Count == 0 ? null : features,
+        var request = new TrainingRequest(with.Choice("task", "binary", "regression", "multiclass"), with.Text("target"), features.Count == 0 ? null : features,
             with.Texts("categorical"), parameters, (int)with.Integer("seed", 1));
         return (with.Text("data"), output, with.Choice("algorithm", trainers.Select(t => t.Algorithm).ToArray()), request);
     }

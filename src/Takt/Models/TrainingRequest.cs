@@ -1,6 +1,6 @@
 namespace Takt.Models;
 
-/// <param name="Task"><c>binary</c> or <c>regression</c>.</param>
+/// <param name="Task"><c>binary</c>, <c>multiclass</c> or <c>regression</c>.</param>
 /// <param name="Target">The column to predict.</param>
 /// <param name="Features">Columns to learn from; null: all but the target.</param>
 /// <param name="Categorical">Features whose numbers are codes; text columns always are.</param>

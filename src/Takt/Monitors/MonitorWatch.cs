@@ -135,9 +135,9 @@ public sealed class MonitorWatch(MonitorTable table, ModelRegistry registry, Pre
             var mature = labelled >= rows * Mature;
             window = window with { Drift = Drift(baseline, info, asked, mature), Verdict = mature ? "ok" : "waiting for labels" };
             AddDrift(window, spec, baseline, alerts);
-            if (mature && info is not null && asked.Find("out_" + info.Output) is { Type: not ColumnType.Text })
+            if (mature && info is not null && Performance(info, asked) is { } performance)
             {
-                window = window with { Performance = Performance(info, asked) };
+                window = window with { Performance = performance };
                 AddPerformance(window, spec, version!, alerts);
             }
             if (alerts.Count > 0) window = window with { Verdict = "alert" };
@@ -168,6 +168,7 @@ public sealed class MonitorWatch(MonitorTable table, ModelRegistry registry, Pre
     /// <summary>Labels are numbers; the target may have been a whole number or true and false, whose text they must match.</summary>
     static Column AsCounted(Column label)
     {
+        if (label.Type == ColumnType.Text) return label; // classes
         var values = new long[label.Length];
         var missing = new bool[label.Length];
         for (var row = 0; row < values.Length; row++)
@@ -180,12 +181,20 @@ public sealed class MonitorWatch(MonitorTable table, ModelRegistry registry, Pre
         return Column.Of(label.Name, values, missing);
     }
 
-    static Dictionary<string, double> Performance(PackageInfo info, Table table)
+    /// <returns>Null: a client's model that answers otherwise.</returns>
+    static Dictionary<string, double>? Performance(PackageInfo info, Table table)
     {
-        if (table.Find("out_" + info.Output) is not { Type: not ColumnType.Text } score) return []; // a client's model that answers otherwise
         var label = table["label"];
-        var rows = Enumerable.Range(0, table.Rows).Where(r => !label.IsMissing(r) && !score.IsMissing(r)).ToList();
-        return new Scores(rows.Select(score.NumberAt).ToArray(), rows.Select(label.NumberAt).ToArray(), info.Task == "binary").Defined();
+        if (table.Find("out_" + info.Output) is not { } answer || (answer.Type == ColumnType.Text) != info.Classes is not null) return null;
+        var rows = Enumerable.Range(0, table.Rows).Where(r => !label.IsMissing(r) && !answer.IsMissing(r)).ToArray();
+        if (info.Classes is { } known)
+        {
+            var truth = Column.Of(label.Name, rows.Select(label.TextAt).ToArray());
+            Column? Probability(string name) => known.Contains(name) && table.Find("out_" + PackageInfo.ProbabilityOf(name)) is { } column ? Column.Of(column.Name, rows.Select(column.NumberAt).ToArray()) : null;
+            return ClassScores.Of(ClassScores.All(known, truth), truth, Probability).Defined();
+        }
+        if (label.Type == ColumnType.Text) return null; // of a model before it, which said classes
+        return new NumberScores(rows.Select(answer.NumberAt).ToArray(), rows.Select(label.NumberAt).ToArray(), info.Task == "binary").Defined();
     }
 
     static void AddDrift(MonitorWindow window, MonitorSpec spec, Baseline baseline, List<(string, string, string)> alerts)

@@ -17,10 +17,14 @@ public sealed class LabelTests : IDisposable
         await server.App.Deployments.Deploy(new DeploymentSpec("chat", [1], TimeSpan.Zero, 0, [], null, true, new Upstream("http://127.0.0.1:9/v1", "up", null)), null);
         var (log, now) = (server.App.Predictions.Of("chat"), server.App.Time.GetUtcNow());
         await log.Append(new PredictionBatch(PredictionId.New(now).ToString(), now, now, 1, "m@1", TimeSpan.FromMilliseconds(1), new Table([Column.Of("x", [1.0])]), new Table([Column.Of("y", [0.5])]), "") { Keys = ["0017"] });
-        await File.WriteAllTextAsync(Path.Combine(_folder, "wrong.csv"), "key,label,time\n0017,7,\n0018,hot,\n,1,\n0019,1,soon\n");
+        await File.WriteAllTextAsync(Path.Combine(_folder, "wrong.csv"), "key,label,time\n0017,7,\n0018,0,\n,1,\n0019,1,soon\n");
         var wrong = await TaktProcess.Run(_folder, "labels", "add", "chat", "wrong.csv");
         Assert.NotEqual(0, wrong.ExitCode);
-        foreach (var fault in (string[])["row 2: the label 'hot' is no number", "row 3: the key is missing", "row 4: 'soon' is no time"]) Assert.Contains(fault, wrong.Error);
+        foreach (var fault in (string[])["row 3: the key is missing", "row 4: 'soon' is no time"]) Assert.Contains(fault, wrong.Error);
+
+        await File.WriteAllTextAsync(Path.Combine(_folder, "wrong.csv"), "key,label\n0017,7\n0018,hot\n");
+        wrong = await TaktProcess.Run(_folder, "labels", "add", "chat", "wrong.csv");
+        Assert.Contains("chat says no classes", wrong.Error);
 
         await File.WriteAllTextAsync(Path.Combine(_folder, "labels.csv"), "key,label,time\n0017,true,\n0018,0.5,2026-03-01 10:00:00\n0019,,\n");
         var given = await TaktProcess.Run(_folder, "labels", "add", "chat", "labels.csv", "--json");

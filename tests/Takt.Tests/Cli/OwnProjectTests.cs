@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Takt.Cli;
 using Takt.Data;
+using Takt.Deployments;
 using Takt.Runs;
 using Takt.Server;
 
@@ -69,12 +70,79 @@ public sealed class OwnProjectTests : IDisposable
     public void One_of_several_values_is_told_from_the_rest_when_it_is_named()
     {
         File.WriteAllText(Path.Combine(_folder, "a.csv"), "x,kind\n" + string.Concat(Enumerable.Range(0, 60).Select(i => $"{i},{"abc"[i % 3]}\n")));
-        var fault = Assert.Throws<TaktException>(() => OwnProject.Write(_folder, "a.csv", "kind"));
-        Assert.Contains("a, b, c", fault.Message);
-        Assert.Contains("--positive", fault.Message);
+        Assert.Contains("--positive", Assert.Throws<TaktException>(() => OwnProject.Write(_folder, "a.csv", "kind", wanted: "binary")).Message);
+        Assert.Contains("is a text (a, b, c)", Assert.Throws<TaktException>(() => OwnProject.Write(_folder, "a.csv", "kind", wanted: "regression")).Message);
+        Assert.Contains("binary, multiclass or regression", Assert.Throws<TaktException>(() => OwnProject.Write(_folder, "a.csv", "kind", wanted: "ranking")).Message);
         Assert.False(File.Exists(Path.Combine(_folder, "takt.yaml")));
         Assert.Contains("did you mean", Assert.Throws<TaktException>(() => OwnProject.Write(_folder, "a.csv", "knid")).Message);
         Assert.Equal("b", OwnProject.Write(_folder, "a.csv", "kind", "b").Positive);
+    }
+
+    [Fact]
+    public async Task A_target_of_several_classes_becomes_a_line_that_answers_with_classes_is_compared_with_its_champion_and_watched_by_labels()
+    {
+        var cancel = TestContext.Current.CancellationToken;
+        var random = new Random(3);
+        string Rows(int count) => string.Concat(Enumerable.Range(0, count).Select(_ => (X: random.NextDouble() * 3, Y: random.Next(4))).Select(r => string.Create(CultureInfo.InvariantCulture,
+            $"{r.X:0.000},{r.Y},{(random.Next(30) == 0 ? "NA" : r.Y == 0 ? "rare" : r.X < 1 ? "Adelie" : r.X < 2 ? "Chin strap" : "Gentoo")}\n")));
+        Directory.CreateDirectory(Path.Combine(_folder, "incoming"));
+        File.WriteAllText(Path.Combine(_folder, "incoming", "birds.csv"), "x,y,kind\n" + Rows(600));
+        var made = OwnProject.Write(_folder, "incoming/birds.csv", "kind");
+        Assert.Equal(("multiclass", "Adelie,Chin strap,Gentoo,rare"), (made.Task, string.Join(',', made.Classes.Select(c => c.Value).Order(StringComparer.Ordinal)))); // NA is none
+        var yaml = Path.Combine(_folder, "takt.yaml");
+        File.WriteAllText(yaml, File.ReadAllText(yaml).Replace("incoming/birds.csv", "incoming/*.csv", StringComparison.Ordinal).Replace("trees: 200", "trees: 30", StringComparison.Ordinal)
+            .Replace("champion.macro_f1 - 0.02", "champion.macro_f1 - 0.05, class(rare).recall >= 0.5, classes.f1.min >= 0.3", StringComparison.Ordinal).Replace("min-rows: 200", "min-rows: 50", StringComparison.Ordinal));
+        await using var app = TaktApp.Open(TaktFolder.At(_folder));
+        var result = await app.Pipelines.Run(new PipelineRequest([]), cancel: cancel);
+        Assert.True(result.Succeeded, string.Join("\n", result.Stages.Select(s => $"{s.Stage}: {s.State} {s.Summary}")));
+        await app.Rollouts.Tick(cancel);
+
+        // answers with labels, yesterday right, the day before turned around
+        string[] wrong = ["Gentoo", "Adelie", "Chin strap"];
+        foreach (var (day, turned) in new[] { (-3, true), (-2, false), (-1, false) })
+        {
+            var x = Enumerable.Range(0, 60).Select(i => i % 3 + 0.5).ToArray();
+            var answer = await app.Router.Infer("birds", new Table([Column.Of("x", x), Column.Of("y", x.Select(_ => 2L).ToArray())]), DateTimeOffset.UtcNow.AddDays(day), cancel);
+            Assert.Equal(["Adelie", "Chin strap", "Gentoo"], answer.Outputs["class"].Texts[..3]);
+            await app.Predictions.Of("birds").Append(x.Select((v, i) => new Label($"{answer.Id}:{i}", double.NaN, DateTimeOffset.UtcNow, Class: turned ? wrong[i % 3] : answer.Outputs["class"].Texts[i])).ToList(), cancel);
+        }
+        await app.Loop.Tick(cancel: cancel);
+        var windows = app.Monitors.Table.Windows("birds").Where(w => w.Rows > 0).OrderBy(w => w.Start).ToList();
+        Assert.Equal([0, 1], windows.Take(2).Select(w => w.Performance["accuracy"]));
+        Assert.Contains(app.Monitors.Table.Alerts("birds"), a => a.Kind == "performance" && a.Message.StartsWith("accuracy is 0.000", StringComparison.Ordinal));
+        var newest = await NewestPredictions.Of(app.Predictions.Of("birds"), 60);
+        Assert.Equal(newest!["out_class"].Texts[..60], newest["label"].Texts[..60]);
+
+        // new rows: the second version is compared with the first on the same rows
+        File.WriteAllText(Path.Combine(_folder, "incoming", "birds-2.csv"), "x,y,kind\n" + Rows(300));
+        result = await app.Pipelines.Run(new PipelineRequest([]), cancel: cancel);
+        Assert.True(result.Succeeded, string.Join("\n", result.Stages.Select(s => $"{s.Stage}: {s.State} {s.Summary}")));
+        using var metrics = JsonDocument.Parse(File.ReadAllText(Path.Combine(_folder, "out/metrics.json")));
+        Assert.Equal("birds@1", metrics.RootElement.GetProperty("champion").GetProperty("version").GetString());
+        Assert.InRange(metrics.RootElement.GetProperty("comparison").GetProperty("macro_f1").GetDouble(), -0.2, 0.2);
+        Assert.True(metrics.RootElement.GetProperty("classes").GetProperty("Adelie").GetProperty("recall").GetDouble() > 0.9);
+        Assert.True(metrics.RootElement.GetProperty("accuracy").GetDouble() > metrics.RootElement.GetProperty("majority_share").GetDouble());
+    }
+
+    [Theory]
+    [InlineData("0,1,2", null, "multiclass")]
+    [InlineData("1,2,3", null, "multiclass")]
+    [InlineData("0,1,2", "regression", "regression")]
+    [InlineData("3,4,5", null, "regression")] // such as a number of rooms
+    [InlineData("3,4,5", "multiclass", "multiclass")]
+    [InlineData("1.5,2.5,3.5", null, "regression")]
+    public void Whole_numbers_that_count_from_0_or_1_are_taken_for_codes_unless_the_task_is_said(string values, string? wanted, string task)
+    {
+        File.WriteAllText(Path.Combine(_folder, "a.csv"), "x,y\n" + string.Concat(Enumerable.Range(0, 60).Select(i => $"{i},{values.Split(',')[i % 3]}\n")));
+        Assert.Equal(task, OwnProject.Write(_folder, "a.csv", "y", wanted: wanted).Task);
+    }
+
+    [Fact]
+    public void More_classes_than_can_be_told_apart_are_refused_with_what_to_do()
+    {
+        File.WriteAllText(Path.Combine(_folder, "a.csv"), "x,y\n" + string.Concat(Enumerable.Range(0, 180).Select(i => $"{i},city {i % 60}\n")));
+        Assert.Contains("tells 50 classes apart at most", Assert.Throws<TaktException>(() => OwnProject.Write(_folder, "a.csv", "y")).Message);
+        Assert.Contains("60 different values", Assert.Throws<TaktException>(() => OwnProject.Write(_folder, "a.csv", "y", wanted: "multiclass")).Message);
     }
 
     [Fact]

@@ -69,6 +69,64 @@ public sealed class LightGbmTests : IDisposable
         Assert.InRange(model.Predict(new Table([Column.Of("x", [0.5])]))["prediction"].Numbers[0], 2.2, 2.8);
     }
 
+    /// <summary>Which of three kinds a row is follows from x; with categories, missing values and class names of all sorts.</summary>
+    static Table Kinds(int rows = 600)
+    {
+        var random = new Random(4);
+        var x = Enumerable.Range(0, rows).Select(i => i % 17 == 0 ? double.NaN : random.NextDouble() * 3).ToArray();
+        return new Table([Column.Of("x", x), Column.Of("c", x.Select((_, i) => (string?)"rgb"[i % 3].ToString()).ToArray()), Column.Of("y", x.Select(v => double.IsNaN(v) ? "it's \"odd\"" : v < 1 ? "Äpfel" : v < 2 ? "b c" : "d").ToArray())]);
+    }
+
+    [Fact]
+    public void Classes_are_learned_by_name_with_a_probability_for_each_and_what_contributed_adds_up_to_the_one_said()
+    {
+        var package = Train("k", Kinds(), "multiclass");
+        using var model = new LightGbmRuntime().Load(package);
+        string[] classes = ["b c", "d", "it's \"odd\"", "Äpfel"];
+        Assert.Equal(["class", .. classes.Select(c => "probability." + c)], model.Signature.Outputs.Select(f => f.Name));
+        Assert.Equal(FieldType.String, model.Signature.Outputs[0].Type);
+        var table = Kinds();
+        var answers = model.Predict(table);
+        var right = Enumerable.Range(0, table.Rows).Count(i => answers["class"].Texts[i] == table["y"].Texts[i]);
+        Assert.True(right > 580, $"{right} of 600");
+        for (var row = 0; row < 50; row++)
+        {
+            var probabilities = classes.Select(c => answers["probability." + c].Numbers[row]).ToArray();
+            Assert.Equal(1, probabilities.Sum(), 9);
+            Assert.Equal(answers["class"].Texts[row], classes[Array.IndexOf(probabilities, probabilities.Max())]);
+            var one = model.Predict(new Table([Column.Of("x", [table["x"].Numbers[row]]), Column.Of("c", [table["c"].Texts[row]])])); // a single row takes another way
+            Assert.Equal(probabilities, classes.Select(c => one["probability." + c].Numbers[0]));
+        }
+        var contributions = model.Explain(table)!;
+        Assert.Equal(["contribution.x", "contribution.c", "contribution.bias"], contributions.Columns.Select(c => c.Name));
+        // of two rows that differ by nothing but the class said, the raw scores differ as log p does
+        var (a, b) = (Enumerable.Range(0, 600).First(i => answers["class"].Texts[i] == "d"), Enumerable.Range(0, 600).Last(i => answers["class"].Texts[i] == "d"));
+        Assert.All(new[] { a, b }, row => Assert.True(contributions.Columns.Sum(c => c.Numbers[row]) > 0.5));
+    }
+
+    [Fact]
+    public void A_model_of_classes_is_told_so_in_MLmodel_and_a_package_that_names_too_few_is_refused()
+    {
+        var package = Train("k", Kinds(), "multiclass");
+        Assert.Contains("probability.b c", File.ReadAllText(Path.Combine(package, "MLmodel")));
+        var file = Path.Combine(package, "takt.json");
+        File.WriteAllText(file, File.ReadAllText(file).Replace(",\"d\"", "", StringComparison.Ordinal)); // one class fewer than the booster gives: it would write beyond the room made for it
+        Assert.Contains("damaged", Assert.Throws<TaktException>(() => new LightGbmRuntime().Load(package)).Message);
+        File.Delete(file); // as an MLflow client logs it: the text knows numbers of classes only
+        using var foreign = new LightGbmRuntime().Load(package);
+        Assert.Equal(["class", "probability.0", "probability.1", "probability.2", "probability.3"], foreign.Signature.Outputs.Select(f => f.Name));
+    }
+
+    [Theory]
+    [InlineData("differ in upper and lower case only", "a", "A", "b")]
+    [InlineData("missing in row 3", "a", "b", null)]
+    [InlineData("is a in every row", "a", "a", "a")]
+    public void Classes_that_can_not_be_learned_are_refused(string message, params string?[] values)
+    {
+        var table = new Table([Column.Of("x", [1.0, 2.0, 3.0]), Column.Of("y", values)]);
+        Assert.Contains(message, Assert.Throws<TaktException>(() => Train("t", table, "multiclass")).Message);
+    }
+
     [Fact]
     public void A_small_table_is_trained_by_one_thread_on_any_machine() =>
         Assert.Contains("[num_threads: 1]", File.ReadAllText(Path.Combine(Train("m", Data()), "model.lgb")));
