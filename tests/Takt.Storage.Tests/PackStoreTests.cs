@@ -43,16 +43,21 @@ public sealed class PackStoreTests : BlobStoreContract, IAsyncDisposable
         return path;
     }
 
-    static async Task<TakenFile> Take(PackStore packs, string file, ContentId like = default)
+    static async Task<TakenFile> Take(PackStore packs, string file, ContentId like = default, string? states = null) => (await TakeCounting(packs, file, like, states)).Taken;
+
+    // also how many bytes the hash of the whole went over
+    static async Task<(TakenFile Taken, long Hashed)> TakeCounting(PackStore packs, string file, ContentId like, string? states)
     {
         await using var writer = await packs.Begin("test");
         TakenFile taken = default;
-        var intake = new FileIntake<int>(writer, (_, file) => taken = file);
+        var intake = new FileIntake<int>(writer, (_, file) => taken = file, states) { LeastRemembered = 1 };
         intake.Add(file, FileStat.OfLink(file)!.Value, 0, like);
         intake.Finish();
         await writer.Commit(_ => { });
-        return taken;
+        return (taken, intake.Hashed);
     }
+
+    string States => Path.Combine(_folder, "states");
 
     string[] PackFiles(string ending) => Directory.GetFiles(Path.Combine(_folder, "store/packs"), "*." + ending, SearchOption.AllDirectories);
 
@@ -93,7 +98,8 @@ public sealed class PackStoreTests : BlobStoreContract, IAsyncDisposable
     public async Task A_new_version_is_cut_as_if_there_were_no_earlier_one()
     {
         var content = Noise(6_000_000);
-        var first = await Take(_packs, FileOf(content));
+        var first = await Take(_packs, FileOf(content), default, States);
+        var (saved, kept) = (Path.Combine(States, first.Id.Digest.Hex), File.ReadAllBytes(Path.Combine(States, first.Id.Digest.Hex)));
         byte[][] versions =
         [
             [.. content[..2_000_000], .. Noise(70_000, 2), .. content[2_000_000..]],
@@ -106,7 +112,8 @@ public sealed class PackStoreTests : BlobStoreContract, IAsyncDisposable
         foreach (var version in versions)
         {
             var file = FileOf(version);
-            var (taken, alone) = (await Take(_packs, file, first.Id), await Take(other, file));
+            File.WriteAllBytes(saved, kept);
+            var (taken, alone) = (await Take(_packs, file, first.Id, States), await Take(other, file));
             Assert.Equal((Digest.Of(version), alone.Id), (taken.Id.Digest, taken.Id));
             Assert.Equal(other.TryFind(alone.Id)!.Value.Read(), _packs.TryFind(taken.Id)!.Value.Read());
         }
@@ -117,10 +124,11 @@ public sealed class PackStoreTests : BlobStoreContract, IAsyncDisposable
     public async Task A_new_version_of_a_large_file_is_hashed_from_where_it_differs_and_its_id_is_that_of_all_of_it()
     {
         const int MiB = 1 << 20;
-        var (states, content) = (Path.Combine(_folder, "states"), Noise(41 * MiB));
+        var content = Noise(41 * MiB);
         var (first, all) = await Take(content, default);
         Assert.Equal(content.Length, all);
-        var saved = Assert.Single(Directory.GetFiles(states));
+        var saved = Assert.Single(Directory.GetFiles(States));
+        if (!OperatingSystem.IsWindows()) Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(saved));
         var kept = File.ReadAllBytes(saved);
         await Check([.. content, .. Noise(100, 2)], 0, 6);
         await Check([.. content[..(30 * MiB)], 1, .. content[(30 * MiB)..]], 10, 17);
@@ -144,15 +152,23 @@ public sealed class PackStoreTests : BlobStoreContract, IAsyncDisposable
 
         async Task<(ContentId Id, long Hashed)> Take(byte[] version, ContentId like)
         {
-            await using var writer = await _packs.Begin("test");
-            TakenFile taken = default;
-            var intake = new FileIntake<int>(writer, (_, file) => taken = file, states);
-            var file = FileOf(version);
-            intake.Add(file, FileStat.OfLink(file)!.Value, 0, like);
-            intake.Finish();
-            await writer.Commit(_ => { });
-            return (taken.Id, intake.Hashed);
+            var (taken, hashed) = await TakeCounting(_packs, FileOf(version), like, States);
+            return (taken.Id, hashed);
         }
+    }
+
+    [Fact]
+    public async Task What_the_store_has_lost_of_an_earlier_version_is_stored_again_with_a_new_one()
+    {
+        var content = Noise(5_000_000);
+        var first = await Take(_packs, FileOf(content), default, States);
+        var lost = Assert.Single(_packs.Packs()).Id;
+        byte[] grown = [.. content, .. Noise(900_000, 2)], again = [.. grown[..^10], 1];
+        var second = await Take(_packs, FileOf(grown), first.Id, States);
+        await _database.Write(session => session.Execute($"delete from pack where id = {lost.Digest}"));
+        _packs.Refresh();
+        var third = await Take(_packs, FileOf(again), second.Id, States);
+        Assert.Equal(again, await _packs.Reader.Bytes(third.Id));
     }
 
     [Fact]
@@ -321,7 +337,7 @@ public sealed class PackStoreTests : BlobStoreContract, IAsyncDisposable
     public async Task A_chunk_that_is_damaged_in_the_store_is_never_taken_for_what_it_was()
     {
         var content = Noise(4_000_000);
-        var first = await Take(_packs, FileOf(content));
+        var first = await Take(_packs, FileOf(content), default, States);
         var pack = Assert.Single(PackFiles("pack"));
         if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(pack, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         // the same byte changes in the store and in the file
@@ -333,7 +349,7 @@ public sealed class PackStoreTests : BlobStoreContract, IAsyncDisposable
             RandomAccess.Write(file, one, 2_000_000);
         }
         content[(content.AsSpan().IndexOf(File.ReadAllBytes(pack).AsSpan(1_999_000, 500)) is >= 0 and var at ? at : throw new InvalidOperationException()) + 1000] ^= 0x55;
-        var taken = await Take(_packs, FileOf(content), first.Id);
+        var taken = await Take(_packs, FileOf(content), first.Id, States);
         Assert.Equal(Digest.Of(content), taken.Id.Digest);
         Assert.Equal(content, await _packs.Reader.Bytes(taken.Id));
     }

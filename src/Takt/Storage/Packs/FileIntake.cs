@@ -1,9 +1,5 @@
-using System.Buffers;
-using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using System.Text;
-using Microsoft.Win32.SafeHandles;
 
 namespace Takt.Storage.Packs;
 
@@ -12,13 +8,10 @@ namespace Takt.Storage.Packs;
 /// whatever the number and size of the files. Not safe for concurrent use.
 /// </summary>
 /// <param name="taken">Told of each file, in order, on the caller's thread.</param>
-/// <param name="hashStates">A folder that remembers how far the hashes of large files had come at their places: for new versions of them. Null: nothing is remembered.</param>
+/// <param name="hashStates">A folder that remembers what the hashes of large files have come to, which makes new versions of them cheap. Null: nothing is remembered.</param>
 public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken, string? hashStates = null)
 {
-    const int SmallBatch = 1 << 20, MostInBatch = 512, BatchesAhead = 6, LargeBatch = 4 << 20, Attempts = 3;
-
-    /// <summary>After so many chunks that an earlier version does not have, no more of it is expected.</summary>
-    const int MostStrange = 256;
+    const int SmallBatch = 1 << 20, MostInBatch = 512, BatchesAhead = 6, Attempts = 3;
 
     /// <summary>Endings of model weights: kept whole so that serving can map them.</summary>
     static readonly string[] WeightEndings = [".safetensors", ".gguf", ".ggml", ".onnx", ".pt", ".pth", ".ckpt", ".h5", ".keras", ".tflite"];
@@ -30,7 +23,6 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
     readonly HashStates? _states = hashStates is null ? null : new HashStates(hashStates);
     readonly Queue<(Task<SmallFiles>? Small, (string Path, T Tag, ContentId Like)? Large)> _ahead = new();
     readonly List<string> _faults = [];
-    long _hashed;
     SmallFiles? _filling;
 
     const int MostFaultsShown = 20;
@@ -44,9 +36,12 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
     }
 
     /// <summary>Bytes of large files that went through the hash of the whole; those before the first change of a known version need not.</summary>
-    internal long Hashed => Volatile.Read(ref _hashed);
+    internal long Hashed { get; private set; }
 
-    /// <param name="like">An earlier version of the file, if there is one: where it has the same bytes, cuts need not be looked for.</param>
+    /// <inheritdoc cref="HashStates.Least"/>
+    internal long LeastRemembered { get; init; } = HashStates.Least;
+
+    /// <param name="like">An earlier version of the file, if there is one: where it has the same bytes, neither cuts need be looked for nor ids made.</param>
     public void Add(string path, in FileStat stat, T tag, ContentId like = default)
     {
         if (stat.Kind == FileKind.Other) { _faults.Add($"'{path}' is no file, folder or link (a socket, pipe or device); move it away"); return; }
@@ -196,122 +191,9 @@ public sealed class FileIntake<T>(StoreWriter writer, Action<T, TakenFile> taken
     ContentId TakeInChunks(string path, ContentId like)
     {
         using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, FileOptions.SequentialScan);
-        using var batches = new BlockingCollection<Task<RecordBatch>>(BatchesAhead);
-        using var stop = new CancellationTokenSource();
-        var earlier = like == default ? [] : writer.ChunksOf(like);
-        var states = new List<(long At, byte[] State)>();
-        var saved = earlier.Count == 0 || _states is null ? [] : _states.Read(like);
-        var whole = Task.Run(() => Cut(file, earlier, saved, states, batches, stop.Token));
-        var list = new ChunkList();
-        try
-        {
-            foreach (var task in batches.GetConsumingEnumerable())
-            {
-                using var batch = task.GetAwaiter().GetResult();
-                writer.Add(batch);
-                batch.Hashed.GetAwaiter().GetResult();
-                foreach (ref readonly var piece in batch.Pieces)
-                {
-                    list.Add(piece.Id, piece.Length);
-                    WorkProgress.Done(0, piece.Length);
-                }
-            }
-        }
-        catch
-        {
-            stop.Cancel();
-            throw;
-        }
-        var id = whole.GetAwaiter().GetResult();
-        _states?.Write(id, states, like);
-        if (list.Items.Count == 1) return id; // shrunk meanwhile
-        writer.Add(id, RecordKind.ChunkList, list.Cut(part => writer.Add(part)).Bytes());
+        using var intake = new ChunkedIntake(writer, _chunker, file, like, _states) { LeastRemembered = LeastRemembered };
+        var id = intake.Take();
+        Hashed += intake.Hashed;
         return id;
-    }
-
-    // reads and finds the cuts, where they were before or anew: what follows a cut alone decides where the next one is, so that equal bytes are one chunk again; the hash of the whole, batch behind batch, and those of the chunks are whichever core's is free
-    // as long as the file is what the earlier one was, batch by batch, the hash of the whole is what that one's was: SAVED; what it is behind each batch goes into STATES
-    ContentId Cut(SafeFileHandle file, IReadOnlyList<(ContentId Id, long Length)> earlier, Dictionary<long, byte[]> saved, List<(long At, byte[] State)> states, BlockingCollection<Task<RecordBatch>> batches, CancellationToken stop)
-    {
-        ResumableSha256? hash = null;
-        byte[]? reached = null;
-        var hashing = Task.CompletedTask;
-        try
-        {
-            var left = Array.Empty<byte>();
-            var places = new Dictionary<ContentId, int>();
-            for (var i = 0; i < earlier.Count; i++) places[earlier[i].Id] = i;
-            var (expected, strange, same) = (0, earlier.Count == 0 ? MostStrange : 0, true);
-            long at = 0, start = 0;
-            for (var end = false; !end;)
-            {
-                var batch = new RecordBatch(left.Length + LargeBatch);
-                left.CopyTo(batch.Buffer, 0);
-                var length = left.Length;
-                while (length < left.Length + LargeBatch)
-                {
-                    var got = RandomAccess.Read(file, batch.Buffer.AsSpan(length, left.Length + LargeBatch - length), at);
-                    if (got == 0) { end = true; break; }
-                    (length, at) = (length + got, at + got);
-                }
-                var cut = 0;
-                while (length - cut >= _chunker.Max || (end && cut < length))
-                {
-                    var rest = batch.Buffer.AsSpan(cut, Math.Min(length - cut, _chunker.Max));
-                    var (chunk, id) = (0, default(ContentId));
-                    // not the last one: the end of the file cut it
-                    if (strange < MostStrange && expected < earlier.Count - 1 && earlier[expected].Length <= rest.Length && writer.IsChunk(earlier[expected].Id, rest[..(int)earlier[expected].Length]))
-                    {
-                        (chunk, id) = ((int)earlier[expected].Length, earlier[expected].Id);
-                        expected++;
-                    }
-                    else
-                    {
-                        same = false;
-                        chunk = _chunker.Cut(rest);
-                        if (strange < MostStrange)
-                        {
-                            id = ContentId.Of(rest[..chunk]);
-                            (expected, strange) = places.TryGetValue(id, out var place) ? (place + 1, 0) : (int.MaxValue, strange + 1);
-                        }
-                    }
-                    batch.Add(cut, chunk, id);
-                    cut += chunk;
-                }
-                left = batch.Buffer.AsSpan(cut, length - cut).ToArray();
-                var ready = Task.Run(() =>
-                {
-                    batch.Prepare(writer.Known);
-                    return batch;
-                }, CancellationToken.None);
-                start += cut;
-                if (same && hash is null && saved.TryGetValue(start, out var state))
-                {
-                    reached = state;
-                    states.Add((start, state));
-                }
-                else
-                {
-                    var (before, place, own) = (hashing, start, hash ??= new ResumableSha256(reached));
-                    hashing = batch.Hashed = Task.Run(async () =>
-                    {
-                        await before;
-                        own.Append(batch.Buffer.AsSpan(0, cut));
-                        Interlocked.Add(ref _hashed, cut);
-                        if (states.Count < HashStates.Most && own.State() is { } here) states.Add((place, here));
-                    }, CancellationToken.None);
-                }
-                batches.Add(ready, stop);
-            }
-            batches.CompleteAdding();
-            hashing.GetAwaiter().GetResult();
-            return (hash ??= new ResumableSha256(reached)).Finish();
-        }
-        finally
-        {
-            if (!batches.IsAddingCompleted) batches.CompleteAdding();
-            hashing.GetAwaiter().GetResult(); // it uses the hash
-            hash?.Dispose();
-        }
     }
 }

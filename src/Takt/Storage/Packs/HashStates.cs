@@ -4,25 +4,24 @@ using System.IO.Hashing;
 namespace Takt.Storage.Packs;
 
 /// <summary>
-/// How far the SHA-256 of large files had come at some of their places: a new version that begins as the old one did is hashed from where they part. Only a
-/// cache, a file for each content: lost, damaged or cut short it is as good as none.
+/// What is remembered of the hashes of large files: a new version that begins as the old one did is hashed from where they part, and its chunks are told again without their
+/// SHA-256. Only a cache, a file for each content: lost, damaged or cut short it is as good as none.
 /// </summary>
 sealed class HashStates(string folder)
 {
-    const int ItemSize = sizeof(long) + ResumableSha256.StateSize, HeadSize = 8, SumSize = 8;
+    const int StateSize = sizeof(long) + ResumableSha256.StateSize, HeadSize = 8 + ChunkMac.KeySize + 8, SumSize = 8;
 
     /// <summary>Smaller files are hashed in no time, in bytes.</summary>
-    const long Least = 32 << 20;
+    public const long Least = 32 << 20;
 
-    /// <summary>256 GiB of a file, at a state for each 4 MiB; 7.5 MiB.</summary>
+    /// <summary>200 GiB of a file, at a state for each 3 to 4 MiB; 7.5 MiB.</summary>
     public const int Most = 1 << 16;
 
-    static ReadOnlySpan<byte> Magic => "TAKTSHA1"u8;
+    static ReadOnlySpan<byte> Magic => "TAKTSHA2"u8;
 
-    /// <summary>By the number of bytes that came before; empty when none are known.</summary>
-    public Dictionary<long, byte[]> Read(ContentId file)
+    /// <summary>Null when nothing is known of it.</summary>
+    public FileHashes? Read(ContentId file)
     {
-        var states = new Dictionary<long, byte[]>();
         byte[] bytes;
         try
         {
@@ -30,33 +29,48 @@ sealed class HashStates(string folder)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return states;
+            return null;
         }
-        if (bytes.Length < HeadSize + SumSize || (bytes.Length - HeadSize - SumSize) % ItemSize != 0 || !bytes.AsSpan().StartsWith(Magic)
-            || XxHash64.HashToUInt64(bytes.AsSpan(0, bytes.Length - SumSize)) != BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(bytes.Length - SumSize))) return states;
-        for (var at = HeadSize; at < bytes.Length - SumSize; at += ItemSize)
-            states[BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(at))] = bytes.AsSpan(at + sizeof(long), ResumableSha256.StateSize).ToArray();
-        return states;
+        var all = bytes.AsSpan();
+        if (all.Length < HeadSize + SumSize || !all.StartsWith(Magic) || XxHash64.HashToUInt64(all[..^SumSize]) != BinaryPrimitives.ReadUInt64LittleEndian(all[^SumSize..])) return null;
+        var (states, macs) = (BinaryPrimitives.ReadInt32LittleEndian(all[(HeadSize - 8)..]), BinaryPrimitives.ReadInt32LittleEndian(all[(HeadSize - 4)..]));
+        if (states < 0 || macs < 0 || all.Length != HeadSize + ((long)states * StateSize) + ((long)macs * ChunkMac.Size) + SumSize) return null;
+        var hashes = new FileHashes(all.Slice(Magic.Length, ChunkMac.KeySize).ToArray(), new(states), new(macs));
+        var rest = all[HeadSize..];
+        for (; states > 0; states--, rest = rest[StateSize..])
+            hashes.States.Add((BinaryPrimitives.ReadInt64LittleEndian(rest), rest.Slice(sizeof(long), ResumableSha256.StateSize).ToArray()));
+        for (; macs > 0; macs--, rest = rest[ChunkMac.Size..]) hashes.Macs.Add(BinaryPrimitives.ReadUInt128LittleEndian(rest));
+        return hashes;
     }
 
-    /// <summary>Keeps them in place of those of the version before.</summary>
-    public void Write(ContentId file, IReadOnlyList<(long At, byte[] State)> states, ContentId before)
+    /// <summary>Keeps it in place of what was known of the version before.</summary>
+    public void Write(ContentId file, FileHashes hashes, ContentId before)
     {
-        if (states.Count == 0 || states[^1].At < Least) return;
-        var bytes = new byte[HeadSize + (states.Count * ItemSize) + SumSize];
+        var bytes = new byte[HeadSize + (hashes.States.Count * StateSize) + (hashes.Macs.Count * ChunkMac.Size) + SumSize];
         Magic.CopyTo(bytes);
-        for (var i = 0; i < states.Count; i++)
+        hashes.Key.CopyTo(bytes, Magic.Length);
+        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(HeadSize - 8), hashes.States.Count);
+        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(HeadSize - 4), hashes.Macs.Count);
+        var at = HeadSize;
+        foreach (var (place, state) in hashes.States)
         {
-            var item = bytes.AsSpan(HeadSize + (i * ItemSize));
-            BinaryPrimitives.WriteInt64LittleEndian(item, states[i].At);
-            states[i].State.CopyTo(item[sizeof(long)..]);
+            BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(at), place);
+            state.CopyTo(bytes, at + sizeof(long));
+            at += StateSize;
         }
-        BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(bytes.Length - SumSize), XxHash64.HashToUInt64(bytes.AsSpan(0, bytes.Length - SumSize)));
+        foreach (var mac in hashes.Macs)
+        {
+            BinaryPrimitives.WriteUInt128LittleEndian(bytes.AsSpan(at), mac);
+            at += ChunkMac.Size;
+        }
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(at), XxHash64.HashToUInt64(bytes.AsSpan(0, at)));
         try
         {
             Directory.CreateDirectory(folder);
             var tmp = $"{Name(file)}.{Guid.NewGuid():N}.tmp";
-            using (var content = new FileStream(tmp, FileMode.CreateNew, FileAccess.Write, FileShare.None, 0)) content.Write(bytes); // not synced: what a crash leaves of it is noticed
+            var mine = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = 0 };
+            if (!OperatingSystem.IsWindows()) mine.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite; // the key
+            using (var content = new FileStream(tmp, mine)) content.Write(bytes); // not synced: what a crash leaves of it is noticed
             File.Move(tmp, Name(file), overwrite: true);
             if (before != default && before != file) File.Delete(Name(before));
         }

@@ -1,14 +1,13 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.IO.Hashing;
-using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
 namespace Takt.Storage.Packs;
 
 /// <summary>An open pack: its index, and its records by place. Safe for concurrent use.</summary>
 /// <param name="place">The pack as a local file; asked when a record is read for the first time.</param>
-sealed partial class Pack(Func<string> place, PackIndex index) : IDisposable
+sealed class Pack(Func<string> place, PackIndex index) : IDisposable
 {
     readonly Lock _opening = new();
     SafeFileHandle? _file;
@@ -59,45 +58,7 @@ sealed partial class Pack(Func<string> place, PackIndex index) : IDisposable
         }
     }
 
-    /// <summary>
-    /// Whether the record holds exactly this, told by its bytes where the system has them in memory: a tenth of what a SHA-256 of the content costs. Null: not known that way.
-    /// </summary>
-    public unsafe bool? Holds(in PackEntry entry, ReadOnlySpan<byte> content)
-    {
-        if (entry.Zstd || entry.Kind != RecordKind.Bytes || entry.Length != content.Length || entry.Stored != entry.Length || !OperatingSystem.IsLinux()) return null;
-        const int Part = 64 << 10;
-        var part = s_part ??= new byte[Part];
-        UInt128 checksum = 0;
-        for (var at = -PackFormat.RecordHead; at < content.Length;)
-        {
-            var length = at < 0 ? PackFormat.RecordHead : Math.Min(Part, content.Length - at);
-            fixed (byte* start = part)
-            {
-                const int OnlyFromMemory = 8; // RWF_NOWAIT
-                var room = new Room { Start = start, Length = length };
-                if (preadv2(Handle(), &room, 1, entry.Offset + PackFormat.RecordHead + at, OnlyFromMemory) != length) return null;
-            }
-            if (at < 0) checksum = BinaryPrimitives.ReadUInt128BigEndian(part.AsSpan(8));
-            else if (!content.Slice(at, length).SequenceEqual(part.AsSpan(0, length))) return false;
-            at += length;
-        }
-        // what was damaged here and is the same elsewhere is still not what its id says
-        return XxHash128.HashToUInt128(content) == checksum ? true : null;
-    }
-
     const int LeastInPlace = 32 << 10;
-
-    [ThreadStatic]
-    static byte[]? s_part;
-
-    unsafe struct Room
-    {
-        public byte* Start;
-        public nint Length;
-    }
-
-    [LibraryImport("libc")]
-    private static unsafe partial nint preadv2(SafeFileHandle file, Room* rooms, int count, long offset, int flags);
 
     void ReadInPlace(in PackEntry entry, Span<byte> content)
     {

@@ -5,16 +5,15 @@ using System.Runtime.InteropServices;
 namespace Takt.Storage.Packs;
 
 /// <summary>Some pieces of content on their way into a pack: hashed, looked up and compressed on one core while another reads or writes. Used once.</summary>
-sealed class RecordBatch(int capacity) : IDisposable
+/// <param name="users">How many dispose of it; the last one gives its memory back.</param>
+sealed class RecordBatch(int capacity, int users = 1) : IDisposable
 {
     readonly List<Piece> _pieces = [];
+    int _users = users;
     byte[]? _compressed;
 
     /// <summary>At least the capacity.</summary>
     public byte[] Buffer { get; } = ArrayPool<byte>.Shared.Rent(Math.Max(capacity, 1));
-
-    /// <summary>Done when somebody who hashes the buffer as part of a larger whole no longer needs it.</summary>
-    public Task Hashed { get; set; } = Task.CompletedTask;
 
     public Span<Piece> Pieces => CollectionsMarshal.AsSpan(_pieces);
 
@@ -52,6 +51,7 @@ sealed class RecordBatch(int capacity) : IDisposable
 
     public void Dispose()
     {
+        if (Interlocked.Decrement(ref _users) > 0) return;
         ArrayPool<byte>.Shared.Return(Buffer);
         if (_compressed is not null) ArrayPool<byte>.Shared.Return(_compressed);
     }

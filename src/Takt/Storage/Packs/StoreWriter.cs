@@ -59,10 +59,6 @@ public sealed class StoreWriter : IAsyncDisposable
         return false;
     }
 
-    /// <summary>Whether a chunk that the store has is exactly this: by the bytes where they are at hand, else by the hash.</summary>
-    internal bool IsChunk(ContentId id, ReadOnlySpan<byte> content) =>
-        _store.TryFind(id, refresh: false) is { } hit && hit.Pack.Holds(hit.Entry, content) is { } same ? same : ContentId.Of(content) == id;
-
     /// <summary>Whether it is there with every chunk of it, also as a whole file of its own; the session relies on it from now on.</summary>
     public bool Has(ContentId id)
     {
