@@ -145,7 +145,8 @@ sealed class Segments : IAsyncDisposable
                 if (fault is null) done.TrySetResult();
                 else done.TrySetException(fault);
             _toShare.Release();
-            if (_shared is not null) continue; // what the others read is merged there
+            // what the others read is merged there; and of a journal that is tried again some rows may be in a file already: merged with others under its name, they would be lost, or be there twice
+            if (_shared is not null || failed is not null) continue;
             try
             {
                 Merge("predictions-");

@@ -52,6 +52,28 @@ public sealed class JournalTests : IDisposable
     }
 
     [Fact]
+    public async Task Nothing_is_merged_while_a_journal_is_to_be_tried_again_of_which_a_part_is_in_a_file_already()
+    {
+        await using var log = new PredictionLog(_folder, TimeProvider.System);
+        for (var i = 1; i < Segments.MergeAt; i++)
+        {
+            await log.Append(Batch($"p-{i}"));
+            await log.Flush();
+        }
+        await log.Append(Batch("p-last"));
+        await log.Append([new Label("p-last:0", 1, DateTimeOffset.UnixEpoch)]);
+        var name = Path.GetFileNameWithoutExtension(Directory.GetFiles(_folder, "*.journal").Single());
+        var inTheWay = Directory.CreateDirectory(Path.Combine(_folder, $"labels-{name}.parquet")).FullName;
+        await Assert.ThrowsAsync<TaktException>(log.Flush);
+        Directory.Delete(inTheWay);
+        await log.Flush();
+        await log.Flush(); // what is merged is there once all is done
+        using var connection = await log.Open();
+        var rows = Tables.Query(connection!, "select count(*) as n, count(distinct id) as ids from predictions");
+        Assert.Equal((2 * Segments.MergeAt, 2 * Segments.MergeAt), (rows["n"].Integers[0], rows["ids"].Integers[0]));
+    }
+
+    [Fact]
     public async Task The_newest_predictions_are_read_out_of_the_files_that_hold_them_and_no_other_is_opened()
     {
         await using var log = new PredictionLog(_folder, TimeProvider.System);
