@@ -13,7 +13,7 @@ public sealed class Slot(Revision revision, ILoadedModel? model, int inside = 0,
 
     int _users = 1; // one is the router's own
     Shadow[]? _shadows;
-    (PredictionLog Log, LogSource Source)? _logged;
+    Tuple<PredictionLog, LogSource>? _logged; // one reference, for it is read while it is written
 
     public Revision Revision { get; } = revision;
 
@@ -88,9 +88,9 @@ public sealed class Slot(Revision revision, ILoadedModel? model, int inside = 0,
     /// <summary>Its columns in the log, told to the log once.</summary>
     internal LogSource Source(PredictionLog log, RowScorer rows)
     {
-        if (_logged is { } logged && logged.Log == log) return logged.Source;
+        if (Volatile.Read(ref _logged) is { } logged && logged.Item1 == log) return logged.Item2;
         var source = log.Source(Revision.Number, Name, rows.Features.Select(f => new LogColumn(f.Name, TypeOf(f.Type))).ToList(), [new LogColumn(rows.Output.Name, ColumnType.Number)]);
-        lock (Turn) _logged = (log, source);
+        Volatile.Write(ref _logged, Tuple.Create(log, source));
         return source;
     }
 

@@ -66,11 +66,12 @@ static class TensorLog
         {
             if (tensors.FirstOrDefault(t => t.Name == field.Name) is not { } tensor) continue;
             var width = (int)(tensor.Count / rows);
-            var narrow = names is not null || (tensor.Shape.Length == 0 ? rows == 1 : field.Width is >= 1 and <= Widest && field.Width == width && tensor.Shape[0] == rows);
+            var named = names is not null && names.Count == width; // not when all rows are logged as one
+            var narrow = named || (tensor.Shape.Length == 0 ? rows == 1 : field.Width is >= 1 and <= Widest && field.Width == width && tensor.Shape[0] == rows);
             var hidden = slot.IsRedacted(field.Name);
             if (narrow && !hidden)
             {
-                for (var i = 0; i < width; i++) Add(TensorColumn.Of(names?[i] ?? (width == 1 ? field.Name : $"{field.Name}.{i}"), tensor, rows, width, i));
+                for (var i = 0; i < width; i++) Add(TensorColumn.Of(named ? names![i] : (width == 1 ? field.Name : $"{field.Name}.{i}"), tensor, rows, width, i));
                 continue;
             }
             Add(Column.Of(field.Name + ".shape", Enumerable.Repeat((string?)Tensor.ShapeText(tensor.Shape), rows).ToArray()));
