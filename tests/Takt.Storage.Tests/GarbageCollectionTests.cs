@@ -82,6 +82,37 @@ public sealed class GarbageCollectionTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task What_another_process_has_removed_meanwhile_is_stored_again()
+    {
+        using var other = new PackStore(new FolderBlobStore(Path.Combine(_folder, "store")), _database, _time);
+        var id = await Packed("nobody's, then somebody's");
+        Assert.NotNull(await other.Length(id.Digest)); // it has seen the pack
+        await Collect(15);
+        Assert.Equal([GcAction.Remove], await Collect(8));
+        await using var writer = await other.Begin("somebody");
+        Assert.False(writer.Has(id));
+        Assert.Equal(id, writer.Add("nobody's, then somebody's"u8));
+        await writer.Commit(_ => { });
+        Assert.Equal("nobody's, then somebody's"u8.ToArray(), await other.Reader.Bytes(id));
+    }
+
+    [Fact]
+    public async Task What_another_process_has_moved_to_another_pack_is_found_there()
+    {
+        using var other = new PackStore(new FolderBlobStore(Path.Combine(_folder, "store")), _database, _time);
+        ContentId kept, unwanted;
+        await using (var writer = await _store.Begin("test"))
+        {
+            (kept, unwanted) = (writer.Add("kept"u8), writer.Add("unwanted"u8));
+            await writer.Commit(_ => { });
+        }
+        Assert.Equal(4, await other.Length(kept.Digest)); // by the index alone
+        await _store.Delete(unwanted.Digest);
+        Assert.Equal("kept"u8.ToArray(), await other.Reader.Bytes(kept));
+        Assert.Null(await other.Length(unwanted.Digest));
+    }
+
+    [Fact]
     public async Task One_process_collects_at_a_time_and_one_that_was_taken_over_removes_nothing()
     {
         await Packed("nobody's");

@@ -21,7 +21,7 @@ public sealed class BlobReader
     /// <exception cref="TaktException">NotFound. Invalid: damaged.</exception>
     public async Task<byte[]> Bytes(ContentId id, CancellationToken cancel = default)
     {
-        if (_find(id) is { Entry.Kind: RecordKind.Bytes } hit) return hit.Read();
+        if (_find(id) is { Entry.Kind: RecordKind.Bytes } hit) return Content(id, hit);
         await using var content = await Open(id, cancel);
         var bytes = new byte[content.Length];
         await content.ReadExactlyAsync(bytes, cancel);
@@ -31,15 +31,15 @@ public sealed class BlobReader
     public async Task<long?> Length(ContentId id, CancellationToken cancel = default) => _find(id) switch
     {
         { Entry.Kind: RecordKind.Bytes } hit => hit.Entry.Length,
-        { } hit => ChunkList.Parse(hit.Read(), id).Length,
+        { } hit => ChunkList.Parse(Content(id, hit), id).Length,
         null => await _whole.Length(id.Digest, cancel),
     };
 
     /// <exception cref="TaktException">NotFound. Invalid: damaged.</exception>
     public async Task<Stream> Open(ContentId id, CancellationToken cancel = default) => _find(id) switch
     {
-        { Entry.Kind: RecordKind.Bytes } hit => new MemoryStream(hit.Read(), writable: false),
-        { } hit => new ChunkedStream(this, ChunkList.Parse(hit.Read(), id)),
+        { Entry.Kind: RecordKind.Bytes } hit => new MemoryStream(Content(id, hit), writable: false),
+        { } hit => new ChunkedStream(this, ChunkList.Parse(Content(id, hit), id)),
         null => await _whole.Open(id.Digest, cancel),
     };
 
@@ -61,7 +61,7 @@ public sealed class BlobReader
             {
                 var buffer = ArrayPool<byte>.Shared.Rent((int)hit.Entry.Length);
                 var content = buffer.AsSpan(0, (int)hit.Entry.Length);
-                hit.Pack.Read(hit.Entry, content);
+                Read(id, hit, content);
                 if (ContentId.Of(content) != id) throw Wrong(id);
                 if (content.Length > 0) RandomAccess.Write(handle, content, 0);
                 ArrayPool<byte>.Shared.Return(buffer);
@@ -81,7 +81,7 @@ public sealed class BlobReader
             try
             {
                 long at = 0;
-                foreach (var (chunk, length) in Chunks(ChunkList.Parse(hit.Read(), id)))
+                foreach (var (chunk, length) in Chunks(ChunkList.Parse(Content(id, hit), id)))
                 {
                     var buffer = ArrayPool<byte>.Shared.Rent((int)length);
                     Read(chunk, buffer.AsSpan(0, (int)length));
@@ -131,7 +131,7 @@ public sealed class BlobReader
         try
         {
             var content = buffer.AsSpan(0, (int)hit.Entry.Length);
-            hit.Pack.Read(hit.Entry, content);
+            Read(id, hit, content);
             return ContentId.Of(content) == id ? FileBytes.TryCreate(file, content, mode) : throw Wrong(id);
         }
         finally
@@ -150,13 +150,35 @@ public sealed class BlobReader
     }
 
     /// <summary>One of the lists that a list of lists is made of.</summary>
-    internal ChunkList Part(ContentId id) => ChunkList.Parse((_find(id) ?? throw Missing(id)).Read(), id);
+    internal ChunkList Part(ContentId id) => ChunkList.Parse(Content(id, _find(id) ?? throw Missing(id)), id);
 
     internal void Read(ContentId chunk, Span<byte> content)
     {
         var hit = _find(chunk) ?? throw Missing(chunk);
         if (hit.Entry.Length != content.Length) throw Wrong(chunk);
-        hit.Pack.Read(hit.Entry, content);
+        Read(chunk, hit, content);
+    }
+
+    byte[] Content(ContentId id, PackHit hit)
+    {
+        if (hit.Entry.Length > PackFormat.LargestRecord) return hit.Read(); // tells that it is damaged
+        var content = new byte[hit.Entry.Length];
+        Read(id, hit, content);
+        return content;
+    }
+
+    // another process may have moved it to another pack since this one was looked at
+    void Read(ContentId id, PackHit hit, Span<byte> content)
+    {
+        try
+        {
+            hit.Pack.Read(hit.Entry, content);
+        }
+        catch (TaktException e) when (e.Error == TaktError.NotFound && hit.Pack.IsGone)
+        {
+            var moved = _find(id) ?? throw Missing(id);
+            moved.Pack.Read(moved.Entry, content);
+        }
     }
 
     static TaktException Missing(ContentId id) => TaktException.NotFound($"the store has no {id}; 'takt data pull' brings it where a remote has it, 'takt data verify' lists all that is missing");

@@ -19,6 +19,9 @@ sealed class Pack(Func<string> place, PackIndex index) : IDisposable
     /// <summary>Set while its rows say that it is about to be removed: what is found in it must be made live again by the writer that relies on it.</summary>
     public bool Quarantined { get; set; }
 
+    /// <summary>Its file was not there when it was to be opened: another process has removed it, and moved to another pack what was needed of it.</summary>
+    public bool IsGone { get; private set; }
+
     /// <summary>The record's content, decompressed, its checksum compared.</summary>
     /// <param name="content">Exactly <see cref="PackEntry.Length"/> bytes.</param>
     /// <exception cref="TaktException">Invalid: the record is damaged; the message names the pack and the place.</exception>
@@ -148,7 +151,16 @@ sealed class Pack(Func<string> place, PackIndex index) : IDisposable
     SafeFileHandle Handle()
     {
         if (_file is { } open) return open;
-        lock (_opening) return _file ??= File.OpenHandle(place(), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        lock (_opening)
+            try
+            {
+                return _file ??= File.OpenHandle(place(), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            }
+            catch (TaktException e) when (e.Error == TaktError.NotFound)
+            {
+                IsGone = true;
+                throw;
+            }
     }
 
     TaktException Damaged(in PackEntry entry, string why) =>

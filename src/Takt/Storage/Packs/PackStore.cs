@@ -65,6 +65,7 @@ public sealed class PackStore : IBlobStore, IDisposable
     {
         var lease = Guid.NewGuid().ToString("N");
         await Database.Write(session => PackTable.Begin(session, lease, purpose, Now));
+        RefreshIfChanged(); // what is there from now on stays; what another process removed before must not be found
         return new StoreWriter(this, lease);
     }
 
@@ -166,7 +167,7 @@ public sealed class PackStore : IBlobStore, IDisposable
             {
                 try
                 {
-                    if (!known.TryGetValue(id, out var pack)) pack = OpenPack(id);
+                    if (!known.TryGetValue(id, out var pack) || pack.IsGone) pack = OpenPack(id);
                     pack.Quarantined = quarantined;
                     packs.Add(pack);
                 }
@@ -196,12 +197,12 @@ public sealed class PackStore : IBlobStore, IDisposable
     internal PackHit? TryFind(ContentId id, bool refresh = true)
     {
         if (Find(Packs()) is { } hit) return Revived(hit);
-        return refresh && PacksChanged() && Find(Refresh()) is { } late ? Revived(late) : null;
+        return refresh && (PacksChanged() || Array.Exists(Packs(), pack => pack.IsGone)) && Find(Refresh()) is { } late ? Revived(late) : null;
 
         PackHit? Find(Pack[] packs)
         {
             foreach (var pack in packs)
-                if (pack.Index.Find(id) is >= 0 and var at) return new PackHit(pack, pack.Index[at]);
+                if (!pack.IsGone && pack.Index.Find(id) is >= 0 and var at) return new PackHit(pack, pack.Index[at]);
             return null;
         }
     }
