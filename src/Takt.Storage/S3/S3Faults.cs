@@ -7,7 +7,8 @@ namespace Takt.Storage.S3;
 /// <summary>What an S3 service or the way to it complains of, in words that tell what to do.</summary>
 static class S3Faults
 {
-    /// <returns>Null: a bug, or the caller's own cancellation.</returns>
+    /// <param name="error">Not the caller's own cancellation: the SDK ends what takes too long by one of its own.</param>
+    /// <returns>Null: a bug.</returns>
     public static TaktException? Explain(S3Address place, Exception error) => error switch
     {
         AmazonS3Exception { ErrorCode: "NoSuchBucket" } => TaktException.NotFound($"{place}: there is no such bucket; create it first"),
@@ -15,7 +16,7 @@ static class S3Faults
             $"{place} refused access ({e.ErrorCode}); check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that they may read, write, list and delete there", error),
         AmazonS3Exception { ErrorCode: "QuotaExceeded" or "XMinioStorageFull" or "InsufficientStorage" } =>
             new(TaktError.Unavailable, $"{place} is full; free some space or raise its quota", error),
-        AmazonServiceException { InnerException: HttpRequestException or IOException or OperationCanceledException or AmazonClientException } or HttpRequestException or IOException or TimeoutException
+        AmazonServiceException { InnerException: HttpRequestException or IOException or OperationCanceledException or AmazonClientException } or HttpRequestException or IOException or TimeoutException or OperationCanceledException
             => Unreachable(place, error),
         AmazonServiceException e when (int)e.StatusCode is 429 or >= 500 =>
             new(TaktError.Unavailable, $"{place} is not ready (status {(int)e.StatusCode}, {e.ErrorCode}); try again", error),

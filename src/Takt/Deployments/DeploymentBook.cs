@@ -132,7 +132,7 @@ public sealed class DeploymentBook(Database database, TimeProvider time)
     /// <summary>Takes the endpoint away with its revisions and rollouts; its prediction log stays.</summary>
     public Task Delete(string endpoint) => database.Write(session =>
     {
-        foreach (var table in (string[])["rollout_event", "rollout_count", "rollout_look", "rollout_lease"]) session.Execute($"delete from {Sql.Raw(table)} where endpoint = {endpoint}");
+        foreach (var table in (string[])["rollout_event", "rollout_count", "rollout_look", "rollout_lease", "replica_revision"]) session.Execute($"delete from {Sql.Raw(table)} where endpoint = {endpoint}");
         session.Execute($"delete from rollout where endpoint = {endpoint}");
         session.Execute($"delete from revision where endpoint = {endpoint}");
         session.Execute($"delete from deployment where endpoint = {endpoint}");

@@ -21,7 +21,7 @@ public sealed class Fleet(Database database, string server, TimeProvider time)
 
     readonly DateTimeOffset _started = time.GetUtcNow();
     readonly ConcurrentDictionary<string, (long Beats, long Since)> _heard = new(StringComparer.Ordinal);
-    readonly ConcurrentDictionary<(string Endpoint, int Revision), string> _told = new();
+    readonly ConcurrentDictionary<(string Endpoint, int Revision), (DateTimeOffset Made, string Fault)> _told = new();
     int _live = 1;
 
     public string Server => server;
@@ -60,18 +60,27 @@ public sealed class Fleet(Database database, string server, TimeProvider time)
     });
 
     /// <summary>This server has loaded the revision, or could not.</summary>
-    public async ValueTask Tell(string endpoint, int revision, string? fault = null)
+    public async ValueTask Tell(Revision revision, string? fault = null)
     {
-        if (_told.TryGetValue((endpoint, revision), out var told) && told == (fault ?? "")) return;
+        var (key, tell) = ((revision.Endpoint, revision.Number), (revision.CreatedAt, fault ?? ""));
+        if (_told.TryGetValue(key, out var told) && told == tell) return;
+        await database.Write(session => session.Execute($"""
+            insert into replica_revision(replica, endpoint, revision, fault, updated) values({server}, {revision.Endpoint}, {revision.Number}, {fault}, {time.GetUtcNow()})
+            on conflict(replica, endpoint, revision) do update set fault = excluded.fault, updated = excluded.updated
+            """));
+        _told[key] = tell;
+    }
+
+    /// <summary>This server has let go of all revisions of the endpoint but this one; null: of all.</summary>
+    public async ValueTask Keep(string endpoint, Revision? revision)
+    {
+        var gone = _told.Keys.Where(told => told.Endpoint == endpoint && told.Revision != revision?.Number).ToList();
+        if (gone.Count == 0) return;
         await database.Write(session =>
         {
-            session.Execute($"""
-                insert into replica_revision(replica, endpoint, revision, fault, updated) values({server}, {endpoint}, {revision}, {fault}, {time.GetUtcNow()})
-                on conflict(replica, endpoint, revision) do update set fault = excluded.fault, updated = excluded.updated
-                """);
-            session.Execute($"delete from replica_revision where replica = {server} and endpoint = {endpoint} and revision < {revision - 8}");
+            foreach (var (_, number) in gone) session.Execute($"delete from replica_revision where replica = {server} and endpoint = {endpoint} and revision = {number}");
         });
-        _told[(endpoint, revision)] = fault ?? "";
+        foreach (var told in gone) _told.TryRemove(told, out _);
     }
 
     /// <summary>All servers that are known, in the order of their names.</summary>

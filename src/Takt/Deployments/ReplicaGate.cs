@@ -10,7 +10,10 @@ sealed class ReplicaGate(Fleet? fleet, DeploymentBook book, TimeProvider time)
     readonly Dictionary<string, int> _told = new(StringComparer.Ordinal);
 
     /// <inheritdoc cref="Fleet.Tell"/>
-    public ValueTask Tell(string endpoint, int revision, string? fault = null) => fleet?.Tell(endpoint, revision, fault) ?? default;
+    public ValueTask Tell(Revision revision, string? fault = null) => fleet?.Tell(revision, fault) ?? default;
+
+    /// <inheritdoc cref="Fleet.Keep"/>
+    public ValueTask Keep(string endpoint, Revision? revision = null) => fleet?.Keep(endpoint, revision) ?? default;
 
     /// <summary>Rolls back what a server can't load; what one has not loaded yet waits, and after a while the history tells for whom.</summary>
     /// <returns>Null: all have it. Else whether the rollout is still under way.</returns>

@@ -10,4 +10,7 @@ public sealed record Revision(string Endpoint, int Number, string? Model, Deploy
     /// <summary>What answers, as people are told: the version, or the endpoint elsewhere.</summary>
     [JsonIgnore]
     public string Name => Model ?? Spec.Elsewhere ?? "";
+
+    /// <summary>Whether it is this very one: an endpoint that was deleted and made again has other revisions of the same numbers.</summary>
+    public bool Is(Revision other) => Endpoint == other.Endpoint && Number == other.Number && CreatedAt == other.CreatedAt;
 }

@@ -14,8 +14,8 @@ sealed class RevisionLoader(ModelRegistry registry, Func<RemoteEndpoint, Cancell
     /// <summary>Until a model is asked for again that could not be fetched.</summary>
     static readonly TimeSpan BetweenTries = TimeSpan.FromSeconds(1);
 
-    readonly Dictionary<(string Endpoint, int Revision, string Model), Task<(Slot? Slot, string Why)>> _loading = [];
-    readonly HashSet<(string, int, string)> _wanted = [];
+    readonly Dictionary<(string Endpoint, int Revision, DateTimeOffset Made, string Model), Task<(Slot? Slot, string Why)>> _loading = [];
+    readonly HashSet<(string, int, DateTimeOffset, string)> _wanted = [];
 
     /// <summary>A round begins: what nobody asks for until <see cref="Forget"/> is loaded for nothing.</summary>
     public void Begin() => _wanted.Clear();
@@ -34,18 +34,21 @@ sealed class RevisionLoader(ModelRegistry registry, Func<RemoteEndpoint, Cancell
     /// <returns>No slot and no reason: it takes longer; ask again.</returns>
     public async Task<(Slot? Slot, string Why)> Loaded(Revision revision, CancellationToken cancel)
     {
-        var key = (revision.Endpoint, revision.Number, revision.Name);
+        var key = (revision.Endpoint, revision.Number, revision.CreatedAt, revision.Name);
         _wanted.Add(key);
         if (!_loading.TryGetValue(key, out var load)) _loading[key] = load = Task.Run(() => Load(revision), CancellationToken.None);
         try
         {
             await load.WaitAsync(LoadPatience, TimeProvider.System, cancel);
         }
-        catch (TimeoutException)
+        catch (TimeoutException) when (!load.IsCompleted)
         {
             return (null, "");
         }
-        _loading.Remove(key);
+        finally
+        {
+            if (load.IsCompleted) _loading.Remove(key); // also one that has thrown: else it would be what every later round finds
+        }
         return await load;
     }
 
@@ -58,7 +61,7 @@ sealed class RevisionLoader(ModelRegistry registry, Func<RemoteEndpoint, Cancell
             {
                 if (registry.Resolve(wanted) is { Package: not null } there) await registry.PackageFolder(there);
             }
-            catch (TaktException e) when (e.Error == TaktError.Unavailable)
+            catch (Exception e) when (e is TaktException { Error: TaktError.Unavailable } or OperationCanceledException) // a time-out deep within: nobody cancels a load
             {
                 await Task.Delay(BetweenTries);
                 return (null, ""); // the store or the database is out: that says nothing about the model
@@ -86,7 +89,7 @@ sealed class RevisionLoader(ModelRegistry registry, Func<RemoteEndpoint, Cancell
                 throw;
             }
         }
-        catch (Exception e) when (e is not (OperationCanceledException or OutOfMemoryException))
+        catch (Exception e) when (e is not OutOfMemoryException)
         {
             return (null, e is TaktException ? e.Message : $"{e.GetType().Name}: {e.Message}"); // whatever a package does, it must not stop the others
         }

@@ -74,7 +74,11 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
                 (failed ??= []).Add(e); // the others go on
             }
         foreach (var gone in router.Endpoints.Except(endpoints, StringComparer.Ordinal).ToList())
-            if (book.Find(gone) is null) router.Remove(gone);
+            if (book.Find(gone) is null)
+            {
+                router.Remove(gone);
+                await _gate.Keep(gone);
+            }
         await _loader.Forget();
         Volatile.Write(ref _ready, ready);
         return failed is null ? busy : throw new AggregateException("some deployments could not be moved", failed);
@@ -87,13 +91,15 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
         {
             router.Remove(endpoint);
             _broken.TryRemove(endpoint, out _);
+            await _gate.Keep(endpoint);
             return false;
         }
         var champion = await Champion(deployment, cancel);
-        if (deployment.Live is { } wanted && (champion is not null || WhyNotServed(endpoint) is not null)) await _gate.Tell(endpoint, wanted.Number, champion is null ? WhyNotServed(endpoint) : null);
+        if (deployment.Live is { } wanted && (champion is not null || WhyNotServed(endpoint) is not null)) await _gate.Tell(wanted, champion is null ? WhyNotServed(endpoint) : null);
         if (deployment is not { Rollout: { Active: true } rollout, Challenger: { } revision })
         {
             if (champion is not null) await Go(deployment, champion, null, cancel);
+            await _gate.Keep(endpoint, deployment.Live);
             _compared.Remove(endpoint);
             _logged.Remove(endpoint);
             return false;
@@ -101,28 +107,34 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
         var drives = await Drives(endpoint);
         // while the one in charge is still being loaded, nothing is decided; nor by a server that does not drive
         if (champion is null && (!drives || (deployment.Live is { } live && !(_broken.TryGetValue(endpoint, out var broken) && broken.Revision == live.Number)))) return true;
-        var (challenger, why) = Serving(endpoint, revision) is { } known ? (known, "") : await _loader.Loaded(revision, cancel);
+        var known = Serving(endpoint, revision);
+        var (challenger, why) = known is not null ? (known, "") : await _loader.Loaded(revision, cancel);
         if (challenger is null)
         {
             if (why.Length == 0) return true;
-            await _gate.Tell(endpoint, revision.Number, why);
+            await _gate.Tell(revision, why);
             if (drives)
                 await book.Move(rollout, rollout with { State = RolloutState.RolledBack, Evidence = $"revision {revision.Number} ({revision.Name}) did not load: {why}" }, "rolled-back");
             return false;
         }
-        await _gate.Tell(endpoint, revision.Number);
         if (champion is null)
         {
             // nothing to compare with and nothing to lose: the first revision goes live at once
-            if (!await Succeed(rollout, revision, "the first revision", null))
+            var isLive = false;
+            try
             {
-                challenger.Dispose();
-                return true;
+                await _gate.Tell(revision);
+                isLive = await Succeed(rollout, revision, "the first revision", null);
             }
-            router.Set(endpoint, new Route(challenger, null, 0));
-            return false;
+            finally
+            {
+                if (isLive) router.Set(endpoint, new Route(challenger, null, 0));
+                else if (known is null) challenger.Dispose(); // the database may be out as well: the next round loads it again
+            }
+            return !isLive;
         }
         await Go(deployment, champion, challenger, cancel);
+        await _gate.Tell(revision);
         if (rollout.State is RolloutState.Rolling or RolloutState.Promoting) Count(deployment, rollout, champion, challenger);
         if (!drives)
         {
@@ -149,7 +161,7 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
         var shadows = new List<Shadow>();
         foreach (var wanted in champion.Revision.Spec.Shadows ?? [])
         {
-            var there = old?.Shadows.FirstOrDefault(s => s.Slot.Name == wanted.Model && s.Sample == wanted.Sample && s.Slot.Revision.Number == champion.Revision.Number);
+            var there = old?.Shadows.FirstOrDefault(s => s.Slot.Name == wanted.Model && s.Sample == wanted.Sample && s.Slot.Revision.Is(champion.Revision));
             if ((there ?? await LoadShadow(champion.Revision, wanted, cancel)) is { } shadow) shadows.Add(shadow);
         }
         if (challenger is not null && deployment.ChallengerIsShadow)
@@ -181,8 +193,8 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
     Slot? Serving(string endpoint, Revision revision)
     {
         var route = router.Find(endpoint);
-        return route?.Challenger is { } challenger && challenger.Revision.Number == revision.Number ? challenger
-            : route?.Shadows.FirstOrDefault(s => s.Slot.Revision.Number == revision.Number && s.Slot.Name == revision.Name)?.Slot;
+        return route?.Challenger is { } challenger && challenger.Revision.Is(revision) ? challenger
+            : route?.Shadows.FirstOrDefault(s => s.Slot.Revision.Is(revision) && s.Slot.Name == revision.Name)?.Slot;
     }
 
     async Task<bool> Drives(string endpoint)
@@ -337,7 +349,7 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
             await book.Move(rollout, rollout with { State = RolloutState.Paused, Evidence = evidence }, "paused", look: look);
             return true;
         }
-        router.Set(rollout.Endpoint, new Route(champion, null, 0) { Shadows = router.Find(rollout.Endpoint)?.Shadows.Where(s => s.Slot.Revision.Number == champion.Revision.Number).ToList() ?? [] }); // the traffic first, the record after
+        router.Set(rollout.Endpoint, new Route(champion, null, 0) { Shadows = router.Find(rollout.Endpoint)?.Shadows.Where(s => s.Slot.Revision.Is(champion.Revision)).ToList() ?? [] }); // the traffic first, the record after
         await book.Move(rollout, rollout with { State = RolloutState.RolledBack, Evidence = evidence }, "rolled-back", look: look);
         return false;
     }
@@ -355,7 +367,7 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
     {
         if (deployment.Live is not { } live) return null;
         var route = router.Find(deployment.Endpoint);
-        if (route?.Champion.Revision.Number == live.Number) return route.Champion;
+        if (route?.Champion.Revision.Is(live) == true) return route.Champion;
         if (Serving(deployment.Endpoint, live) is { } promoted)
         {
             router.Set(deployment.Endpoint, new Route(promoted, null, 0));

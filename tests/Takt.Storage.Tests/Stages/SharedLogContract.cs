@@ -214,10 +214,10 @@ public abstract class SharedLogContract : IAsyncLifetime
             await b.Beat();
         }
         Assert.Equal((2, 2), (a.Live, b.Live));
-        await a.Tell("e", 3);
+        await a.Tell(Revision(3));
         Assert.Equal((0, 0), (b.Behind("e", 3).Loading.Count, b.Behind("e", 3).Failed.Count));
         Assert.Equal(["a"], b.Behind("e", 4).Loading);
-        await a.Tell("e", 4, "no room");
+        await a.Tell(Revision(4), "no room");
         Assert.Equal([("a", "no room")], b.Behind("e", 4).Failed);
         Advance(14);
         await b.Beat();
@@ -233,6 +233,8 @@ public abstract class SharedLogContract : IAsyncLifetime
         await again.Leave();
         await b.Beat();
         Assert.Equal(1, b.Live);
+
+        static Revision Revision(int number) => new("e", number, "m@1", new DeploymentSpec("e", [1], TimeSpan.Zero, 0, [], null, true, null), Start);
     }
 
     /// <summary>A store that can be told to be out.</summary>

@@ -82,11 +82,72 @@ public sealed class ReplicaRolloutTests : RolloutLine
         await a.Rollouts.Tick();
         await b.Rollouts.Tick();
         await _app.Deployments.Deploy(Spec(), "m@2");
-        await b.Fleet.Tell("e", 2, "its disk is full");
+        await b.Fleet.Tell(_app.Deployments.Revisions("e").Single(r => r.Number == 2), "its disk is full");
         await a.Rollouts.Tick();
         var rollout = _app.Deployments.Get("e").Rollout!;
         Assert.Equal(RolloutState.RolledBack, rollout.State);
         Assert.Contains("did not load on b: its disk is full", rollout.Evidence);
         Assert.Equal("m@1", a.Router.Find("e")!.Champion.Revision.Model);
+    }
+
+    [Fact]
+    public async Task An_endpoint_that_was_deleted_and_made_again_answers_with_its_new_model_on_every_server()
+    {
+        var (a, b) = (Server("a"), Server("b"));
+        await a.Fleet.Beat();
+        await b.Fleet.Beat();
+        await _app.Deployments.Deploy(Spec(), "m@1");
+        await a.Rollouts.Tick();
+        await b.Rollouts.Tick();
+        Assert.Equal("m@1", b.Router.Find("e")!.Champion.Revision.Model);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await _app.Deployments.Delete("e"); // between two looks of b
+        Assert.Equal(["b"], a.Fleet.Behind("e", 1).Loading);
+        await _app.Deployments.Deploy(Spec(), "m@2"); // revision 1 again
+        await a.Rollouts.Tick();
+        await b.Rollouts.Tick();
+        Assert.Equal(("m@2", "m@2"), (a.Router.Find("e")!.Champion.Revision.Model, b.Router.Find("e")!.Champion.Revision.Model));
+        Assert.Empty(a.Fleet.Behind("e", 1).Loading);
+    }
+
+    [Fact]
+    public async Task A_server_does_not_go_on_telling_that_it_is_ready_for_what_it_has_let_go_of()
+    {
+        var (a, b) = (Server("a"), Server("b"));
+        await a.Fleet.Beat();
+        await b.Fleet.Beat();
+        await _app.Deployments.Deploy(Spec(), "m@1");
+        await a.Rollouts.Tick();
+        await _app.Deployments.Deploy(Spec(), "m@2");
+        for (var i = 0; i < 2; i++)
+        {
+            await a.Rollouts.Tick();
+            await b.Rollouts.Tick();
+        }
+        Assert.Equal([1, 2], Ready());
+        await _app.Deployments.Command("e", RolloutState.Aborted);
+        await b.Rollouts.Tick();
+        Assert.Equal([1], Ready());
+        await _app.Deployments.Stop("e");
+        await b.Rollouts.Tick();
+        Assert.Empty(Ready());
+        await _app.Deployments.Start("e");
+        await b.Rollouts.Tick();
+        Assert.Equal([1], Ready());
+
+        IEnumerable<int> Ready() => a.Fleet.View().Single(r => r.Name == "b").Revisions.Select(r => r.Revision);
+    }
+
+    [Fact]
+    public async Task A_load_that_a_time_out_ends_holds_up_no_other_endpoint()
+    {
+        var router = new Router(_app.Predictions.Of, _time);
+        var rollouts = new Rollouts(_app.Deployments, _app.Models, router, _app.Predictions, _time, "a", (_, _) => throw new TaskCanceledException("as an HTTP client's own time-out"));
+        await _app.Deployments.Deploy(Spec() with { Endpoint = "before-e", Remote = new Takt.Models.RemoteEndpoint("http://127.0.0.1:1/v2/models/m", null, TimeSpan.FromSeconds(1), 1, null, null), ThenAlias = null }, null);
+        await _app.Deployments.Deploy(Spec(), "m@1");
+        await rollouts.Tick();
+        Assert.Equal("m@1", router.Find("e")!.Champion.Revision.Model);
+        Assert.Equal(RolloutState.RolledBack, _app.Deployments.Get("before-e").Rollout!.State);
+        Assert.Contains("time-out", _app.Deployments.Get("before-e").Rollout!.Evidence);
     }
 }
