@@ -40,6 +40,7 @@ public static class TaktHost
         GrpcDrain.Use(web);
         web.RefuseSmuggling();
         web.UseTaktErrors();
+        web.RefuseForeignPages();
         web.RefuseWaysOut();
         if (roles.HasFlag(ServerRoles.Serving)) web.UseInference(app);
         web.Use((http, next) =>

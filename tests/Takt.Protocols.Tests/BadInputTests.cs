@@ -50,6 +50,25 @@ public sealed class BadInputTests(BadInputTests.Fixture fixture) : IClassFixture
         return Encoding.UTF8.GetString(answer.ToArray());
     }
 
+    [Theory]
+    [InlineData("https://evil.example", "cross-site", 403)]
+    [InlineData("http://localhost:3000", "same-site", 403)]
+    [InlineData("https://evil.example", null, 403)]
+    [InlineData("null", null, 403)]
+    [InlineData("https://takt.example", "same-origin", 200)] // behind a proxy
+    [InlineData("own", null, 200)]
+    [InlineData(null, null, 200)]
+    public async Task A_page_of_another_site_changes_nothing_by_what_browsers_send_without_asking(string? origin, string? site, int expected)
+    {
+        var name = $"from {origin} {site}";
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/2.0/mlflow/experiments/create") { Content = new StringContent($$"""{"name":"{{name}}"}""", Encoding.UTF8, "text/plain") };
+        if (origin is not null) request.Headers.Add("Origin", origin == "own" ? _model.Server.Address.GetLeftPart(UriPartial.Authority) : origin);
+        if (site is not null) request.Headers.Add("Sec-Fetch-Site", site);
+        using var answer = await _model.Http.SendAsync(request);
+        Assert.Equal(expected, (int)answer.StatusCode);
+        Assert.Equal(expected == 200, await _model.Server.App.Experiments.FindByName(name) is not null);
+    }
+
     static int Answers(string text) => text.Split("HTTP/1.1 ").Length - 1;
 
     async Task StillAnswers(string path)

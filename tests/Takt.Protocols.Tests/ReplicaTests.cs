@@ -114,22 +114,15 @@ public sealed partial class ReplicaTests(PostgreSqlServer postgreSql) : IAsyncLi
 
     static async Task<string> Takt(string[] arguments)
     {
-        using var process = Process.Start(new ProcessStartInfo(Program(), arguments) { RedirectStandardOutput = true })!;
+        using var process = Process.Start(new ProcessStartInfo(TaktProgram.Path, arguments) { RedirectStandardOutput = true })!;
         var text = await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
         return text;
     }
 
-    static string Program()
-    {
-        var root = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(root!.FullName, "Takt.slnx"))) root = root.Parent;
-        return Path.Combine(root.FullName, "takt");
-    }
-
     async Task<Uri> Replica(string name, string database, string blobs)
     {
-        var start = new ProcessStartInfo(Program(), ["serve", "--roles", "serving", "--data", Path.Combine(_folder, name), "--port", "0", "--database", database, "--blobs", blobs])
+        var start = new ProcessStartInfo(TaktProgram.Path, ["serve", "--roles", "serving", "--data", Path.Combine(_folder, name), "--port", "0", "--database", database, "--blobs", blobs])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

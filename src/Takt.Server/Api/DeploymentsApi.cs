@@ -127,7 +127,7 @@ public static class DeploymentsApi
                 foreach (var column in table.Columns)
                     json[column.Name] = column.IsMissing(row) ? null : column.Type switch
                     {
-                        ColumnType.Number => column.Numbers[row],
+                        ColumnType.Number when double.IsFinite(column.Numbers[row]) => column.Numbers[row], // JSON has no other numbers
                         ColumnType.Integer => column.Integers[row],
                         ColumnType.Boolean => column.Booleans[row],
                         _ => column.TextAt(row),

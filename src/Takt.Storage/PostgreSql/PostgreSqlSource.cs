@@ -50,15 +50,11 @@ public sealed class PostgreSqlSource : ISource
         var query = SqlSource.Query(request, name => string.Join('.', name.Split('.').Select(Name)));
         var column = request.Setting("cursor");
         var (where, cursor) = ("", (string?)null);
-        await using var command = connection.CreateCommand();
+        await using var command = Command(connection, "");
         if (column is not null)
         {
             var type = await TypeOf(connection, query, column, request, cancel);
-            await using (var most = connection.CreateCommand())
-            {
-                most.CommandText = $"select max(q.{Name(column)})::text from (\n{query}\n) q";
-                cursor = await most.ExecuteScalarAsync(cancel) as string;
-            }
+            await using (var most = Command(connection, $"select max(q.{Name(column)})::text from (\n{query}\n) q")) cursor = await most.ExecuteScalarAsync(cancel) as string;
             var rules = new List<string>();
             if (request.IsBackfill)
             {
@@ -77,7 +73,6 @@ public sealed class PostgreSqlSource : ISource
         }
         else if (request.IsBackfill) throw TaktException.Invalid($"{request.Address}: a range is of the cursor, and there is none; say cursor: COLUMN");
         command.CommandText = $"select * from (\n{query}\n) q{where}";
-        command.CommandTimeout = 0;
         await using var reader = await command.ExecuteReaderAsync(CommandBehavior.SequentialAccess, cancel);
         var columns = Enumerable.Range(0, reader.FieldCount).Select(i => reader.GetDataTypeName(i) == "date" ? RowFile.Kept.Date : RowFile.KeptAs(reader.GetFieldType(i))).ToList();
         var file = Path.Combine(request.Target, $"{Guid.NewGuid():N}.parquet");
@@ -87,8 +82,7 @@ public sealed class PostgreSqlSource : ISource
 
     static async Task<string> TypeOf(NpgsqlConnection connection, string query, string column, SourceRequest request, CancellationToken cancel)
     {
-        await using var command = connection.CreateCommand();
-        command.CommandText = $"select * from (\n{query}\n) q limit 0";
+        await using var command = Command(connection, $"select * from (\n{query}\n) q limit 0");
         await using var reader = await command.ExecuteReaderAsync(cancel);
         for (var i = 0; i < reader.FieldCount; i++)
             if (reader.GetName(i) == column) return reader.GetDataTypeName(i);
@@ -108,8 +102,10 @@ public sealed class PostgreSqlSource : ISource
 
     static async Task Execute(NpgsqlConnection connection, string sql, CancellationToken cancel)
     {
-        await using var command = connection.CreateCommand();
-        command.CommandText = sql;
+        await using var command = Command(connection, sql);
         await command.ExecuteNonQueryAsync(cancel);
     }
+
+    // without a time-out: the query is the user's, who can stop it
+    static NpgsqlCommand Command(NpgsqlConnection connection, string sql) => new(sql, connection) { CommandTimeout = 0 };
 }

@@ -45,7 +45,7 @@ public static class DriftTest
     static (List<string> Names, long[] Before, long[] Now) Bins(ColumnProfile reference, Column values)
     {
         var cuts = reference.Cuts;
-        var names = Enumerable.Range(0, cuts.Count + 1).Select(i => i == 0 ? Number($"≤ {At(0)}") : i == cuts.Count ? Number($"> {At(cuts.Count - 1)}") : Number($"{At(i - 1)}–{At(i)}")).Append("(missing)").ToList();
+        var names = Enumerable.Range(0, cuts.Count + 1).Select(i => i == 0 ? $"≤ {At(0)}" : i == cuts.Count ? $"> {At(cuts.Count - 1)}" : $"{At(i - 1)}–{At(i)}").Append("(missing)").ToList();
         var (before, now) = (new long[names.Count], new long[names.Count]);
         for (var i = 0; i < reference.BinCounts.Count; i++) before[i] = reference.BinCounts[i];
         before[^1] = reference.Missing;
@@ -57,7 +57,6 @@ public static class DriftTest
         return (names, before, now);
 
         string At(int i) => cuts.Count == 0 ? "" : cuts[i].ToString("G4", CultureInfo.InvariantCulture);
-        static string Number(string text) => text;
     }
 
     static string Moved(List<string> names, long[] before, long[] now)

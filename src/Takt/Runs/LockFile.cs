@@ -29,7 +29,7 @@ sealed class LockFile
             foreach (var (name, node) in stages)
                 if (node is YamlMappingNode stage && Text(stage, "key") is { } key && Digest.TryParse(key, out var id)) file._results[key] = Result(id, ((YamlScalarNode)name).Value!, stage);
         }
-        catch (Exception e) when (e is YamlException or InvalidCastException or IOException)
+        catch (Exception e) when (e is YamlException or InvalidCastException or ArgumentException or IOException or UnauthorizedAccessException) // an argument: a path that is there twice, or not at all
         {
             file._results.Clear();
         }

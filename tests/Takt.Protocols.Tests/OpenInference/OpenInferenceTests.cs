@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using CsCheck;
+using Takt.Data;
 
 namespace Takt.Protocols.Tests.OpenInference;
 
@@ -339,6 +340,17 @@ public sealed class OpenInferenceTests : IAsyncLifetime
         var rows = JsonNode.Parse(await _model.Http.GetStringAsync("/api/v1/deployments/m/predictions"))!["predictions"]!.AsArray();
         var row = rows.Single(r => r!["id"]!.GetValue<string>() == id + ":1")!;
         Assert.Equal((1.0, 0.9, "b"), (row["label"]!.GetValue<double>(), row["in_x"]!.GetValue<double>(), row["in_c"]!.GetValue<string>()));
+    }
+
+    [Fact]
+    public async Task Predictions_of_numbers_that_JSON_does_not_have_are_told_all_the_same()
+    {
+        var book = _model.Server.App.Deployments;
+        await book.Deploy(new("infinite", [1], TimeSpan.Zero, 0, [], null, true, null), "m@1");
+        await _model.Ready("infinite");
+        var answer = await _model.Server.App.Router.Infer("infinite", new Table([Column.Of("x", [double.PositiveInfinity]), Column.Of("c", ["a"])]), null, default);
+        var row = JsonNode.Parse(await _model.Http.GetStringAsync("/api/v1/deployments/infinite/predictions"))!["predictions"]!.AsArray().Single(r => r!["id"]!.GetValue<string>() == answer.Id + ":0")!;
+        Assert.Equal("Infinity", row["in_x"]!.GetValue<string>());
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using Takt.Cli;
+using Takt.Tests.Services;
 
 namespace Takt.Tests.Cli;
 
@@ -40,7 +41,7 @@ public sealed class CompletionTests
             COMP_LINE='takt dat'; COMP_POINT=8; _takt; echo "${COMPREPLY[@]}"
             """;
         var start = new ProcessStartInfo("bash", ["--norc", "-c", Script]) { RedirectStandardOutput = true };
-        start.Environment["TAKT"] = Path.Combine(TaktProcess.Root, "takt");
+        start.Environment["TAKT"] = TaktProgram.Path;
         using var bash = Process.Start(start)!;
         var said = await bash.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
         Assert.Equal("data", said.Trim());

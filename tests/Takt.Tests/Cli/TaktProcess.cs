@@ -1,11 +1,12 @@
 using System.Diagnostics;
+using Takt.Tests.Services;
 
 namespace Takt.Tests.Cli;
 
-/// <summary>Runs the program as a user does: the wrapper at the root of the checkout, in a folder, without a terminal.</summary>
+/// <summary>Runs the program as a user does, in a folder, without a terminal.</summary>
 public static class TaktProcess
 {
-    public static readonly string Root = FindRoot();
+    public static string Root => TaktProgram.Root;
 
     public sealed record Ended(int ExitCode, string Out, string Error);
 
@@ -29,7 +30,7 @@ public static class TaktProcess
 
     public static Process Start(string folder, params string[] args)
     {
-        var start = new ProcessStartInfo(Path.Combine(Root, "takt"))
+        var start = new ProcessStartInfo(TaktProgram.Path)
         {
             WorkingDirectory = folder,
             RedirectStandardOutput = true,
@@ -43,12 +44,5 @@ public static class TaktProcess
         var process = Process.Start(start)!;
         process.StandardInput.Close();
         return process;
-    }
-
-    static string FindRoot()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder!.FullName, "Takt.slnx"))) folder = folder.Parent;
-        return folder.FullName;
     }
 }

@@ -188,10 +188,15 @@ public sealed class PipelineRunnerTests : IDisposable
         Chain();
         await Run();
         var whole = Read("takt.lock");
-        foreach (var rows in Directory.GetFiles(Path.Combine(_folder, ".takt"), "takt.db*")) File.Delete(rows);
-        Write("takt.lock", "<<<<<<< HEAD\n" + whole + "=======\n" + whole + ">>>>>>> other\n");
-        Assert.All((await Run()).Values, s => Assert.Equal(StageState.Ran, s));
-        Assert.Equal(whole, Read("takt.lock"));
+        // in conflict; merged by both sides' lines; without a path
+        var output = whole.Split('\n').First(line => line.Contains("path: \"b.txt\"", StringComparison.Ordinal));
+        foreach (var broken in (string[])["<<<<<<< HEAD\n" + whole + "=======\n" + whole + ">>>>>>> other\n", whole.Replace(output, $"{output}\n{output}", StringComparison.Ordinal), whole.Replace("path:", "paths:", StringComparison.Ordinal)])
+        {
+            foreach (var rows in Directory.GetFiles(Path.Combine(_folder, ".takt"), "takt.db*")) File.Delete(rows);
+            Write("takt.lock", broken);
+            Assert.All((await Run()).Values, s => Assert.Equal(StageState.Ran, s));
+            Assert.Equal(whole, Read("takt.lock"));
+        }
     }
 
     [Fact]
