@@ -37,7 +37,13 @@ public sealed class BadInputTests
     [InlineData("runs/log-metric", """{"run_id":"x","key":"k","value":1,"timestamp":92233720368547758070}""", "timestamp")]
     [InlineData("runs/log-metric", """{"run_id":"x","key":"k","value":1}""", "timestamp")]
     [InlineData("runs/log-metric", """{"key":"k","value":1}""", "run_id")]
+    [InlineData("runs/log-metric", """{"run_id":"x","key":"k","value":"","timestamp":1}""", "Missing value for required parameter 'value'")]
+    [InlineData("runs/log-metric", """{"run_id":"x","key":"k","value":1,"timestamp":""}""", "Invalid value \"\" for parameter 'timestamp'")]
+    [InlineData("runs/log-metric", """{"run_id":"x","key":"k","value":1,"timestamp":1,"dataset_name":"d"}""", "Both dataset_name and dataset_digest must be provided")]
+    [InlineData("runs/log-batch", """{"run_id":"x","metrics":[{"key":"k","value":null,"timestamp":1}]}""", "'metrics[0].value'")]
     [InlineData("runs/log-inputs", """{"datasets":["a dataset"]}""", "run_id")]
+    [InlineData("runs/log-inputs", """{"run_id":"../x"}""", "Invalid value \"../x\" for parameter 'run_id' supplied.")]
+    [InlineData("runs/outputs", """{"run_id":"x"}""", "Missing value for required parameter 'models'")]
     [InlineData("runs/set-tag", """{"run_id":"x","key":"\ud800","value":"1"}""", "key")]
     [InlineData("experiments/create", """{"name":7}""", "name")]
     [InlineData("experiments/create", "null", "name")]
@@ -61,6 +67,7 @@ public sealed class BadInputTests
         [
             ("/api/2.0/mlflow/logged-models/search", "experiment_ids", ""),
             ("/api/3.0/mlflow/traces/search", "locations", ""),
+            ("/api/2.0/mlflow/traces/link-to-run", "trace_ids", """, "run_id": "of nobody" """),
             ("/api/3.0/mlflow/traces/calculate-filter-correlation", "experiment_ids", """, "filter_string1": "status = 'OK'", "filter_string2": "status = 'OK'" """),
         ];
         foreach (var (path, list, rest) in calls)
@@ -138,6 +145,9 @@ public sealed class BadInputTests
     [Theory]
     [InlineData("runs/log-metric", """{"run_id":"RUN","key":"k","value":true,"timestamp":7,"step":3}""", "\"value\":1,\"timestamp\":7,\"step\":3")]
     [InlineData("runs/log-metric", """{"run_id":"RUN","key":"k","value":false,"timestamp":7}""", "\"value\":0,\"timestamp\":7")]
+    [InlineData("runs/log-metric", """{"run_id":"RUN","key":"k","value":NaN,"timestamp":7}""", "\"value\":\"NaN\",\"timestamp\":7")]
+    [InlineData("runs/log-batch", """{"run_id":"RUN","metrics":[{"key":"k","value": -Infinity,"timestamp":7}]}""", "\"value\":-1.7976931348623157")]
+    [InlineData("runs/log-metric", """{"run_id":"RUN","key":"k","value":NaNs,"timestamp":7}""", null)]
     [InlineData("runs/log-metric", """{"run_id":"RUN","key":"k","value":2,"timestamp":1764441000123.75,"step":4}""", "\"timestamp\":1764441000123,\"step\":4")]
     [InlineData("runs/log-metric", """{"run_id":"RUN","key":"k","value":2,"timestamp":7,"step":1.9}""", "\"timestamp\":7,\"step\":1")]
     [InlineData("runs/log-batch", """{"run_id":"RUN","metrics":[{"key":"k","value":true,"timestamp":1.5}]}""", "\"value\":1,\"timestamp\":1")]

@@ -125,7 +125,24 @@ public sealed class TraceTests
         Assert.Equal((200, """{"traces_deleted":0}"""), await server.Send("POST", "/api/2.0/mlflow/traces/delete-traces", """{"experiment_id": "0", "max_timestamp_millis": 0}"""));
         await server.Send("POST", "/api/2.0/mlflow/traces/delete-traces", $$"""{"experiment_id": "0", "request_ids": ["{{id}}"]}""");
         Assert.Equal(404, (await server.Send("GET", $"/api/2.0/mlflow/traces/{id}/info")).Status);
+        Assert.Contains($"No trace tag with key 'c' for trace with ID '{id}'", (await server.Send("DELETE", $"/api/2.0/mlflow/traces/{id}/tags", """{"key": "c"}""")).Body);
         Assert.Equal(404, (int)(await server.Client.GetAsync($"/api/2.0/mlflow-artifacts/artifacts/{location["mlflow-artifacts:/".Length..]}/traces.json")).StatusCode);
+    }
+
+    [Fact]
+    public async Task A_trace_without_spans_is_whole_unless_its_client_counted_some()
+    {
+        const string Traces = "/api/3.0/mlflow/traces";
+        await using var server = await MlflowServer.Start();
+        foreach (var (id, stats) in ((string, string)[])[("tr-none", ""), ("tr-late", """, "trace_metadata": {"mlflow.trace.sizeStats": "{\"num_spans\": 1}"} """)])
+            Assert.Equal(200, (await server.Send("POST", Traces, $$"""{"trace": {"trace_info": {"trace_id": "{{id}}", "trace_location": {"mlflow_experiment": {"experiment_id": "0"} }, "state": "OK"{{stats}} } } }""")).Status);
+        var (_, found) = await server.Send("GET", Traces + "/batchGet?trace_ids=tr-none&trace_ids=tr-late");
+        Assert.Equal("tr-none", (string)Assert.Single(JsonNode.Parse(found)!["traces"]!.AsArray())!["trace_info"]!["trace_id"]!);
+        Assert.Equal(200, (await server.Send("GET", Traces + "/get?trace_id=tr-none")).Status);
+        Assert.Equal(404, (await server.Send("GET", Traces + "/get?trace_id=tr-late")).Status);
+        // of traces without a single failure nothing can be told
+        Assert.Equal("""{"filter1_count":2,"filter2_count":0,"joint_count":0,"total_count":2}""", (await server.Send("POST", Traces + "/calculate-filter-correlation",
+            """{"experiment_ids": ["0"], "filter_string1": "status = 'OK'", "filter_string2": "status = 'ERROR'"}""")).Body);
     }
 
     [Fact]

@@ -35,8 +35,7 @@ sealed class MetricCalls(RunLog runs, MetricHistory history)
             return Add(http, request, read.Run, new LogEntry(read.Metrics, [], []));
         }
         var (metrics, parameters, tags) = (request.Objects("metrics"), request.Objects("params"), request.Objects("tags"));
-        var run = request.Run();
-        if (!RunId(run)) throw TaktException.Invalid($"Invalid value {MlflowLimits.Quoted(run)} for parameter 'run_id' supplied.");
+        var run = MlflowLimits.RunId(request.Run());
         Most(metrics.Count, MostMetrics, "metrics");
         Most(parameters.Count, MostParams, "params");
         Most(tags.Count, MostTags, "tags");
@@ -105,7 +104,7 @@ sealed class MetricCalls(RunLog runs, MetricHistory history)
     static LoggedMetric Metric(MlflowRequest request, string at)
     {
         var key = request.TextOrNull("key") is { Length: > 0 } name ? name : throw MlflowRequest.Missing(at + "key");
-        if (!request.Has("value")) throw MlflowRequest.Missing(at + "value");
+        if (request.RawOrNull("value") is not { } given || (given.ValueKind == JsonValueKind.String && given.ValueEquals(""))) throw MlflowRequest.Missing(at + "value");
         var value = request.Real("value");
         var time = request.NumberOrNull("timestamp") ?? throw MlflowRequest.Missing(at + "timestamp");
         return Checked(new LoggedMetric(key, value, request.NumberOrNull("step") ?? 0, time,
@@ -118,6 +117,7 @@ sealed class MetricCalls(RunLog runs, MetricHistory history)
         if (metric.Time < 0)
             throw TaktException.Invalid($"Invalid value {metric.Time} for parameter '{at}timestamp' supplied: metric '{metric.Key}' (value={metric.Value}). Timestamp must be a nonnegative long (64-bit integer) ");
         MlflowLimits.Key(metric.Key, "Metric name");
+        if (metric.DatasetName is null != metric.DatasetDigest is null) throw TaktException.Invalid("Both dataset_name and dataset_digest must be provided if one is provided");
         MlflowLimits.Length(metric.DatasetName, "dataset_name", 500);
         MlflowLimits.Length(metric.DatasetDigest, "dataset_digest", 36);
         return metric;
@@ -140,8 +140,6 @@ sealed class MetricCalls(RunLog runs, MetricHistory history)
     }
 
     static string? Filled(string? text) => string.IsNullOrEmpty(text) ? null : text;
-
-    static bool RunId(string id) => id.Length is >= 1 and <= 256 && char.IsAsciiLetterOrDigit(id[0]) && id.All(c => char.IsLetterOrDigit(c) || c is '_' or '-');
 
     static void Most(int count, int most, string what)
     {

@@ -26,6 +26,11 @@ static partial class MlflowLimits
             throw Invalid(at, name, $"Names may be treated as files in certain cases, and must not resolve to other names when treated as such. This name would resolve to '{path}'");
     }
 
+    /// <exception cref="TaktException">Invalid: no run has such an id.</exception>
+    public static string RunId(string id) =>
+        id.Length is >= 1 and <= 256 && char.IsAsciiLetterOrDigit(id[0]) && id.All(c => char.IsLetterOrDigit(c) || c is '_' or '-') ? id
+        : throw TaktException.Invalid($"Invalid value {Quoted(id)} for parameter 'run_id' supplied.");
+
     public static void Key(string key, string what)
     {
         if (key.Length > LongestKey) throw TooLong(what, LongestKey);

@@ -1,12 +1,14 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using System.Text.Unicode;
 using Microsoft.AspNetCore.Http;
 
 namespace Takt.Server.Protocols.Mlflow;
 
 /// <summary>What a client asks: the members of its JSON body, or of the query string of a GET. Numbers may come as text, as proto3's JSON has them.</summary>
-sealed class MlflowRequest
+sealed partial class MlflowRequest
 {
     /// <summary>16 MB of a dataset's profile are the longest thing that MLflow allows.</summary>
     const int LongestBody = 32 << 20;
@@ -82,7 +84,7 @@ sealed class MlflowRequest
 
     public long? NumberOrNull(string name)
     {
-        if (IdOrNull(name) is not { Length: > 0 } text) return null;
+        if (IdOrNull(name) is not { } text || (IsQuery && text.Length == 0)) return null;
         if (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)) return number;
         // 1e3 and 5.0 are whole numbers too; a number's fraction is cut, as MLflow's check does, a text's is wrong
         return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var real) && Math.Abs(real) < 9e18
@@ -108,6 +110,9 @@ sealed class MlflowRequest
         JsonValueKind.False => false,
         _ => throw Wrong(name, value),
     };
+
+    /// <inheritdoc cref="GivenTexts"/>
+    public List<MlflowRequest> GivenObjects(string name) => Find(name, out _) ? Objects(name) : throw Missing(name);
 
     public List<MlflowRequest> Objects(string name) => Items(name, value => value.ValueKind == JsonValueKind.Object ? Of(value) : throw Wrong(name, value));
 
@@ -223,7 +228,7 @@ sealed class MlflowRequest
         if (!Utf8.IsValid(bytes.Span)) throw TaktException.Invalid("The request's body is not text in UTF-8. See the API docs for more information about request parameters.");
         try
         {
-            var body = bytes.Length == 0 ? default : JsonDocument.Parse(bytes).RootElement;
+            var body = bytes.Length == 0 ? default : Document(bytes);
             // MLflow's oldest clients send the object as a JSON string
             if (body.ValueKind == JsonValueKind.String) body = JsonDocument.Parse(body.GetString()!).RootElement;
             return body.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined ? JsonDocument.Parse("{}").RootElement : body.ValueKind == JsonValueKind.Object ? body : throw NotJson();
@@ -233,4 +238,20 @@ sealed class MlflowRequest
             throw NotJson();
         }
     }
+
+    static JsonElement Document(ReadOnlyMemory<byte> bytes)
+    {
+        try
+        {
+            return JsonDocument.Parse(bytes).RootElement;
+        }
+        catch (JsonException) when (bytes.Span.IndexOf("NaN"u8) >= 0 || bytes.Span.IndexOf("Infinity"u8) >= 0)
+        {
+            return JsonDocument.Parse(NotFinite().Replace(Encoding.UTF8.GetString(bytes.Span), "$1\"$2\"")).RootElement;
+        }
+    }
+
+    /// <summary>A metric as Python's JSON writes it when it is no number. Within a text the quotes would be escaped, so there is nothing to be found there.</summary>
+    [GeneratedRegex(@"(""value""\s*:\s*)(NaN|-?Infinity)")]
+    private static partial Regex NotFinite();
 }

@@ -44,7 +44,7 @@ sealed class RunCalls(RunLog runs, RunSearch search)
 
     public async Task LogInputs(HttpContext http, MlflowRequest request)
     {
-        var run = request.Run();
+        var run = MlflowLimits.RunId(request.Run());
         var inputs = request.Objects("datasets").ConvertAll(input =>
         {
             var dataset = input.ObjectOrNull("dataset") ?? throw TaktException.Invalid("Dataset cannot be None");
@@ -69,7 +69,7 @@ sealed class RunCalls(RunLog runs, RunSearch search)
 
     public async Task LogOutputs(HttpContext http, MlflowRequest request)
     {
-        await runs.In(request.Workspace).AddOutputs(request.Run(), request.Objects("models").ConvertAll(m => new RunOutput(m.Text("model_id"), m.NumberOrNull("step") ?? 0)));
+        await runs.In(request.Workspace).AddOutputs(request.Run(), request.GivenObjects("models").ConvertAll(m => new RunOutput(m.Text("model_id"), m.NumberOrNull("step") ?? 0)));
         await MlflowAnswer.Empty(http);
     }
 

@@ -52,7 +52,7 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts)
         for (var tries = 0; ; tries++)
         {
             if (traces.In(request.Workspace).WithSpans([id]) is not [var (trace, spans)]) throw TaktException.NotFound($"Trace with ID {id} is not found.");
-            if (partial || (spans.Count > 0 && TraceLog.Complete(trace, spans.Count)))
+            if (partial || TraceLog.Complete(trace, spans.Count))
             {
                 await MlflowAnswer.Write(http, json =>
                 {
@@ -75,7 +75,7 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts)
         var found = traces.In(request.Workspace).WithSpans(Ids(request));
         return MlflowAnswer.Write(http, json =>
         {
-            TraceJson.Array(json, "traces", found.Where(t => t.Spans.Count > 0 && TraceLog.Complete(t.Trace, t.Spans.Count)), t => TraceJson.Whole(json, t.Trace, t.Spans));
+            TraceJson.Array(json, "traces", found.Where(t => TraceLog.Complete(t.Trace, t.Spans.Count)), t => TraceJson.Whole(json, t.Trace, t.Spans));
         });
     }
 
@@ -118,8 +118,9 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts)
         var found = traces.In(request.Workspace).Correlate(within, request.Text("filter_string1"), request.Text("filter_string2"), request.TextOrNull("base_filter"));
         return MlflowAnswer.Write(http, json =>
         {
-            TraceJson.Real(json, "npmi", found.Npmi);
-            TraceJson.Real(json, "npmi_smoothed", found.Smoothed);
+            // what can't be told is left out
+            if (!double.IsNaN(found.Npmi)) TraceJson.Real(json, "npmi", found.Npmi);
+            if (!double.IsNaN(found.Smoothed)) TraceJson.Real(json, "npmi_smoothed", found.Smoothed);
             json.WriteNumber("filter1_count", found.First);
             json.WriteNumber("filter2_count", found.Second);
             json.WriteNumber("joint_count", found.Both);

@@ -110,9 +110,10 @@ public sealed class TraceLog(Database database, TimeProvider time, Workspace wor
         return traces;
     });
 
-    /// <summary>Whether all spans that the client counted have come.</summary>
+    /// <summary>Whether all spans that the client counted have come. None of those that a 2.x client keeps as a file ever does.</summary>
     public static bool Complete(TraceInfo trace, int spans)
     {
+        if (spans == 0 && trace.Tag(TraceKeys.SpansLocation) != TraceKeys.SpansInDatabase) return false;
         if (trace.Fact(TraceKeys.SizeStats) is not { } stats) return true;
         try
         {
@@ -141,8 +142,7 @@ public sealed class TraceLog(Database database, TimeProvider time, Workspace wor
     /// <exception cref="TaktException">NotFound: the trace or its tag.</exception>
     public Task DeleteTag(string id, string key) => database.Write(session =>
     {
-        Known(session, id, workspace);
-        if (session.Execute($"delete from trace_tag where trace = {id} and key = {key}") == 0)
+        if (TraceRows.Find(session, id, workspace) is null || session.Execute($"delete from trace_tag where trace = {id} and key = {key}") == 0)
             throw TaktException.NotFound($"No trace tag with key '{key}' for trace with ID '{id}'");
     });
 
@@ -160,6 +160,7 @@ public sealed class TraceLog(Database database, TimeProvider time, Workspace wor
     /// <exception cref="TaktException">NotFound: the run. Invalid: too many.</exception>
     public Task LinkToRun(IReadOnlyList<string> ids, string run)
     {
+        if (ids.Count == 0) return Task.CompletedTask;
         if (ids.Count > MostLinks) throw TaktException.Invalid($"Cannot link more than {MostLinks} traces to a run in a single request. Provided {ids.Count} traces.");
         return database.Write(session =>
         {
