@@ -89,16 +89,34 @@ static class RemoteCommands
             foreach (var path in tree.Tracked().Where(path => path.Commit is not null && parsed.GetValue(what) is not { Length: > 0 } && app.Datasets.Find(path.Dataset!, path.Commit.Value) is not null && !Leads(app, path)))
                 Terminal.Note($"takt: warning: '{path.Path}.takt' names {path.Dataset}@{DataText.Short(path.Commit!.Value)}, to which no branch or tag leads: it was not sent; 'takt data tag {path.Dataset}@{DataText.Short(path.Commit.Value)} NAME' and another push send it", Terminal.Tone.Warn);
             if (parsed.GetValue(CommandLine.Json))
-                Terminal.Json(new JsonObject { ["remote"] = setting.Name, ["records"] = report.Records, ["bytes"] = report.Bytes, ["packs"] = report.Packs, ["versions"] = report.Versions, ["moved"] = new JsonArray([.. report.Moved.Select(move => new JsonObject { ["dataset"] = move.Dataset, ["ref"] = move.Name, ["before"] = move.Before?.Target.ToString(), ["after"] = move.After.ToString() })]) });
+                Terminal.Json(new JsonObject { ["remote"] = setting.Name, ["records"] = report.Records, ["bytes"] = report.Bytes, ["packs"] = report.Packs, ["versions"] = report.Versions, ["lost"] = Texts(report.Lost), ["mended"] = report.Mended, ["lacking"] = Texts(report.Lacking), ["moved"] = new JsonArray([.. report.Moved.Select(move => new JsonObject { ["dataset"] = move.Dataset, ["ref"] = move.Name, ["before"] = move.Before?.Target.ToString(), ["after"] = move.After.ToString() })]) });
             else
             {
-                foreach (var move in report.Moved) Console.WriteLine($"{move.Dataset}@{move.Name}: {(move.Before is { } before ? DataText.Short(before.Target) : "new")} → {DataText.Short(move.After)}, {move.Commits.Count:N0} version{(move.Commits.Count == 1 ? "" : "s")}");
-                Console.WriteLine(report.Records == 0 && report.Moved.Count == 0 ? $"{setting.Name} has everything" : $"{setting.Name}: {DataText.Size(report.Bytes)} sent, {report.Records:N0} records");
+                foreach (var move in report.Moved) Console.WriteLine($"{move.Dataset}@{move.Name}: {(move.Before is { } before ? DataText.Short(before.Target) : "new")} → {DataText.Short(move.After)}, {DataText.Count(move.Commits.Count, "version")}");
+                foreach (var lost in report.Lost.Take(ShownFaults)) Terminal.Note($"takt: warning: {lost}", Terminal.Tone.Warn);
+                if (report.Lost.Count > ShownFaults) Terminal.Note($"takt: warning: and {report.Lost.Count - ShownFaults:N0} more", Terminal.Tone.Warn);
+                if (report.Lost.Count > 0 || report.Mended > 0) Console.WriteLine($"{setting.Name}: {DataText.Count(report.Mended, "record")} that it had lost sent again");
+                Console.WriteLine(report.Records == 0 && report.Moved.Count == 0 ? $"{setting.Name} has everything" : $"{setting.Name}: {DataText.Size(report.Bytes)} sent, {DataText.Count(report.Records, "record")}");
             }
-            return ExitCode.Ok;
+            return report.Lacking.Count == 0 ? ExitCode.Ok : throw new TaktException(TaktError.NotFound, [.. report.Lacking.Take(ShownFaults), $"{setting.Name} is not whole, and what it lacks is not here either: push from where it is; 'takt data verify --remote {setting.Name}' lists all of it"]);
         });
         return command;
     }
+
+    /// <summary>What a remote lacks of its versions.</summary>
+    public static async Task<int> Verify(ParseResult parsed, TaktApp app, string named, CancellationToken cancel)
+    {
+        var setting = RemoteList.Find(app.Folder, named);
+        IReadOnlyList<string> faults;
+        await using (var remote = app.OpenRemote(setting.Address, write: false))
+        using (ProgressLine.Show(parsed, $"verifying {setting.Name}", "records")) faults = await new RemoteCheck(app.Blobs, remote).Run(cancel);
+        if (parsed.GetValue(CommandLine.Json)) Terminal.Json(new JsonObject { ["remote"] = setting.Name, ["faults"] = Texts(faults) });
+        else foreach (var fault in faults) Console.WriteLine(fault);
+        Console.Error.WriteLine(faults.Count == 0 ? $"{setting.Name} has all of its versions" : $"'takt data push -r {named}' from where the content is sends it again");
+        return faults.Count == 0 ? ExitCode.Ok : ExitCode.Failed;
+    }
+
+    const int ShownFaults = 5;
 
     static Command Fetch(bool pull)
     {
@@ -152,7 +170,7 @@ static class RemoteCommands
                 Terminal.Json(new JsonObject { ["remote"] = setting.Name, ["versions"] = versions, ["records"] = records, ["bytes"] = bytes, ["moved"] = Texts(moved), ["diverged"] = Texts(diverged) });
             else
             {
-                Console.WriteLine(records == 0 && versions == 0 && moved.Count == 0 ? $"{setting.Name}: nothing new" : $"{setting.Name}: {versions:N0} new version{(versions == 1 ? "" : "s")}, {DataText.Size(bytes)} received");
+                Console.WriteLine(records == 0 && versions == 0 && moved.Count == 0 ? $"{setting.Name}: nothing new" : $"{setting.Name}: {DataText.Count(versions, "new version")}, {DataText.Size(bytes)} received");
                 foreach (var one in moved) Console.WriteLine($"{one} is as at {setting.Name} now");
                 foreach (var one in diverged) Console.WriteLine($"{one}: both sides have new versions; 'takt data merge {Aside(one)}' brings theirs in");
             }

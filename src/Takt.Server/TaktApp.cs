@@ -194,10 +194,11 @@ public sealed class TaktApp : IAsyncDisposable
     {
         RemoteList.Check(address);
         if (Uri.TryCreate(address, UriKind.Absolute, out var url) && url.Scheme is "http" or "https") return new ServerRemote(url, Blobs.Scratch, Time);
-        if (S3Address.IsUrl(address))
-            return new ObjectRemote(S3BlobStore.Open(address, Path.Combine(Folder.Cache, "remotes", Digest.Of(System.Text.Encoding.UTF8.GetBytes(address)).Hex[..16]), Time, passing: true), S3Address.Parse(address).ToString());
+        if (S3Address.IsUrl(address)) return new ObjectRemote(S3BlobStore.Open(address, Own(address), Time, passing: true), S3Address.Parse(address).ToString(), Own(address) + ".packs");
         var folder = Path.GetFullPath(address.StartsWith("file:", StringComparison.Ordinal) ? new Uri(address).LocalPath : address, Folder.Root);
-        return new ObjectRemote(write ? new FolderBlobStore(folder, Time) : FolderBlobStore.ForReading(folder), folder);
+        return new ObjectRemote(write ? new FolderBlobStore(folder, Time) : FolderBlobStore.ForReading(folder), folder, Own(folder) + ".packs");
+
+        string Own(string place) => Path.Combine(Folder.Cache, "remotes", Digest.Of(System.Text.Encoding.UTF8.GetBytes(place)).Hex[..16]);
     }
 
     /// <summary>Opens objects of DVC's remotes in buckets, for <see cref="Data.Dvc.DvcImport"/>.</summary>

@@ -32,6 +32,53 @@ public sealed class FolderRemoteTests : RemoteContract
         return Task.CompletedTask;
     }
 
+    protected override Task LosePack(bool cut)
+    {
+        var pack = new DirectoryInfo(Place).EnumerateFiles("*.pack", SearchOption.AllDirectories).MaxBy(file => file.Length)!;
+        File.SetUnixFileMode(pack.FullName, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        if (!cut) pack.Delete();
+        else using (var file = pack.OpenWrite()) file.SetLength(file.Length / 2);
+        return Task.CompletedTask;
+    }
+
+    [Fact]
+    public async Task A_pack_that_is_gone_with_its_index_is_missed_by_whoever_saw_it_and_by_whoever_never_looked()
+    {
+        await using var a = At("a");
+        await using var b = At("b");
+        a.Write("data/1.bin", Noise(100_000, 1));
+        await a.Add();
+        Remote Known() => new ObjectRemote(new FolderBlobStore(Place), Place, Path.Combine(Folder, "memory"));
+        await using (var remote = Known()) Assert.Equal(1, (await a.Push(remote)).Versions);
+        await using (var remote = Known()) Assert.Equal((0, 0), ((await a.Push(remote)).Records, (await a.Push(remote)).Lost.Count));
+        foreach (var seen in (bool[])[true, false])
+        {
+            foreach (var file in Directory.GetFiles(Path.Combine(Place, "packs"), "*", SearchOption.AllDirectories)) File.Delete(file);
+            await using var remote = seen ? Known() : Open();
+            var report = await a.Push(remote);
+            Assert.Equal(seen ? 2 : 0, report.Lost.Count);
+            Assert.True(report.Mended > 0);
+        }
+        await using (var remote = Known()) await b.Fetch(remote);
+        Assert.Equal(Noise(100_000, 1), await b.Read("1.bin"));
+    }
+
+    [Fact]
+    public async Task An_index_that_can_not_be_read_is_made_anew_by_a_push()
+    {
+        await using var a = At("a");
+        await using var b = At("b");
+        a.Write("data/1.bin", Noise(100_000, 1));
+        await a.Add();
+        await using (var remote = Open()) await a.Push(remote);
+        var index = Directory.GetFiles(Place, "*.idx", SearchOption.AllDirectories).Single();
+        File.SetUnixFileMode(index, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        File.WriteAllBytes(index, [1, 2, 3]);
+        await using (var remote = Open()) Assert.Contains("too short", Assert.Single((await a.Push(remote)).Lost));
+        await using (var remote = Open()) await b.Fetch(remote);
+        Assert.Equal(Noise(100_000, 1), await b.Read("1.bin"));
+    }
+
     [Fact]
     public async Task What_a_comparison_lacks_of_a_version_is_told_with_the_command_that_brings_it()
     {

@@ -20,6 +20,10 @@ public abstract class RemoteContract : IDisposable
     /// <summary>Changes the bytes of one pack at the remote.</summary>
     protected abstract Task DamagePack();
 
+    /// <summary>Takes away the pack that is the largest at the remote.</summary>
+    /// <param name="cut">Leaves its first half, where a file can be cut.</param>
+    protected abstract Task LosePack(bool cut);
+
     public virtual void Dispose()
     {
         if (!Directory.Exists(_folder)) return;
@@ -139,6 +143,64 @@ public abstract class RemoteContract : IDisposable
         Assert.Equal([second.Id, first.Id], b.Datasets.Log("data").Select(commit => commit.Id));
         Assert.Equal(changed, await b.Read("large.bin"));
         Assert.Empty(await DatasetCheck.Of(b.Database, b.Store, data: true));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_a_remote_has_lost_is_noticed_by_the_next_push_and_sent_again_though_no_version_is_new(bool cut)
+    {
+        await using var a = At("a");
+        await using var b = At("b");
+        Fill(a);
+        await a.Add();
+        await using (var remote = Open()) await a.Push(remote);
+        await using (var remote = Open()) Assert.Empty(await new RemoteCheck(a.Store, remote).Run());
+        await LosePack(cut);
+        await using (var remote = Open())
+        {
+            var faults = await new RemoteCheck(a.Store, remote).Run();
+            Assert.Contains(faults, fault => fault.Contains(".pack'", StringComparison.Ordinal));
+            Assert.Contains(faults, fault => fault.Contains("'large.bin'", StringComparison.Ordinal));
+            await Assert.ThrowsAsync<TaktException>(() => b.Fetch(remote));
+        }
+        await using (var remote = Open())
+        {
+            var report = await a.Push(remote);
+            Assert.NotEmpty(report.Lost);
+            Assert.True(report.Mended > 0);
+            Assert.Empty(report.Moved);
+            Assert.InRange(report.Bytes, 4_000_000, 6_000_000);
+        }
+        await using (var remote = Open())
+        {
+            Assert.DoesNotContain(await new RemoteCheck(a.Store, remote).Run(), fault => fault.Contains("large.bin", StringComparison.Ordinal));
+            Assert.Equal(0, (await a.Push(remote)).Records);
+            await b.Fetch(remote);
+        }
+        Assert.Equal(Noise(5_000_000, 1000), await b.Read("large.bin"));
+        Assert.Empty(await DatasetCheck.Of(b.Database, b.Store, data: true));
+    }
+
+    [Fact]
+    public async Task What_a_remote_has_lost_and_this_store_can_not_give_is_named()
+    {
+        await using var a = At("a");
+        await using var b = At("b");
+        Fill(a);
+        await a.Add();
+        await using (var remote = Open()) await a.Push(remote);
+        await using (var remote = Open()) await b.Fetch(remote);
+        await LosePack(cut: false);
+        await b.Store.Delete(Digest.Of(Noise(701, 1)), TestContext.Current.CancellationToken);
+        await using (var remote = Open())
+        {
+            var report = await b.Push(remote);
+            Assert.Contains(Digest.Of(Noise(701, 1)).ToString(), Assert.Single(report.Lacking));
+            // who looks from elsewhere, with nothing of it at hand, is told the path
+            await using var c = At("c");
+            Assert.Contains(await new RemoteCheck(c.Store, remote).Run(), fault => fault.Contains("'small/1.bin'", StringComparison.Ordinal) || fault.Contains("list of files", StringComparison.Ordinal));
+        }
     }
 
     [Fact]

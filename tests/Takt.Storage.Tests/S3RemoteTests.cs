@@ -39,6 +39,13 @@ public sealed class S3RemoteTests(S3Gateway gateway) : RemoteContract, IAsyncLif
     // each time as from another machine
     protected override Remote Open() => new ObjectRemote(S3BlobStore.Open(Address, Path.Combine(Folder, $"cache{_caches++}"), _keys, passing: true), Address);
 
+    protected override async Task LosePack(bool cut)
+    {
+        var pack = (await _s3.ListObjectsV2Async(new ListObjectsV2Request { BucketName = Bucket, Prefix = _prefix + "/packs/" })).S3Objects.Where(item => item.Key.EndsWith(".pack", StringComparison.Ordinal)).MaxBy(item => item.Size)!;
+        await _s3.DeleteObjectAsync(Bucket, pack.Key);
+        if (cut) await _s3.PutObjectAsync(new PutObjectRequest { BucketName = Bucket, Key = pack.Key, InputStream = new MemoryStream(new byte[1000]), UseChunkEncoding = false });
+    }
+
     protected override async Task DamagePack()
     {
         var pack = (await _s3.ListObjectsV2Async(new ListObjectsV2Request { BucketName = Bucket, Prefix = _prefix + "/packs/" })).S3Objects.First(item => item.Key.EndsWith(".pack", StringComparison.Ordinal));

@@ -33,6 +33,7 @@ public static class RemoteApi
             var (dataset, from, most) = await Json(http, body => ((string)body["dataset"]!, body["from"]!.AsArray().Select(id => Digest.Parse((string)id!)).ToList(), (int)body["most"]!), cancel);
             return Text(new JsonObject { ["commits"] = new JsonArray([.. served.History(dataset, from, most).Select(text => (JsonNode)text)]) });
         });
+        api.MapGet("/lost", async (CancellationToken cancel) => Text(new JsonObject { ["lost"] = new JsonArray([.. (await served.Lost(cancel)).Select(what => (JsonNode)what)]) }));
         api.MapPost("/commits/has", async (HttpContext http, string dataset, CancellationToken cancel) => Results.Bytes(served.HasCommits(dataset, await Ids(http, cancel))));
         api.MapPost("/records/has", async (HttpContext http, CancellationToken cancel) => Results.Bytes(served.Has(await Ids(http, cancel))));
         api.MapPost("/records/get", async (HttpContext http) =>

@@ -31,6 +31,15 @@ public sealed class ServerRemoteTests : RemoteContract, IAsyncLifetime
         return Task.CompletedTask;
     }
 
+    protected override Task LosePack(bool cut)
+    {
+        var pack = new DirectoryInfo(_server.App.Folder.Store).EnumerateFiles("*.pack", SearchOption.AllDirectories).MaxBy(file => file.Length)!;
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(pack.FullName, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        if (!cut) pack.Delete();
+        else using (var file = pack.Open(FileMode.Open, FileAccess.Write, FileShare.ReadWrite)) file.SetLength(file.Length / 2);
+        return Task.CompletedTask;
+    }
+
     [Fact]
     public async Task What_was_pushed_is_a_dataset_of_the_server_and_its_store_is_whole()
     {

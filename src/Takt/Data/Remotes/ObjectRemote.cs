@@ -13,7 +13,8 @@ namespace Takt.Data.Remotes;
 /// <c>refs/DATASET/branch/NAME/0000000012</c> is the ref's 12th move; the one with the highest number counts. Compare-and-swap is that of two who make the same
 /// number one fails, which folders and S3 both can do. A version is known here when a move lists it, and moves come after all content.
 /// </remarks>
-public sealed class ObjectRemote(IBlobStore whole, string place) : Remote
+/// <param name="memory">A file of this machine that remembers which packs were there after the last push; null: none does.</param>
+public sealed class ObjectRemote(IBlobStore whole, string place, string? memory = null) : Remote
 {
     const int RangesAtOnce = 8;
     const int Gap = 64 << 10, LargestRange = 8 << 20;
@@ -22,6 +23,10 @@ public sealed class ObjectRemote(IBlobStore whole, string place) : Remote
     readonly ConcurrentDictionary<string, Entry> _entries = new();
     readonly HashSet<ContentId> _sent = [];
     readonly Dictionary<string, PackIndex?> _indexes = [];
+    readonly Dictionary<string, string> _unread = []; // indexes that could not be read, and why
+    readonly Dictionary<string, string> _lost = []; // packs that are not there as they should be, and why
+    readonly List<PackIndex> _usable = [];
+    Dictionary<string, long> _packs = []; // their files, at the last look, and how long they are
     bool _indexesKnown;
 
     sealed record Entry(string Dataset, string Name, bool IsTag, long Step, Digest? After, IReadOnlyList<DatasetCommit> Commits);
@@ -30,8 +35,8 @@ public sealed class ObjectRemote(IBlobStore whole, string place) : Remote
 
     internal override string Scratch => _objects.Scratch;
 
-    /// <summary>Indexes that could not be read; what only they know can't be found.</summary>
-    internal List<string> Damaged { get; } = [];
+    /// <summary>Packs that are not there as they should be, in words; what only they hold can't be found.</summary>
+    internal IReadOnlyList<string> Damaged => [.. _unread.Values, .. _lost.Values];
 
     public override async Task<IReadOnlyList<RemoteRef>> Refs(string? dataset, CancellationToken cancel) =>
         (await Entries(dataset, cancel)).GroupBy(entry => (entry.Dataset, entry.IsTag, entry.Name)).Select(group => group.MaxBy(entry => entry.Step)!)
@@ -112,8 +117,37 @@ public sealed class ObjectRemote(IBlobStore whole, string place) : Remote
     internal override async Task<(Stream Content, long Length)?> GetWhole(ContentId id, long from, CancellationToken cancel) =>
         await whole.Length(id.Digest, cancel) is { } length ? (new RangeStream(_objects, PackFormat.LooseName(id), from, length), length) : null;
 
+    internal override async Task<IReadOnlyList<string>?> Lost(CancellationToken cancel)
+    {
+        _indexesKnown = false;
+        await Indexes(cancel);
+        if (memory is null || !File.Exists(memory)) return Damaged.Count > 0 ? Damaged : null;
+        var (there, gone) = (await Listed(_packs, cancel), new List<string>());
+        foreach (var line in await File.ReadAllLinesAsync(memory, cancel))
+            if (line.Split(' ', 2) is [var length, var name] && !_lost.ContainsKey(name) && !_unread.ContainsKey(name) && (!there.TryGetValue(name, out var now) || now.ToString(CultureInfo.InvariantCulture) != length))
+                gone.Add($"{place} has lost '{name}'");
+        return [.. Damaged, .. gone];
+    }
+
+    internal override async Task Remember(CancellationToken cancel)
+    {
+        if (memory is null) return;
+        Directory.CreateDirectory(Path.GetDirectoryName(memory)!);
+        Files.WriteAtomically(memory, string.Concat((await Listed(await Listed([], cancel, "packs/"), cancel)).Select(file => string.Create(CultureInfo.InvariantCulture, $"{file.Value} {file.Key}\n"))));
+    }
+
+    async Task<Dictionary<string, long>> Listed(Dictionary<string, long> others, CancellationToken cancel, string prefix = "loose/")
+    {
+        var there = new Dictionary<string, long>(others, StringComparer.Ordinal);
+        await foreach (var file in _objects.Objects(prefix, cancel)) there[file.Name] = file.Length;
+        return there;
+    }
+
     internal override async Task Put(SealedPack pack, CancellationToken cancel)
     {
+        // what is there under a name stays: what is broken of it makes room
+        foreach (var name in (string[])[PackFormat.IndexName(pack.Id), PackFormat.PackName(pack.Id)])
+            if (_unread.Remove(name) | _lost.Remove(name)) await _objects.Remove(name, cancel);
         using (var index = PackIndex.Open(pack.IndexFile))
             for (var i = 0; i < index.Count; i++) _sent.Add(index[i].Id);
         await _objects.Publish(PackFormat.PackName(pack.Id), pack.PackFile, cancel);
@@ -200,17 +234,27 @@ public sealed class ObjectRemote(IBlobStore whole, string place) : Remote
     {
         if (!_indexesKnown)
         {
-            var names = new List<string>();
-            await foreach (var file in _objects.Objects("packs/", cancel))
-                if (file.Name.EndsWith(".idx", StringComparison.Ordinal) && !_indexes.ContainsKey(file.Name)) names.Add(file.Name);
-            await Parallel.ForEachAsync(names, new ParallelOptions { MaxDegreeOfParallelism = RangesAtOnce, CancellationToken = cancel }, async (name, token) =>
+            var there = _packs = await Listed([], cancel, "packs/");
+            await Parallel.ForEachAsync(there.Keys.Where(name => name.EndsWith(".idx", StringComparison.Ordinal) && !_indexes.ContainsKey(name)), new ParallelOptions { MaxDegreeOfParallelism = RangesAtOnce, CancellationToken = cancel }, async (name, token) =>
             {
                 var index = await Open(name, token);
                 lock (_indexes) _indexes[name] = index;
             });
+            // an index whose pack is gone or cut short finds what is not there
+            _usable.Clear();
+            _lost.Clear();
+            foreach (var (name, index) in _indexes)
+            {
+                if (index is null) continue;
+                var pack = PackFormat.PackName(index.Pack);
+                if (!there.ContainsKey(name)) continue;
+                if (!there.TryGetValue(pack, out var length)) _lost[pack] = $"{place} has lost '{pack}'";
+                else if (length != index.PackLength) _lost[pack] = $"'{pack}' at {place} is cut short: it has {length:N0} of {index.PackLength:N0} bytes";
+                else _usable.Add(index);
+            }
             _indexesKnown = true;
         }
-        return [.. _indexes.Values.OfType<PackIndex>()];
+        return _usable;
     }
 
     async Task<PackIndex?> Open(string name, CancellationToken cancel)
@@ -220,11 +264,11 @@ public sealed class ObjectRemote(IBlobStore whole, string place) : Remote
             var index = PackIndex.Open(await _objects.LocalFile(name, cancel));
             if (PackFormat.IndexName(index.Pack) == name) return index;
             index.Dispose();
-            lock (Damaged) Damaged.Add($"'{name}' at {place} is another pack's index");
+            lock (_unread) _unread[name] = $"'{name}' at {place} is another pack's index";
         }
         catch (TaktException e) when (e.Error is TaktError.Invalid or TaktError.NotFound)
         {
-            lock (Damaged) Damaged.Add($"{place}: {e.Message}");
+            lock (_unread) _unread[name] = $"{place}: {e.Message}";
         }
         return null;
     }

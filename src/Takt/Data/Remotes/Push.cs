@@ -20,10 +20,26 @@ public sealed class Push(Database database, PackStore store)
     public async Task<PushReport> Run(Remote remote, IReadOnlyList<(string Dataset, string Name)> refs, IReadOnlyCollection<Digest> files, bool force, Action<string>? progress = null, CancellationToken cancel = default)
     {
         await using var lease = await store.Begin($"push to {remote.Place}"); // what is being sent is not removed meanwhile
-        var moves = await Moves(remote, refs, force, cancel);
-        var sending = new Sending(remote, store, PackSize, progress);
+        var lost = await remote.Lost(cancel);
+        // where packs were lost, what lies above them is no proof of what lay in them: all is looked for
+        var again = lost is { Count: 0 } ? null : new List<DatasetCommit>();
+        var moves = await Moves(remote, refs, force, again, cancel);
+        var sending = new Sending(remote, store, PackSize, deep: again is not null, progress);
+        var (mended, lacking) = (0L, new List<string>());
         try
         {
+            foreach (var commit in (again ?? []).DistinctBy(commit => (commit.Dataset, commit.Id)))
+            {
+                try
+                {
+                    await sending.Commit(commit, cancel);
+                }
+                catch (TaktException e) when (e.Error is TaktError.NotFound or TaktError.Invalid)
+                {
+                    lacking.AddRange(e.Faults.Select(fault => $"{commit.Reference}: {fault}"));
+                }
+            }
+            mended = sending.Records;
             foreach (var commit in moves.SelectMany(move => move.Commits)) await sending.Commit(commit, cancel);
             await sending.Files(files.Select(ContentId.From).ToList(), cancel);
             await sending.Finish(cancel);
@@ -32,11 +48,12 @@ public sealed class Push(Database database, PackStore store)
         {
             sending.Dispose();
         }
-        foreach (var move in moves.Where(move => move.Before?.Target != move.After)) await remote.Move(move, cancel);
-        return new(sending.Records, sending.Bytes, sending.Packs, moves.SelectMany(move => move.Commits).Select(commit => commit.Id).Distinct().Count(), moves.Where(move => move.Before?.Target != move.After).ToList());
+        foreach (var move in moves) await remote.Move(move, cancel);
+        if (lacking.Count == 0) await remote.Remember(cancel);
+        return new(sending.Records, sending.Bytes, sending.Packs, moves.SelectMany(move => move.Commits).Select(commit => commit.Id).Distinct().Count(), moves) { Lost = lost ?? [], Mended = mended, Lacking = lacking };
     }
 
-    async Task<List<RefMove>> Moves(Remote remote, IReadOnlyList<(string Dataset, string Name)> refs, bool force, CancellationToken cancel)
+    async Task<List<RefMove>> Moves(Remote remote, IReadOnlyList<(string Dataset, string Name)> refs, bool force, List<DatasetCommit>? again, CancellationToken cancel)
     {
         var (moves, faults) = (new List<RefMove>(), new List<string>());
         foreach (var group in refs.GroupBy(one => one.Dataset))
@@ -51,6 +68,7 @@ public sealed class Push(Database database, PackStore store)
                 if (database.Read(session => DatasetTable.Tip(session, dataset, name)) is not { } tip) throw TaktException.NotFound($"dataset '{dataset}' has no branch or tag '{name}'");
                 var isTag = tags.Contains(name);
                 var before = there.FirstOrDefault(one => one.Name == name && one.IsTag == isTag);
+                again?.AddRange(Ancestors(commits, tip).Where(known.Contains).Select(id => commits.GetValueOrDefault(id)).OfType<DatasetCommit>().Where(IsWhole));
                 if (before?.Target == tip) continue;
                 if (before is not null && !force)
                 {
@@ -100,9 +118,12 @@ public sealed class Push(Database database, PackStore store)
         return (fresh, missing);
     }
 
-    sealed class Sending(Remote remote, PackStore store, long packSize, Action<string>? progress) : IDisposable
+    bool IsWhole(DatasetCommit commit) => commit.Dropped is null && database.Read(session => !DatasetTable.IsPartial(session, commit.Dataset, commit.Id));
+
+    /// <param name="deep">Look for everything, also below what the remote has.</param>
+    sealed class Sending(Remote remote, PackStore store, long packSize, bool deep, Action<string>? progress) : IDisposable
     {
-        readonly HashSet<ContentId> _sent = [];
+        readonly HashSet<ContentId> _sent = [], _trees = [], _files = []; // apart: a file may be a copy of a tree's node
         PackWriter? _pack;
         Task _upload = Task.CompletedTask;
 
@@ -119,23 +140,30 @@ public sealed class Push(Database database, PackStore store)
 
         async Task Tree(ContentId root, CancellationToken cancel)
         {
-            if ((await Lacking([root], cancel)).Count == 0) return;
+            if (deep && !_trees.Add(root)) return;
+            var lacks = (await Lacking([root], cancel)).Count > 0;
+            if (!lacks && !deep) return;
             var node = await store.Reader.Bytes(root, cancel);
             if (TreeNode.IsLeaf(node)) await Files(TreeNode.Files(node, root).Select(file => file.Id).Distinct().ToList(), cancel);
             else
-                foreach (var child in await Lacking(TreeNode.Nodes(node, root).Nodes.Select(one => one.Id).ToList(), cancel)) await Tree(child, cancel);
-            await Record(store.TryFind(root) ?? throw Missing(root), cancel);
+            {
+                var children = TreeNode.Nodes(node, root).Nodes.Select(one => one.Id).ToList();
+                foreach (var child in deep ? children : await Lacking(children, cancel)) await Tree(child, cancel);
+            }
+            if (lacks) await Record(store.TryFind(root) ?? throw Missing(root), cancel);
         }
 
         public async Task Files(IReadOnlyList<ContentId> ids, CancellationToken cancel)
         {
             foreach (var batch in ids.Chunk(Batch))
-                foreach (var id in await Lacking(batch, cancel))
+            {
+                var lacking = (await Lacking(batch, cancel)).ToHashSet();
+                foreach (var id in deep ? batch.Where(_files.Add) : lacking)
                 {
                     if (store.TryFind(id) is { } hit)
                     {
                         if (hit.Entry.Kind == RecordKind.ChunkList) await Chunks(ChunkList.Parse(hit.Read(), id), cancel);
-                        await Record(hit, cancel);
+                        if (lacking.Contains(id)) await Record(hit, cancel);
                     }
                     else if (await store.Whole.Length(id.Digest, cancel) is { } length)
                     {
@@ -147,17 +175,21 @@ public sealed class Push(Database database, PackStore store)
                     }
                     else throw Missing(id);
                 }
+            }
         }
 
         async Task Chunks(ChunkList list, CancellationToken cancel)
         {
             foreach (var batch in list.Items.Select(item => item.Id).Distinct().Chunk(Batch))
-                foreach (var id in await Lacking(batch, cancel))
+            {
+                var lacking = (await Lacking(batch, cancel)).ToHashSet();
+                foreach (var id in deep && list.OfLists ? batch : (IEnumerable<ContentId>)lacking)
                 {
                     var hit = store.TryFind(id) ?? throw Missing(id);
                     if (list.OfLists) await Chunks(ChunkList.Parse(hit.Read(), id), cancel);
-                    await Record(hit, cancel);
+                    if (lacking.Contains(id)) await Record(hit, cancel);
                 }
+            }
         }
 
         async Task<List<ContentId>> Lacking(IReadOnlyList<ContentId> ids, CancellationToken cancel)

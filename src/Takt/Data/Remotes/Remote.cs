@@ -37,6 +37,13 @@ public abstract class Remote : IAsyncDisposable
     /// <summary>A whole file from some byte on, and the length of all of it; null when there is none.</summary>
     internal abstract Task<(Stream Content, long Length)?> GetWhole(ContentId id, long from, CancellationToken cancel);
 
+    /// <summary>What ought to be there and is not, in words, by a look at names and lengths. What is lost counts as not there from now on, to <see cref="Has"/> as well.</summary>
+    /// <returns>Null: it can't be told, as nothing is known of what was there.</returns>
+    internal abstract Task<IReadOnlyList<string>?> Lost(CancellationToken cancel);
+
+    /// <summary>After a push: what is there now ought to be there the next time.</summary>
+    internal virtual Task Remember(CancellationToken cancel) => Task.CompletedTask;
+
     /// <summary>Takes a pack; on return it is durable.</summary>
     internal abstract Task Put(SealedPack pack, CancellationToken cancel);
 

@@ -51,6 +51,9 @@ public sealed class ServedStore(Database database, PackStore store, TimeProvider
         return Bits(ids, whole.Contains);
     }
 
+    /// <inheritdoc cref="PackStore.Lost"/>
+    public Task<IReadOnlyList<string>> Lost(CancellationToken cancel) => store.Lost(cancel);
+
     /// <summary>A bit for each id: whether it lies in a pack here. What is found in quarantine comes back from there.</summary>
     public byte[] Has(ReadOnlyMemory<byte> ids)
     {
@@ -124,6 +127,7 @@ public sealed class ServedStore(Database database, PackStore store, TimeProvider
             var length = new FileInfo(file).Length;
             Files.Sync(file);
             Files.Sync(index);
+            await store.MakeWay(ContentId.From(id), cancel);
             await store.Objects.Publish(PackFormat.PackName(ContentId.From(id)), file, cancel);
             CrashPoint.Pass("server.pack");
             await store.Objects.Publish(PackFormat.IndexName(ContentId.From(id)), index, cancel);

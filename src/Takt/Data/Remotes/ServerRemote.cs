@@ -135,6 +135,18 @@ public sealed class ServerRemote : Remote
         }
     }
 
+    internal override async Task<IReadOnlyList<string>?> Lost(CancellationToken cancel)
+    {
+        try
+        {
+            return (await Json(HttpMethod.Get, "lost", null, cancel))["lost"]!.AsArray().Select(what => $"{Place}: {what}").ToList();
+        }
+        catch (TaktException e) when (e.Error == TaktError.NotFound)
+        {
+            return []; // an older Takt, which does not look
+        }
+    }
+
     internal override Task Put(SealedPack pack, CancellationToken cancel) => Again(async () =>
     {
         using var answer = await Send(HttpMethod.Put, $"packs/{pack.Id.Digest.Hex}", () => new StreamContent(File.OpenRead(pack.PackFile)), cancel);

@@ -36,6 +36,17 @@ sealed unsafe class PackIndex : IDisposable
 
     public int Count { get; }
 
+    /// <summary>How long the pack must be, in bytes.</summary>
+    public long PackLength
+    {
+        get
+        {
+            var end = (long)PackFormat.HeaderSize;
+            for (var i = 0; i < Count; i++) end = Math.Max(end, (long)this[i].Offset + PackFormat.RecordHead + this[i].Stored);
+            return end + ((long)Count * PackEntry.Size) + PackFormat.TailSize;
+        }
+    }
+
     /// <exception cref="TaktException">Invalid: it is damaged; it can be made again from its pack.</exception>
     public static PackIndex Open(string path)
     {

@@ -27,6 +27,7 @@ public sealed class PackStore : IBlobStore, IDisposable
     readonly Lazy<StoreConfig> _config;
     Pack[]? _packs;
     string? _stamp;
+    FrozenSet<ContentId> _lost = [];
     FrozenSet<Digest> _looseQuarantine = [];
     long _looseViewedAt = long.MinValue;
 
@@ -167,6 +168,7 @@ public sealed class PackStore : IBlobStore, IDisposable
             {
                 try
                 {
+                    if (_lost.Contains(id)) throw TaktException.Invalid(LostWords(id));
                     if (!known.TryGetValue(id, out var pack) || pack.IsGone) pack = OpenPack(id);
                     pack.Quarantined = quarantined;
                     packs.Add(pack);
@@ -181,6 +183,30 @@ public sealed class PackStore : IBlobStore, IDisposable
             return _packs = [.. packs];
         }
     }
+
+    /// <summary>Packs that rows name and that are gone or of another length, in words; nothing is found in them from now on, until a later look finds them. One listing.</summary>
+    internal async Task<IReadOnlyList<string>> Lost(CancellationToken cancel)
+    {
+        var rows = Database.Read(PackTable.Lengths); // before the listing: packs are there before their rows
+        var there = new Dictionary<string, long>(StringComparer.Ordinal);
+        await foreach (var file in Objects.Objects("packs/", cancel)) there[file.Name] = file.Length;
+        var lost = rows.Where(row => !there.TryGetValue(PackFormat.PackName(row.Id), out var length) || length != row.Bytes).Select(row => row.Id).ToFrozenSet();
+        var changed = !lost.SetEquals(_lost);
+        _lost = lost;
+        if (changed) Refresh();
+        return lost.Select(LostWords).ToList();
+    }
+
+    /// <summary>Before a pack comes: what is left of a lost one of its name is removed, as what is there under a name stays.</summary>
+    internal async Task MakeWay(ContentId id, CancellationToken cancel)
+    {
+        if (!_lost.Contains(id)) return;
+        await Objects.Remove(PackFormat.IndexName(id), cancel);
+        await Objects.Remove(PackFormat.PackName(id), cancel);
+        _lost = _lost.Where(other => other != id).ToFrozenSet();
+    }
+
+    static string LostWords(ContentId id) => $"'{PackFormat.PackName(id)}' is lost or cut short; 'takt data verify --repair' there takes it off the list";
 
     /// <summary>Before many look-ups that would each ask for packs of others.</summary>
     internal void RefreshIfChanged()

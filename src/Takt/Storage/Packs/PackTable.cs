@@ -8,6 +8,9 @@ static class PackTable
     public static List<(ContentId Id, bool Quarantined)> Packs(SqlSession session) => session.Query(
         $"select id, state from pack order by state, created desc, id", row => (ContentId.From(row.Digest(0)), row.Text(1) != Live));
 
+    /// <summary>How long each is, in bytes.</summary>
+    public static List<(ContentId Id, long Bytes)> Lengths(SqlSession session) => session.Query($"select id, bytes from pack", row => (ContentId.From(row.Digest(0)), row.Number(1)));
+
     /// <summary>Differs when packs have come or gone.</summary>
     public static string Stamp(SqlSession session) => session.First($"select count(*), coalesce(max(since), 0) from pack", row => $"{row.Number(0)}/{row.Number(1)}")!;
 
