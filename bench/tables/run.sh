@@ -9,7 +9,7 @@ formats=${FORMATS:-parquet csv jsonl}
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir"
-printf 'takt: 1\nproject: bench\n' >takt.yaml
+printf 'takt: 1\nproject: bench\n' >takt.yaml && mkdir .takt
 TIMEFORMAT='%R %U %S'
 measure() { # measure TIMES LABEL COMMAND...
     local times=$1 label=$2; shift 2

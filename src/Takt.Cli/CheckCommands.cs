@@ -74,11 +74,12 @@ static class CheckCommands
 
     static void Print(string what, CheckReport report, bool all)
     {
+        if (report.Kinds is { } kinds) Terminal.Note($"takt: warning: {TableKind.Told(kinds)}", Terminal.Tone.Warn);
         foreach (var result in report.Results.Where(result => all || result.Status != CheckStatus.Passed))
         {
             var mark = result.Status switch { CheckStatus.Passed => "ok   ", CheckStatus.Warned => "warn ", CheckStatus.Failed => "FAIL ", _ => "skip " };
             Console.WriteLine(mark + result);
         }
-        Console.WriteLine($"{what}: {report.Rows:N0} rows; {report.Passed} passed, {report.Warned} warned, {report.Failed} failed, {report.Skipped} skipped");
+        Console.WriteLine($"{what}: {DataText.Count(report.Rows, "row")}; {report.Passed} passed, {report.Warned} warned, {report.Failed} failed, {report.Skipped} skipped");
     }
 }

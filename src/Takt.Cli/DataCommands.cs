@@ -93,7 +93,7 @@ static class DataCommands
             Console.WriteLine($"dataset   {commit.Dataset}\ncommit    {commit.Id}\ntree      {commit.Tree}");
             foreach (var parent in commit.Parents) Console.WriteLine($"parent    {parent}");
             Console.WriteLine($"author    {commit.Author}\ntime      {DataText.Time(commit.Time)}\nmessage   {commit.Message}\nsource    {commit.Source}");
-            Console.WriteLine($"rows      {DataText.Count(commit.Rows)}\nsize      {DataText.Size(commit.Bytes)} in {commit.Files:N0} files\n");
+            Console.WriteLine($"rows      {DataText.Count(commit.Rows)}\nsize      {DataText.Size(commit.Bytes)} in {DataText.Count(commit.Files, "file")}\n");
             DataText.Rows(["FILE", "SIZE", "SHA-256"], (await app.Datasets.Tree(commit, cancel)).Files.Select(f => new[] { f.Path, DataText.Size(f.Size), f.Digest.Hex[..12] }));
             return ExitCode.Ok;
         });
@@ -124,7 +124,7 @@ static class DataCommands
             var view = new CollectedView(commit.Dataset, CommitView.Of(commit), collected.IsNew, collected.Added, collected.Changed);
             if (Json(parsed, view, DatasetsJson.Default.CollectedView)) return ExitCode.Ok;
             Console.WriteLine(collected.IsNew
-                ? $"{commit.Dataset}@{DataText.Short(commit.Id)}: {collected.Added} new and {collected.Changed} changed files, {commit.Files:N0} in all, {DataText.Count(commit.Rows)} rows"
+                ? $"{commit.Dataset}@{DataText.Short(commit.Id)}: {collected.Added:N0} new and {DataText.Count(collected.Changed, "changed file")}, {commit.Files:N0} in all{(commit.Rows is { } rows ? $", {DataText.Count(rows, "row")}" : "")}"
                 : $"{commit.Dataset}@{DataText.Short(commit.Id)}: nothing new");
             return ExitCode.Ok;
         });
@@ -165,7 +165,7 @@ static class DataCommands
                 if (place.EndsWith('/') && tree.Holds(place)) await DataStoreCommands.Paths(app, tree).Checkout(TrackedPath.Folder(tree.Relative(place), commit), commit, parsed.GetValue(force), cancel);
                 else await app.Datasets.Checkout(commit, place, cancel);
             }
-            Console.Error.WriteLine($"{(tree.Holds(place) ? Path.GetRelativePath(tree.Root, place) : place)} holds {commit.Dataset}@{DataText.Short(commit.Id)}: {commit.Files:N0} files, {DataText.Size(commit.Bytes)}");
+            Console.Error.WriteLine($"{(tree.Holds(place) ? Path.GetRelativePath(tree.Root, place) : place)} holds {commit.Dataset}@{DataText.Short(commit.Id)}: {DataText.Count(commit.Files, "file")}, {DataText.Size(commit.Bytes)}");
             return ExitCode.Ok;
         });
         return command;
@@ -180,7 +180,8 @@ static class DataCommands
             var wanted = parsed.GetRequiredValue(what);
             var profile = await ProfileOf(parsed, wanted, cancel);
             if (Json(parsed, profile, ProfileJson.Default.TableProfile)) return ExitCode.Ok;
-            Console.WriteLine($"{profile.Rows:N0} rows");
+            if (profile.Kinds is { } kinds) Terminal.Note($"takt: warning: {TableKind.Told(kinds)}", Terminal.Tone.Warn);
+            Console.WriteLine(DataText.Count(profile.Rows, "row"));
             DataText.Rows(["COLUMN", "TYPE", "MISSING", "DISTINCT", "MIN", "MEDIAN", "MAX", "MEAN", "STD", "MOST FREQUENT"], profile.Columns.Select(DataText.Column));
             return ExitCode.Ok;
         });

@@ -56,13 +56,13 @@ static class DataStoreCommands
             using (var line = ProgressLine.Show(parsed, $"adding {DataText.OneLine(path)}"))
             {
                 line.Measure(stop => tree.Size(path, stop));
-                (commit, isNew, stored) = await versions.Add(path, name, branch, message, fault => Terminal.Note($"takt: warning: {fault}; it is stored as it is"), cancel);
+                (commit, isNew, stored) = await versions.Add(path, name, branch, message, fault => Terminal.Note($"takt: warning: {fault}"), cancel);
             }
             if (parsed.GetValue(CommandLine.Json))
                 Terminal.Json(new JsonObject { ["path"] = path, ["new"] = isNew, ["commit"] = commit?.Id.ToString(), ["dataset"] = commit?.Dataset, ["files"] = commit?.Files, ["bytes"] = commit?.Bytes, ["stored"] = stored });
             else if (!isNew) Console.WriteLine($"{path}: nothing new");
             else if (commit is null) Console.WriteLine($"{path}: stored; git keeps {path}.takt");
-            else Console.WriteLine($"{path}: {commit.Dataset}@{DataText.Short(commit.Id)}, {commit.Files:N0} files, {DataText.Size(commit.Bytes)}, {DataText.Size(stored)} stored; git keeps {path}.takt");
+            else Console.WriteLine($"{path}: {commit.Dataset}@{DataText.Short(commit.Id)}, {DataText.Count(commit.Files, "file")}, {DataText.Size(commit.Bytes)}, {DataText.Size(stored)} stored; git keeps {path}.takt");
         }
         return ExitCode.Ok;
     }
@@ -135,8 +135,9 @@ static class DataStoreCommands
         command.SetAction(async (parsed, cancel) =>
         {
             await using var app = DataCommands.Open(parsed);
-            var merged = await Branches(app).Merge(parsed.GetRequiredValue(from), parsed.GetValue(into)!, cancel);
-            Console.WriteLine($"{merged.Dataset}@{parsed.GetValue(into)} is {DataText.Short(merged.Id)}: {merged.Files:N0} files, {DataText.Size(merged.Bytes)}");
+            DatasetCommit merged;
+            using (ProgressLine.Show(parsed, "merging")) merged = await Branches(app).Merge(parsed.GetRequiredValue(from), parsed.GetValue(into)!, fault => Terminal.Note($"takt: warning: {fault}"), cancel);
+            Console.WriteLine($"{merged.Dataset}@{parsed.GetValue(into)} is {DataText.Short(merged.Id)}: {DataText.Count(merged.Files, "file")}, {DataText.Size(merged.Bytes)}");
             Terminal.Note($"'takt data checkout {merged.Dataset}@{parsed.GetValue(into)}' puts it into the work tree");
             return ExitCode.Ok;
         });
@@ -147,11 +148,17 @@ static class DataStoreCommands
     {
         var quick = new Option<bool>("--quick") { Description = "Look at lists and lengths only; do not read the data" };
         var repair = new Option<bool>("--repair") { Description = "Take what is damaged out of the store first: adding the files again, or a remote, brings it back" };
-        var command = new Command("verify", "Look for damage: every byte of the store, every version's files, every pointer") { quick, repair };
+        var remote = new Option<string?>("--remote", "-r") { Description = "Look at a remote instead, by its name or address: whether it has all that its branches and tags need" };
+        var command = new Command("verify", "Look for damage: every byte of the store, every version's files, every pointer") { quick, repair, remote };
         command.SetAction(async (parsed, cancel) =>
         {
             var tree = Tree(parsed);
             await using var app = DataCommands.Open(parsed);
+            if (parsed.GetValue(remote) is { } named)
+            {
+                if (parsed.GetValue(quick) || parsed.GetValue(repair)) throw TaktException.Invalid("--remote goes without --quick and --repair: 'takt data push' sends again what a remote has lost, 'takt data verify --repair' is for the store that it is run on");
+                return await RemoteCommands.Verify(parsed, app, named, cancel);
+            }
             IReadOnlyList<string> repaired = [];
             List<string> faults;
             using (ProgressLine.Show(parsed, "verifying", "records"))

@@ -15,6 +15,9 @@ static class DataText
 
     public static string Count(long? rows) => rows?.ToString("N0", CultureInfo.InvariantCulture) ?? "-";
 
+    /// <summary>A number of things: <c>1 file</c>, <c>2 files</c>.</summary>
+    public static string Count(long count, string one) => string.Create(CultureInfo.InvariantCulture, $"{count:N0} {one}{(count == 1 ? "" : "s")}");
+
     public static string Time(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 
     /// <summary>In two units at most: <c>5 h 33 min</c>.</summary>

@@ -45,7 +45,7 @@ static class DvcCommands
                 });
             else
             {
-                Console.Error.WriteLine($"{done.MovedFiles:N0} files, {DataText.Size(done.MovedBytes)} were brought in; the pointers PATH.takt are git's to keep, and DVC's own files are as they were");
+                Console.Error.WriteLine($"{DataText.Count(done.MovedFiles, "file")} ({DataText.Size(done.MovedBytes)}) brought in; the pointers PATH.takt are git's to keep, and DVC's own files are as they were");
                 foreach (var what in left) Terminal.Note($"left: {what}", Terminal.Tone.Dim);
                 foreach (var what in faults.Take(MostFaults)) Terminal.Note($"takt: {what}", Terminal.Tone.Bad);
                 if (faults.Count > MostFaults) Terminal.Note($"takt: and {faults.Count - MostFaults:N0} more", Terminal.Tone.Bad);
@@ -57,6 +57,6 @@ static class DvcCommands
     }
 
     static void Tell(DvcTaken one) => Console.WriteLine(one.Commit is { } commit
-        ? $"{one.Path}: {commit.Dataset}@{DataText.Short(commit.Id)}, {commit.Files:N0} files, {DataText.Size(commit.Bytes)}{(one.IsNew ? "" : ", as before")}"
+        ? $"{one.Path}: {commit.Dataset}@{DataText.Short(commit.Id)}, {DataText.Count(commit.Files, "file")}, {DataText.Size(commit.Bytes)}{(one.IsNew ? "" : ", as before")}"
         : $"{one.Path}: {DataText.Size(one.Bytes)}{(one.IsNew ? "" : ", as before")}");
 }

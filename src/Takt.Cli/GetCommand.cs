@@ -39,7 +39,7 @@ static class GetCommand
             Directory.Delete(aside, recursive: true);
             var (files, bytes) = Sizes(folder);
             if (parsed.GetValue(CommandLine.Json)) Terminal.Json(new JsonObject { ["folder"] = folder, ["dataset"] = commit.Dataset, ["commit"] = commit.Id.ToString(), ["files"] = files, ["bytes"] = bytes });
-            else Console.Error.WriteLine($"{parsed.GetValue(target) ?? wanted.Dataset} holds {commit.Dataset}@{DataText.Short(commit.Id)}: {files:N0} files, {DataText.Size(bytes)}");
+            else Console.Error.WriteLine($"{parsed.GetValue(target) ?? wanted.Dataset} holds {commit.Dataset}@{DataText.Short(commit.Id)}: {DataText.Count(files, "file")}, {DataText.Size(bytes)}");
             return ExitCode.Ok;
         });
         return command;

@@ -63,7 +63,7 @@ static class TableCommands
                 var path = Path.GetFullPath(file, ProjectFolder.Start(parsed));
                 if (wanted == "parquet" && !path.EndsWith(".parquet", StringComparison.Ordinal)) throw TaktException.Invalid($"'{file}' must end with .parquet for --format parquet");
                 var rows = await query.Write(Limited(text, most), path, Limits(parsed), cancel);
-                Terminal.Note($"{file}: {rows:N0} rows");
+                Terminal.Note($"{file}: {DataText.Count(rows, "row")}");
                 return ExitCode.Ok;
             }
             if (wanted == "parquet") throw TaktException.Invalid("--format parquet is a file: add --output FILE.parquet");
@@ -72,7 +72,7 @@ static class TableCommands
                 var shown = most ?? 50;
                 var table = await query.Table(text, shown == int.MaxValue ? shown : shown + 1, Limits(parsed), cancel);
                 DataText.Rows(table.Columns.Select(c => c.Name).ToArray(), Enumerable.Range(0, Math.Min(shown, table.Rows)).Select(row => table.Columns.Select(c => c.TextAt(row) ?? "").ToArray()));
-                if (table.Rows > shown) Terminal.Note($"the first {shown:N0} rows; --limit shows more, --format csv all", Terminal.Tone.Dim);
+                if (table.Rows > shown) Terminal.Note($"the first {DataText.Count(shown, "row")}; --limit shows more, --format csv all", Terminal.Tone.Dim);
                 return ExitCode.Ok;
             }
             await ToStandardOutput(app.Datasets.Scratch() + (wanted == "csv" ? ".csv" : ".jsonl"), path => query.Write(Limited(text, most), path, Limits(parsed), cancel), cancel);
@@ -109,7 +109,7 @@ static class TableCommands
         foreach (var file in diff.Files.Take(ShownFiles))
             Console.WriteLine($"  {(file.SizeBefore is null ? '+' : file.SizeNow is null ? '-' : '~')} {file.Path}  {(file is { SizeBefore: { } b, SizeNow: { } n } ? $"{DataText.Size(b)} → {DataText.Size(n)}" : DataText.Size(file.SizeNow ?? file.SizeBefore ?? 0))}");
         if (diff.Files.Count > ShownFiles) Console.WriteLine($"  … and {diff.Files.Count - ShownFiles:N0} more (--json has all)");
-        Console.WriteLine(diff.Columns.Count == 0 ? "columns  the same" : $"columns  {diff.Columns.Count:N0} differ");
+        Console.WriteLine(diff.Columns.Count == 0 ? "columns  the same" : $"columns  {diff.Columns.Count:N0} differ{(diff.Columns.Count == 1 ? "s" : "")}");
         foreach (var column in diff.Columns)
             Console.WriteLine(column.Before is null ? $"  + {column.Name} {column.Now}" : column.Now is null ? $"  - {column.Name} {column.Before}" : $"  ~ {column.Name} {column.Before} → {column.Now}");
         if (diff.Rows is not { } rows)

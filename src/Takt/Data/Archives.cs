@@ -59,7 +59,7 @@ static class Archives
         }
         catch (InvalidDataException e)
         {
-            tell($"'{shown}' is damaged or cut off: {e.Message}");
+            tell($"'{shown}' is damaged or cut off ({e.Message.TrimEnd('.')}); it is stored as it is");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

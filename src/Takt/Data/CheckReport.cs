@@ -5,6 +5,9 @@ namespace Takt.Data;
 /// <summary>All expectations of one check, in the order they were written: what passed as well.</summary>
 public sealed record CheckReport(long Rows, IReadOnlyList<CheckResult> Results)
 {
+    /// <inheritdoc cref="TableProfile.Kinds"/>
+    public IReadOnlyList<TableKind>? Kinds { get; init; }
+
     public int Passed => Count(CheckStatus.Passed);
     public int Failed => Count(CheckStatus.Failed);
     public int Warned => Count(CheckStatus.Warned);

@@ -47,9 +47,10 @@ public sealed class DatasetBranches(Database database, PackStore store, Datasets
     }
 
     /// <summary>Brings what was done in another version into a branch, path by path against their newest common ancestor.</summary>
+    /// <param name="doubtful">Told why the merged tables have no profile.</param>
     /// <returns>The branch's new tip; its old one when there was nothing to bring in.</returns>
     /// <exception cref="TaktException">Conflict: paths that both changed, named; nothing was moved.</exception>
-    public async Task<DatasetCommit> Merge(string theirs, string into = DatasetReference.Main, CancellationToken cancel = default)
+    public async Task<DatasetCommit> Merge(string theirs, string into = DatasetReference.Main, Action<string>? doubtful = null, CancellationToken cancel = default)
     {
         var other = datasets.Show(theirs).RequireKept();
         var tip = datasets.Tip(other.Dataset, into) ?? throw TaktException.NotFound($"dataset '{other.Dataset}' has no branch '{into}'");
@@ -70,12 +71,24 @@ public sealed class DatasetBranches(Database database, PackStore store, Datasets
         await using var writer = await store.Begin($"merge {theirs}");
         var from = shared is null ? writer.Add(TreeNode.Leaf([])) : ContentId.From(shared.Tree);
         var root = await TreeMerge.Of(new TreeReader(writer.Reader), from, ContentId.From(tip.Tree), ContentId.From(other.Tree), node => writer.Add(node), cancel);
-        var merged = new DatasetCommit(tip.Dataset, root.Id.Digest, [tip.Id, other.Id], Environment.UserName, now, $"merge {theirs} into {into}", "", root.Files, root.Bytes, null, null);
+        var profile = await Profile(writer, root.Id, tip, other, doubtful, cancel);
+        Digest? profileId = profile is null ? null : writer.Add(System.Text.Encoding.UTF8.GetBytes(profile.ToJson())).Digest;
+        var merged = new DatasetCommit(tip.Dataset, root.Id.Digest, [tip.Id, other.Id], Environment.UserName, now, $"merge {theirs} into {into}", "", root.Files, root.Bytes, profile?.Rows, profileId);
         writer.Add(merged.Json());
         await writer.Commit(session => DatasetTable.Add(session, merged, into, tip.Id, now, merged.Message), cancel);
         return merged;
 
         TaktException Moved() => TaktException.Conflict($"somebody else moved {tip.Dataset}@{into} meanwhile; merge again");
+    }
+
+    // where neither side has one there is no table, or none was wanted: millions of names need not be read to learn that again
+    async Task<TableProfile?> Profile(StoreWriter writer, ContentId root, DatasetCommit mine, DatasetCommit theirs, Action<string>? doubtful, CancellationToken cancel)
+    {
+        if (mine.Profile is null && theirs.Profile is null) return null;
+        foreach (var one in (DatasetCommit[])[mine, theirs])
+            if (root.Digest == one.Tree && one.Profile is not null) return await datasets.Profile(one, cancel);
+        var tables = await VersionProfile.Tables(new TreeReader(writer.Reader), root, cancel);
+        return await VersionProfile.Of(writer.Reader, datasets.Scratch(), tables, mine.Dataset, doubtful, cancel);
     }
 
     Dictionary<Digest, DatasetCommit> Ancestors(DatasetCommit of) => database.Read(session =>

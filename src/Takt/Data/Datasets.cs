@@ -242,7 +242,7 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
         if (version.Expect is null && version.KeepOthers && tip is { Profile: null } && !version.Files.Keys.Any(DuckDb.CanRead)) return default;
         var tree = await Tree(reader, root, cancel);
         if (!tree.Files.Any(file => DuckDb.CanRead(file.Path)))
-            return version.Expect is null ? default : throw TaktException.Invalid($"{version.Dataset}: expectations need tables, and none of the {tree.Files.Count} files is one");
+            return version.Expect is null ? default : throw TaktException.Invalid($"{version.Dataset}: expectations need tables, and none of its files is one");
         var folder = Scratch();
         try
         {
@@ -304,7 +304,11 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
         {
             var context = await CheckContext.Load(this, expect, dataset, before, others, time.GetUtcNow(), cancel);
             var report = await Task.Run(() => expect.Check([folder], context, cancel), cancel);
-            return report with { Results = report.Results.Select(result => result with { Message = result.Message.Replace(folder + "/", "", StringComparison.Ordinal), Rows = result.Rows.Select(row => row.Replace(folder + "/", "", StringComparison.Ordinal)).ToList() }).ToList() };
+            return report with
+            {
+                Kinds = report.Kinds?.Select(kind => kind with { First = kind.First.Replace(folder + "/", "", StringComparison.Ordinal) }).ToList(),
+                Results = report.Results.Select(result => result with { Message = result.Message.Replace(folder + "/", "", StringComparison.Ordinal), Rows = result.Rows.Select(row => row.Replace(folder + "/", "", StringComparison.Ordinal)).ToList() }).ToList(),
+            };
         }
         finally
         {

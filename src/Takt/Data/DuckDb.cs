@@ -7,7 +7,7 @@ public static class DuckDb
 {
     /// <summary>An empty database in memory, gone with the connection. One connection is for one thread at a time.</summary>
     /// <param name="threads">0: one per core.</param>
-    /// <param name="memory">Bytes of working memory before it spills to the temporary folder; 0: a quarter of what the process may use, 256 MiB at least.</param>
+    /// <param name="memory">Bytes of working memory before it spills to the temporary folder; 0: <see cref="UsualMemory"/>.</param>
     /// <remarks>
     /// Extensions are never fetched or loaded on demand (DuckDB would download them); Parquet, JSON and ICU are built in.
     /// Opening takes about 10 ms, the first in a process 60 ms more.
@@ -15,7 +15,7 @@ public static class DuckDb
     public static DuckDBConnection Open(int threads = 0, long memory = 0)
     {
         if (threads <= 0) threads = Environment.ProcessorCount;
-        if (memory <= 0) memory = Math.Max(256L << 20, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4);
+        if (memory <= 0) memory = UsualMemory;
         var connection = new DuckDBConnection("DataSource=:memory:");
         connection.Open();
         var spill = Path.Combine(Path.GetTempPath(), $"takt-duckdb-{Environment.ProcessId}-{Guid.NewGuid():N}");
@@ -29,6 +29,9 @@ public static class DuckDb
             """);
         return connection;
     }
+
+    /// <summary>A quarter of what the process may use, 256 MiB at least; in bytes.</summary>
+    public static long UsualMemory => Math.Max(256L << 20, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4);
 
     public static void Execute(DuckDBConnection connection, string sql)
     {
@@ -83,7 +86,8 @@ public static class DuckDb
     /// <summary>Runs work on data files and turns DuckDB's error into one line that names them.</summary>
     /// <param name="what">What was being read or run, for the message: a path or the name of a query.</param>
     /// <exception cref="TaktException">Invalid: a file can't be read as what its ending says, or the SQL is wrong. Unavailable: out of memory or disk.</exception>
-    public static T Guard<T>(string what, Func<T> work)
+    /// <param name="files">Those that are read, for a message that names the one at fault.</param>
+    public static T Guard<T>(string what, Func<T> work, IReadOnlyList<string>? files = null)
     {
         try
         {
@@ -93,9 +97,13 @@ public static class DuckDb
         {
             var full = e.Message.Contains("No space left", StringComparison.Ordinal);
             var memory = e.Message.StartsWith("Out of Memory", StringComparison.OrdinalIgnoreCase);
+            if (!full && !memory && ReaderFaults.Of(e.Message, files ?? [what]) is { } fault) throw new TaktException(TaktError.Invalid, fault, e);
             throw new TaktException(full || memory ? TaktError.Unavailable : TaktError.Invalid, $"{what}: {OneLine(e.Message)}", e);
         }
     }
+
+    /// <inheritdoc cref="Guard{T}(string, Func{T}, IReadOnlyList{string}?)"/>
+    public static T Guard<T>(IReadOnlyList<string> files, Func<T> work) => Guard(Tables.Named(files), work, files);
 
     // the lines after the first two explain every option of the reader; the fault itself is in front
     internal static string OneLine(string message) =>

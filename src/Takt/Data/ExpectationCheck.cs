@@ -28,15 +28,17 @@ sealed class ExpectationCheck(Expectations expectations, IReadOnlyList<string> f
 
     long _rows;
 
+    IReadOnlyList<TableKind>? _kinds;
+
     public CheckReport Run()
     {
         using var connection = DuckDb.Open();
-        return DuckDb.Guard(Tables.Named(files), () =>
+        return DuckDb.Guard(files, () =>
         {
             CheckColumns(connection);
             OpenData(connection);
             CheckValues(connection);
-            return new CheckReport(_rows, _results);
+            return new CheckReport(_rows, _results) { Kinds = _kinds };
         });
     }
 
@@ -48,11 +50,13 @@ sealed class ExpectationCheck(Expectations expectations, IReadOnlyList<string> f
         var named = looked.Select(column => column.Key).ToHashSet(StringComparer.Ordinal);
         var first = true;
         IReadOnlyList<string> order = [];
+        var shapes = new List<(string, IReadOnlyList<string>)>();
         foreach (var file in files)
         {
             cancel.ThrowIfCancellationRequested();
             var there = DuckDb.Guard(file, () => Tables.Schema(connection, DuckDb.Scan([file])));
             var byName = there.ToDictionary(column => column.Name, StringComparer.Ordinal);
+            shapes.Add((file, there.Select(c => c.Name).ToList()));
             if (first) (order, first) = (there.Select(c => c.Name).ToList(), false);
             foreach (var column in there) _present.TryAdd(column.Name, column);
             foreach (var (name, column, required) in looked)
@@ -74,6 +78,7 @@ sealed class ExpectationCheck(Expectations expectations, IReadOnlyList<string> f
         foreach (var ((column, rule, message, severity), where) in wrong) Add(column, rule, severity, $"{message}, in {Tables.Named(where)}");
         foreach (var column in looked.Select(l => l.Key).Where(name => wrong.Keys.All(w => w.Column != name))) _results.Add(new(column, "present", CheckStatus.Passed, "it is there", 0, []));
         foreach (var absent in expectations.Absent.Where(name => !_present.ContainsKey(name))) _results.Add(new(absent, "absent", CheckStatus.Passed, "it is not there", 0, []));
+        _kinds = TableKind.Of(shapes);
         CheckOrder(order);
         CheckPrevious();
 

@@ -1,194 +1,212 @@
 using System.Globalization;
-using System.Text.Json;
 using DuckDB.NET.Data;
 
 namespace Takt.Data;
 
-/// <summary>Makes a <see cref="TableProfile"/>: one scan for the statistics, one for the bins, one for columns of few values, one more per column of many values that are counted.</summary>
+/// <summary>Makes a <see cref="TableProfile"/>: text is parsed once, and each column read once; numbers are sorted here, the texts of many rows are counted by DuckDB.</summary>
+/// <remarks>
+/// Memory is bounded, whatever the size of the table: <see cref="Memory"/> for DuckDB, which puts what is over into the temporary folder, and 128 MiB for the numbers of one column.
+/// Larger columns are taken part by part.
+/// </remarks>
 public static class Profiler
 {
-    /// <summary>So many columns a scan: each holds its different values and its sorted ones in memory meanwhile.</summary>
+    /// <summary>For DuckDB, in bytes; or what it usually gets, when that is less.</summary>
+    const long Memory = 1L << 30;
+
+    /// <summary>Numbers that are sorted at once; with room to sort 16 bytes each.</summary>
+    const int MostValues = 8 << 20;
+
+    /// <summary>Columns that are read at once, when their rows are few.</summary>
     const int ColumnsAtOnce = 200;
 
-    /// <summary>Up to so many rows of a wide table, different values are counted in a sorted map: a hash table for each column takes 1 ms to make.</summary>
+    /// <summary>Up to so many rows, texts are counted here: DuckDB takes 1 ms to make a table for the values of a column, and tables may have thousands.</summary>
     const long FewRows = 20_000;
+
+    /// <summary>Of so many values the bounds of the parts are taken.</summary>
+    const int Sampled = 100_000;
 
     /// <summary>Profiles data files as one table; folders stand for the data files in them.</summary>
     /// <exception cref="TaktException">NotFound or Invalid, as in <see cref="Tables.Read(IEnumerable{string}, IReadOnlyList{string}?)"/>.</exception>
     public static TableProfile Profile(IEnumerable<string> files)
     {
-        var all = Tables.Expand(files);
-        using var connection = DuckDb.Open();
-        return DuckDb.Guard(Tables.Named(all), () => Profile(connection, DuckDb.Scan(all)));
+        var paths = files.ToList();
+        var all = Tables.Expand(paths);
+        using var connection = DuckDb.Open(memory: Math.Min(Memory, DuckDb.UsualMemory));
+        return DuckDb.Guard(all, () =>
+        {
+            var profile = Profile(connection, DuckDb.Scan(all));
+            return all.Count == 1 ? profile : profile with { Kinds = Kinds(connection, all, paths, profile.Columns.Count) };
+        });
     }
 
     public static TableProfile Profile(Table table)
     {
-        using var connection = DuckDb.Open();
+        using var connection = DuckDb.Open(memory: Math.Min(Memory, DuckDb.UsualMemory));
         Tables.Load(connection, "t", table);
-        return Profile(connection, "t");
+        return Stored(connection, "t", MostValues);
     }
 
     /// <param name="source">What stands behind <c>from</c>: a table, a view, a scan.</param>
-    public static TableProfile Profile(DuckDBConnection connection, string source)
+    /// <param name="most">Numbers that are sorted at once.</param>
+    internal static TableProfile Profile(DuckDBConnection connection, string source, int most = MostValues)
+    {
+        // Parquet is read column by column as it is
+        if (source.StartsWith("read_parquet", StringComparison.Ordinal)) return Stored(connection, source, most);
+        DuckDb.Execute(connection, $"create or replace temp table \"takt profiled\" as select * from {source}");
+        var profile = Stored(connection, "\"takt profiled\"", most);
+        DuckDb.Execute(connection, "drop table \"takt profiled\"");
+        return profile;
+    }
+
+    // whether one file has all columns is most often told by the first or the last
+    static IReadOnlyList<TableKind>? Kinds(DuckDBConnection connection, IReadOnlyList<string> files, List<string> paths, int columns)
+    {
+        IReadOnlyList<string> Of(string file) => Tables.Schema(connection, DuckDb.Scan([file], asText: true)).Select(column => column.Name).ToList();
+        if (Of(files[^1]).Count == columns || Of(files[0]).Count == columns) return null;
+        return TableKind.Of(files.Select(file => (Within(file), Of(file))));
+
+        string Within(string file) => paths.FirstOrDefault(path => Directory.Exists(path) && file.StartsWith(path, StringComparison.Ordinal)) is { } folder ? Path.GetRelativePath(folder, file) : file;
+    }
+
+    static TableProfile Stored(DuckDBConnection connection, string source, int most)
     {
         var columns = Tables.Schema(connection, source);
         if (columns.Count == 0) return new TableProfile(0, []);
-        if (columns.Count > ColumnsAtOnce && source.Contains("read_", StringComparison.Ordinal) && !source.StartsWith("read_parquet", StringComparison.Ordinal))
-        {
-            // text is parsed once, not once for each group of columns
-            DuckDb.Execute(connection, $"create or replace temp table \"takt wide\" as select * from {source}");
-            source = "\"takt wide\"";
-        }
-        var (rows, profiles) = (0L, new List<ColumnProfile>(columns.Count));
-        var few = columns.Count > ColumnsAtOnce && Convert.ToInt64(Row(connection, $"select count(*) from {source}")[0], CultureInfo.InvariantCulture) <= FewRows;
-        foreach (var group in columns.Chunk(ColumnsAtOnce))
-        {
-            (rows, var some) = Group(connection, source, group, few);
-            profiles.AddRange(some);
-        }
+        var rows = Tables.Query(connection, $"select count(*) as n from {source}")["n"].Integers[0];
+        var profiles = new ColumnProfile[columns.Count];
+        var numbers = new List<SortedRuns>();
+        var here = new List<int>();
+        for (var i = 0; i < columns.Count; i++)
+            if (columns[i].Type != ColumnType.Text || rows <= FewRows) here.Add(i);
+            else profiles[i] = Texts(connection, source, columns[i], rows);
+        foreach (var group in here.Chunk((int)Math.Clamp(most / Math.Max(1, rows), 1, ColumnsAtOnce)))
+            Read(connection, source, columns, group, rows, most, numbers, profiles);
         return new TableProfile(rows, profiles);
     }
 
-    static (long Rows, List<ColumnProfile>) Group(DuckDBConnection connection, string source, IReadOnlyList<ColumnSchema> columns, bool few)
+    static void Read(DuckDBConnection connection, string source, IReadOnlyList<ColumnSchema> columns, int[] group, long rows, int most, List<SortedRuns> numbers, ColumnProfile[] profiles)
     {
-        var first = Row(connection, $"select count(*), {string.Join(", ", columns.SelectMany(column => Statistics(column, few)))} from {source}");
-        var rows = Convert.ToInt64(first[0]);
-        var profiles = new List<ColumnProfile>(columns.Count);
-        var at = 1;
-        foreach (var column in columns)
+        while (numbers.Count < group.Length) numbers.Add(new SortedRuns());
+        if (rows > most)
         {
-            var profile = new ColumnProfile
+            foreach (var i in group) profiles[i] = Finished(connection, columns[i], Parts(connection, source, columns[i], rows, most, numbers[0]), rows);
+            return;
+        }
+        for (var k = 0; k < group.Length; k++) numbers[k].Clear(columns[group[k]].Type == ColumnType.Text ? 0 : rows);
+        var texts = group.Select(_ => new Dictionary<string, long>(StringComparer.Ordinal)).ToArray();
+        foreach (var reader in Rows(connection, $"select {string.Join(", ", group.Select(i => Value(columns[i])))} from {source}"))
+            for (var k = 0; k < group.Length; k++)
             {
-                Name = column.Name,
-                Type = column.Type,
-                Count = Convert.ToInt64(first[at]),
-                Missing = rows - Convert.ToInt64(first[at]),
-                Distinct = Convert.ToInt64(first[at + 1]),
-            };
-            at += 2;
-            if (IsNumeric(column))
-            {
-                var quantiles = first[at + 4] is IEnumerable<double> list ? list.ToArray() : [];
-                profile = profile with
-                {
-                    Min = Real(first[at]),
-                    Max = Real(first[at + 1]),
-                    Mean = Real(first[at + 2]),
-                    Std = Real(first[at + 3]),
-                    Quantiles = quantiles,
-                    Cuts = quantiles.Distinct().ToArray(),
-                };
-                at += 5;
+                if (reader.IsDBNull(k)) continue;
+                var column = columns[group[k]];
+                if (column.Type != ColumnType.Text) numbers[k].Add(IsReal(column) ? SortedRuns.Key(reader.GetDouble(k)) : reader.GetInt64(k));
+                else if (reader.GetString(k) is var text) texts[k][text] = texts[k].GetValueOrDefault(text) + 1;
             }
-            profiles.Add(profile);
-        }
-        CountBins(connection, source, columns, profiles);
-        CountFewValues(connection, source, columns, profiles);
-        for (var i = 0; i < profiles.Count; i++) profiles[i] = CountValues(connection, source, columns[i], profiles[i]);
-        return (rows, profiles);
-    }
-
-    static IEnumerable<string> Statistics(ColumnSchema column, bool few)
-    {
-        var value = Value(column);
-        yield return $"count({value})";
-        yield return few ? $"coalesce(cardinality(histogram({value})), 0)" : $"count(distinct {value})";
-        if (!IsNumeric(column)) yield break;
-        yield return $"min({value})";
-        yield return $"max({value})";
-        yield return $"avg({value})";
-        yield return $"stddev_samp({value})";
-        yield return $"quantile_disc({Ordered(column)}, [{string.Join(", ", TableProfile.Probabilities.Select(Literal))}])::double[]";
-    }
-
-    // sorting whole numbers takes DuckDB a quarter of the time that sorting doubles takes
-    static string Ordered(ColumnSchema column) => column.Type switch
-    {
-        ColumnType.Integer => DuckDb.Name(column.Name),
-        ColumnType.Time => $"epoch_us({DuckDb.Name(column.Name)})",
-        _ => Value(column),
-    };
-
-    // one aggregate a column: eleven counts with a filter each take twelve times as long, and among thousands of columns a hundred times
-    static void CountBins(DuckDBConnection connection, string source, IReadOnlyList<ColumnSchema> columns, List<ColumnProfile> profiles)
-    {
-        var binned = Enumerable.Range(0, columns.Count).Where(i => profiles[i].Cuts.Count > 0).ToList();
-        if (binned.Count == 0) return;
-        // a bin's upper end belongs to it, as in BinOf; what lies above the last cut is told only when there is something
-        var row = Row(connection, $"select {string.Join(", ", binned.Select(i => $"to_json(map_values(histogram({Value(columns[i])}, [{string.Join(", ", profiles[i].Cuts.Select(Literal))}])))::varchar"))} from {source}");
-        for (var k = 0; k < binned.Count; k++)
+        for (var k = 0; k < group.Length; k++)
         {
-            var profile = profiles[binned[k]];
-            var bins = new long[profile.Cuts.Count + 1];
-            using var counts = JsonDocument.Parse((string)row[k]!);
-            var bin = 0;
-            foreach (var count in counts.RootElement.EnumerateArray()) bins[bin++] = count.GetInt64();
-            profiles[binned[k]] = profile with { BinCounts = bins };
-        }
-    }
-
-    static bool HasCounts(ColumnSchema column, ColumnProfile profile) => profile.Count > 0 && (column.Type is ColumnType.Text or ColumnType.Boolean
-        || (column.Type is ColumnType.Integer or ColumnType.Number && profile.Distinct <= TableProfile.FewValues));
-
-    // whole numbers and booleans in their own words ("3", "true"), never as "3.0"
-    static string Present(ColumnSchema column) => column.Type == ColumnType.Number ? $"{Value(column)} is not null" : $"{DuckDb.Name(column.Name)} is not null";
-
-    // columns whose values are few enough to be named all: one scan for all of them
-    static void CountFewValues(DuckDBConnection connection, string source, IReadOnlyList<ColumnSchema> columns, List<ColumnProfile> profiles)
-    {
-        var few = Enumerable.Range(0, columns.Count).Where(i => HasCounts(columns[i], profiles[i]) && profiles[i].Distinct <= TableProfile.MostTop).ToList();
-        if (few.Count == 0) return;
-        var row = Row(connection, $"select {string.Join(", ", few.Select(i => $"to_json(histogram({DuckDb.Name(columns[i].Name)}::varchar) filter ({Present(columns[i])}))::varchar"))} from {source}");
-        for (var k = 0; k < few.Count; k++)
-        {
-            using var counts = JsonDocument.Parse((string)row[k]!);
-            profiles[few[k]] = profiles[few[k]] with
+            var column = columns[group[k]];
+            if (column.Type == ColumnType.Text)
             {
-                Top = counts.RootElement.EnumerateObject().Select(value => new ValueCount(value.Name, value.Value.GetInt64())).OrderByDescending(value => value.Count).ThenBy(value => value.Value, StringComparer.Ordinal).ToList(),
-            };
+                var top = texts[k].Select(value => new ValueCount(value.Key, value.Value));
+                profiles[group[k]] = New(column, rows, texts[k].Values.Sum(), texts[k].Count) with { Top = Ordered(top).Take(TableProfile.MostTop).ToList() };
+                continue;
+            }
+            var statistics = new NumberStatistics(numbers[k].Count);
+            numbers[k].Each((key, times) => statistics.Add(key, Real(column, key), times));
+            profiles[group[k]] = Finished(connection, column, statistics, rows);
         }
     }
 
-    static ColumnProfile CountValues(DuckDBConnection connection, string source, ColumnSchema column, ColumnProfile profile)
+    /// <summary>A column of many rows, part after part by the order of its values: between bounds out of a sample, so that no value between two bounds is frequent.</summary>
+    static NumberStatistics Parts(DuckDBConnection connection, string source, ColumnSchema column, long rows, int most, SortedRuns numbers)
     {
-        if (!HasCounts(column, profile) || profile.Top.Count > 0) return profile;
-        var name = DuckDb.Name(column.Name);
-        var present = Present(column);
-        using var command = connection.CreateCommand();
-        command.CommandText = $"select {name}::varchar as v, count(*) as n from {source} where {present} group by v order by n desc, v limit {TableProfile.MostTop}";
-        using var reader = command.ExecuteReader();
-        var top = new List<ValueCount>();
-        while (reader.Read()) top.Add(new ValueCount(reader.GetString(0), reader.GetInt64(1)));
-        return profile with { Top = top };
+        var (value, literal) = (Value(column), IsReal(column) ? "double" : "bigint");
+        var shares = string.Join(", ", Enumerable.Range(1, (int)(rows / (most / 2))).Select(i => ((double)i * (most / 2) / rows).ToString("R", CultureInfo.InvariantCulture)));
+        long count = 0;
+        var bounds = new SortedDictionary<long, long>(); // and how often they occur
+        foreach (var reader in Rows(connection, $"select count({value}) from {source}")) count = reader.GetInt64(0);
+        foreach (var reader in Rows(connection, $"select distinct unnest(quantile_disc(v, [{shares}]))::{literal} from (select {value} as v from {source} where {value} is not null using sample reservoir({Sampled} rows))")) bounds[Key(reader)] = 0;
+        var list = bounds.Keys.Select(Bound).ToList();
+        if (list.Count > 0)
+            foreach (var reader in Rows(connection, $"select v, count(*) from (select {value} as v from {source}) where v in ({string.Join(", ", list)}) group by v")) bounds[Key(reader)] = reader.GetInt64(1);
+        var statistics = new NumberStatistics(count);
+        long? below = null;
+        foreach (var bound in bounds.Keys.Select(key => (long?)key).Append(null))
+        {
+            numbers.Clear(most);
+            var within = string.Join(" and ", new[] { "v is not null", below is { } low ? $"v > {Bound(low)}" : null, bound is { } high ? $"v < {Bound(high)}" : null }.OfType<string>());
+            foreach (var reader in Rows(connection, $"select v from (select {value} as v from {source}) where {within}")) numbers.Add(Key(reader));
+            numbers.Each((key, times) => statistics.Add(key, Real(column, key), times));
+            if (bound is { } at && bounds[at] > 0) statistics.Add(at, Real(column, at), bounds[at]);
+            below = bound;
+        }
+        return statistics;
+
+        long Key(DuckDBDataReader reader) => IsReal(column) ? SortedRuns.Key(reader.GetDouble(0)) : reader.GetInt64(0);
+
+        string Bound(long key) => IsReal(column) ? Literal(key) : $"({key.ToString(CultureInfo.InvariantCulture)})::bigint";
     }
 
-    static bool IsNumeric(ColumnSchema column) => column.Type != ColumnType.Text;
+    static ColumnProfile Finished(DuckDBConnection connection, ColumnSchema column, NumberStatistics statistics, long rows)
+    {
+        var profile = statistics.In(New(column, rows, 0, 0));
+        profile = profile with { Missing = rows - profile.Count };
+        if (profile.Count == 0 || column.Type == ColumnType.Time || statistics.Few.Count == 0) return profile;
+        var words = column.Type switch
+        {
+            ColumnType.Boolean => statistics.Few.Select(value => value.Key == 0 ? "false" : "true").ToList(),
+            ColumnType.Integer when !IsReal(column) => statistics.Few.Select(value => value.Key.ToString(CultureInfo.InvariantCulture)).ToList(),
+            // as SQL writes a value of its type: "2.0", "2.50"
+            _ => Rows(connection, $"select unnest([{string.Join(", ", statistics.Few.Select(value => $"coalesce(try_cast({Literal(value.Key)} as {column.Stored})::varchar, {Literal(value.Key)}::varchar)"))}])").Select(reader => reader.GetString(0)).ToList(),
+        };
+        return profile with { Top = Ordered(words.Zip(statistics.Few, (word, value) => new ValueCount(word, value.Count))).ToList() };
+    }
+
+    // grouped once: how many groups there are, and the largest
+    static ColumnProfile Texts(DuckDBConnection connection, string source, ColumnSchema column, long rows)
+    {
+        var (top, distinct, count) = (new List<ValueCount>(), 0L, 0L);
+        foreach (var reader in Rows(connection, $"""
+            with g as materialized (select {DuckDb.Name(column.Name)}::varchar as v, count(*) as n from {source} where {DuckDb.Name(column.Name)} is not null group by v)
+            select v, n, (select count(*) from g), (select sum(n) from g)::bigint from g order by n desc, v limit {TableProfile.MostTop}
+            """))
+        {
+            top.Add(new ValueCount(reader.GetString(0), reader.GetInt64(1)));
+            (distinct, count) = (reader.GetInt64(2), reader.GetInt64(3));
+        }
+        return New(column, rows, count, distinct) with { Top = Ordered(top).ToList() };
+    }
+
+    static ColumnProfile New(ColumnSchema column, long rows, long count, long distinct) => new() { Name = column.Name, Type = column.Type, Count = count, Missing = rows - count, Distinct = distinct };
+
+    static IOrderedEnumerable<ValueCount> Ordered(IEnumerable<ValueCount> values) => values.OrderByDescending(value => value.Count).ThenBy(value => value.Value, StringComparer.Ordinal);
+
+    // in brackets: a minus binds less than a cast
+    static string Literal(long key) => $"({SortedRuns.Value(key).ToString("R", CultureInfo.InvariantCulture)})::double";
+
+    // whole numbers stay what they are; those of more than 63 bits are doubles
+    static bool IsReal(ColumnSchema column) => column.Type == ColumnType.Number || column.Stored == "UBIGINT";
+
+    static double Real(ColumnSchema column, long key) => IsReal(column) ? SortedRuns.Value(key) : key;
 
     static string Value(ColumnSchema column)
     {
         var name = DuckDb.Name(column.Name);
         return column.Type switch
         {
-            ColumnType.Text => name,
-            ColumnType.Time => $"epoch_us({name})::double",
-            ColumnType.Number => $"case when isfinite({name}::double) then {name}::double end",
-            _ => $"{name}::double",
+            ColumnType.Text => $"{name}::varchar",
+            ColumnType.Time => $"epoch_us({name})",
+            _ when IsReal(column) => $"case when isfinite({name}::double) then {name}::double end",
+            _ => $"{name}::bigint",
         };
     }
 
-    static string Literal(double value) => value.ToString("R", CultureInfo.InvariantCulture) + "::double";
-
-    static double? Real(object? value) => value is null or DBNull ? null : Convert.ToDouble(value, CultureInfo.InvariantCulture);
-
-    static object?[] Row(DuckDBConnection connection, string sql)
+    static IEnumerable<DuckDBDataReader> Rows(DuckDBConnection connection, string sql)
     {
         using var command = connection.CreateCommand();
         command.CommandText = sql;
+        command.UseStreamingMode = true;
         using var reader = command.ExecuteReader();
-        reader.Read();
-        var values = new object?[reader.FieldCount];
-        for (var i = 0; i < values.Length; i++) values[i] = reader.IsDBNull(i) ? null : reader.GetValue(i);
-        return values;
+        while (reader.Read()) yield return reader;
     }
 }

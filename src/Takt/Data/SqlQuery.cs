@@ -39,7 +39,7 @@ public static class SqlQuery
         {
             var files = Tables.Expand([path]).Select(Path.GetFullPath).ToList();
             allowed.AddRange(files);
-            DuckDb.Guard(Tables.Named(files), () => { DuckDb.Execute(connection, $"create view {DuckDb.Name(table)} as select * from {DuckDb.Scan(files)}"); return true; });
+            DuckDb.Guard(files, () => { DuckDb.Execute(connection, $"create view {DuckDb.Name(table)} as select * from {DuckDb.Scan(files)}"); return true; });
         }
         DuckDb.Execute(connection, $"set allowed_paths = [{string.Join(", ", allowed.Distinct().Select(DuckDb.Text))}]; set enable_external_access = false; set lock_configuration = true");
         try

@@ -13,6 +13,7 @@ public static class SuggestedExpectations
     public static string Yaml(TableProfile profile)
     {
         var yaml = new StringBuilder();
+        if (profile.Kinds is { } kinds) yaml.Append(CultureInfo.InvariantCulture, $"# {TableKind.Told(kinds).ReplaceLineEndings(" ")}\n");
         yaml.Append("expect:\n");
         // half to twice the rows: tight enough for an empty or a doubled load, wide enough for a busy week
         yaml.Append(CultureInfo.InvariantCulture, $"  rows: {{ min: {Math.Max(1, profile.Rows / 2)}, change: 50% }}\n");

@@ -14,6 +14,9 @@ public sealed record TableProfile(long Rows, IReadOnlyList<ColumnProfile> Column
     /// <summary>Where the quantiles are taken.</summary>
     public static IReadOnlyList<double> Probabilities { get; } = [0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99];
 
+    /// <summary>When no file has all columns: the kinds of files there are, which may be tables of their own. Null else.</summary>
+    public IReadOnlyList<TableKind>? Kinds { get; init; }
+
     public ColumnProfile? Find(string name) => Columns.FirstOrDefault(column => column.Name == name);
 
     public string ToJson() => JsonSerializer.Serialize(this, ProfileJson.Default.TableProfile);

@@ -14,7 +14,7 @@ public static class Tables
     {
         var all = Expand(files);
         using var connection = DuckDb.Open();
-        return DuckDb.Guard(Named(all), () =>
+        return DuckDb.Guard(all, () =>
         {
             var source = DuckDb.Scan(all);
             if (columns is not null) RequireColumns(connection, source, columns, Named(all));

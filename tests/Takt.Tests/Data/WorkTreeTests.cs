@@ -220,9 +220,50 @@ public sealed class WorkTreeTests : IAsyncDisposable
         var merged = await branches.Merge("data@cleaned");
         Assert.Equal((3, 2), (merged.Files, merged.Parents.Count));
         await _paths.Checkout(_tree.Named(PathOf("data")), merged, force: false);
+        Assert.Null(merged.Profile);
         Assert.Equal("cleaned", File.ReadAllText(PathOf("data/a.txt")));
         Assert.Equal(merged.Id, (await branches.Merge("data@cleaned")).Id);
         Assert.Equal(TaktError.Conflict, (await Assert.ThrowsAsync<TaktException>(() => branches.Create("first", "data", tag: true))).Error);
+    }
+
+    [Fact]
+    public async Task A_merge_of_tables_has_the_profile_of_what_came_together()
+    {
+        Write("data/1.csv", "id,price\n1,10\n");
+        await Add();
+        var branches = new DatasetBranches(_database, _store, _datasets, TimeProvider.System);
+        await branches.Create("more", "data", tag: false);
+        Write("data/2.csv", "id,price\n2,20\n");
+        await Add("more");
+        File.Delete(PathOf("data/2.csv"));
+        Write("data/3.csv", "id,price\n3,30\n");
+        await Add();
+        var merged = await branches.Merge("data@more");
+        Assert.Equal(3, merged.Rows);
+        Assert.Equal((20, 3), ((await _datasets.Profile(merged))!.Find("price")!.Mean, (await _datasets.Profile(merged))!.Find("id")!.Distinct));
+        var diff = await new DatasetDiffs(_datasets).Between("data@more", "data");
+        Assert.Equal((1, 0, "id"), (diff.Rows!.Added, diff.Rows.Removed, Assert.Single(diff.Rows.Key)));
+        // tables that are none as one are told, and merged all the same
+        await branches.Create("bad", "data@v1", tag: false);
+        await _paths.Checkout(_tree.Named(PathOf("data")), _datasets.Show("data@v1"), force: true);
+        Write("data/4.csv", "id,price\n4,40,400\n");
+        await Add("bad");
+        var told = new List<string>();
+        merged = await branches.Merge("data@bad", doubtful: told.Add);
+        Assert.Null(merged.Profile);
+        Assert.Equal("'data' has no profile of this version: 4.csv, line 2: it has 3 fields where the header has 2", Assert.Single(told));
+    }
+
+    [Fact]
+    public async Task Tables_of_several_kinds_are_told_when_they_are_added()
+    {
+        Write("data/orders.csv", "id,price\n1,10\n");
+        Write("data/people.csv", "name,age\nx,3\n");
+        var told = new List<string>();
+        var commit = (await _paths.Add("data", null, "main", "", told.Add)).Commit!;
+        Assert.Contains("in 'data', tables of 2 kinds are taken for one", Assert.Single(told));
+        Assert.Equal(["orders.csv", "people.csv"], (await _datasets.Profile(commit))!.Kinds!.Select(kind => kind.First));
+        Assert.Equal(2, (await _datasets.Check("data", new Expectations())).Report.Kinds!.Count);
     }
 
     [Fact]
@@ -353,7 +394,7 @@ public sealed class WorkTreeTests : IAsyncDisposable
         var told = new List<string>();
         Assert.Equal(7, (await _paths.Add("data", null, "main", "", told.Add)).Commit!.Files);
         Assert.Equal(3, told.Count);
-        Assert.StartsWith("the tables in 'data' can't be read as one, so that this version has no profile (cut-whole.csv.gz", told[2]);
+        Assert.StartsWith("'data' has no profile of this version: cut-whole.csv.gz", told[2]);
         Assert.Contains("'data/cut-whole.csv.gz' is damaged or cut off", told[0]);
         Assert.Contains("'data/cut-whole.zip' is damaged or cut off", told[1]);
     }

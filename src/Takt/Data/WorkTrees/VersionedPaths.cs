@@ -9,9 +9,6 @@ public sealed class VersionedPaths(WorkTree tree, Database database, PackStore s
 {
     const int Attempts = 5;
 
-    /// <summary>Of larger tables no profile is kept: the statistics of these take seconds. In bytes.</summary>
-    const long MostProfiled = 256 << 20;
-
     /// <summary>
     /// Stores a folder as a new version of its dataset and writes its pointer; a single file is stored under its own id. Killed at any moment, the pointer
     /// names the old version or the new one, and the store has it whole.
@@ -62,7 +59,7 @@ public sealed class VersionedPaths(WorkTree tree, Database database, PackStore s
                     + $"Give it a branch of its own ('takt data commit {path} --branch NAME') and merge that ('takt data merge {dataset}@NAME'), or go back first ('takt data branch {dataset}@v{Number(stands)} {branch} --move')");
             }
             var now = DateTimeOffset.FromUnixTimeMilliseconds(time.GetUtcNow().ToUnixTimeMilliseconds());
-            profile ??= await Profile(writer, path, tables, attempt == 1 ? doubtful : null, cancel);
+            profile ??= await VersionProfile.Of(writer.Reader, Path.Combine(store.Scratch, Guid.NewGuid().ToString("N")), tables, path, attempt == 1 ? doubtful : null, cancel);
             Digest? profileId = profile is null ? null : writer.Add(System.Text.Encoding.UTF8.GetBytes(profile.ToJson())).Digest;
             var commit = new DatasetCommit(dataset, root.Id.Digest, (tip ?? stands) is { } parent ? [parent.Id] : [], Environment.UserName, now, message.Length > 0 ? message : $"add {path}", path, root.Files, root.Bytes, profile?.Rows, profileId);
             writer.Add(commit.Json());
@@ -78,27 +75,6 @@ public sealed class VersionedPaths(WorkTree tree, Database database, PackStore s
             tree.Point(path, commit, root);
             CrashPoint.Pass("pointer.written");
             return (commit, true, stored);
-        }
-    }
-
-    // of what is in the store, not of the files that somebody may be writing to; none when they are no one table
-    async Task<TableProfile?> Profile(StoreWriter writer, string path, IReadOnlyList<TreeFile> tables, Action<string>? doubtful, CancellationToken cancel)
-    {
-        if (tables.Count is 0 or > WorkTree.MostTables || tables.Sum(file => file.Size) > MostProfiled) return null;
-        var folder = Path.Combine(store.Scratch, Guid.NewGuid().ToString("N"));
-        try
-        {
-            await Checkouts.Fill(writer.Reader, new DatasetTree(tables), folder, cancel);
-            return await Task.Run(() => Profiler.Profile([folder]), cancel);
-        }
-        catch (TaktException e) when (e.Error == TaktError.Invalid)
-        {
-            doubtful?.Invoke($"the tables in '{path}' can't be read as one, so that this version has no profile ({e.Faults[0].Replace(folder + "/", "", StringComparison.Ordinal)})");
-            return null;
-        }
-        finally
-        {
-            if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
         }
     }
 

@@ -14,9 +14,6 @@ public sealed record WorkTree(string Root, string State)
 {
     const string Ending = ".takt";
 
-    /// <summary>Of a folder with more tables no profile is kept.</summary>
-    internal const int MostTables = 1000;
-
     /// <summary>The nearest takt project, git repository or folder with a <c>.takt/</c> at or above <paramref name="start"/>; else that folder itself.</summary>
     public static WorkTree Find(string start)
     {
@@ -130,7 +127,7 @@ public sealed record WorkTree(string Root, string State)
     }
 
     /// <summary>Brings a folder or file into the store as it is now. Files whose stat is noted are not read.</summary>
-    /// <returns>The root of its tree, or the file; with the number of files and bytes, and of a folder the tables in it, one more than <see cref="MostTables"/> at most.</returns>
+    /// <returns>The root of its tree, or the file; with the number of files and bytes, and of a folder the tables in it, one more than <see cref="VersionProfile.MostTables"/> at most.</returns>
     /// <param name="doubtful">Told each table or archive, newly taken, that is damaged or cut off: it is stored as it is.</param>
     internal (TreeNodeRef Root, bool IsFolder, IReadOnlyList<TreeFile> Tables) Take(StoreWriter writer, string path, Action<string> doubtful)
     {
@@ -172,7 +169,7 @@ public sealed record WorkTree(string Root, string State)
         {
             var file = new TreeEntry(entry.Path, entry.Mode, entry.Stat.Size, entry.Id);
             builder.Add(file);
-            if (tables.Count <= MostTables && IsTable(file)) tables.Add(file.File);
+            if (tables.Count <= VersionProfile.MostTables && VersionProfile.IsTable(file)) tables.Add(file.File);
             index.Add(entry, readAt);
         }
     }
@@ -182,12 +179,6 @@ public sealed record WorkTree(string Root, string State)
     {
         var rules = IgnoreRules.Of(Root);
         return FolderScan.Files(Full(path), ignored: rules.IsEmpty ? null : (below, isFolder) => rules.Ignores($"{path}/{below}", isFolder));
-    }
-
-    static bool IsTable(in TreeEntry file)
-    {
-        var name = file.Path.AsSpan(file.Path.AsSpan().LastIndexOf((byte)'/') + 1);
-        return file.Mode != TreeFileMode.Link && name.Contains((byte)'.') && DuckDb.CanRead(Encoding.UTF8.GetString(name));
     }
 
     /// <summary>Whether a path within a tracked folder is meant by a path, a folder's path or a glob.</summary>
