@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
 using Takt.Server.Api;
 using Takt.Server.Dashboard;
 using Takt.Server.Protocols;
@@ -31,6 +32,8 @@ public static class TaktHost
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None); // a start that fails is told once, in our words
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None); // else each request gets an Activity that nobody looks at: a twentieth of its time. RequestSpan makes those that are wanted
+        builder.Logging.AddConsoleFormatter<ServerLogFormatter, ConsoleFormatterOptions>();
+        builder.Services.PostConfigure<ConsoleLoggerOptions>(console => console.FormatterName ??= ServerLogFormatter.FormatterName);
         builder.Services.AddSingleton(app);
         builder.Services.AddRouting();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestLineSize = 64 << 10); // MLflow's UI asks for 100 runs by GET

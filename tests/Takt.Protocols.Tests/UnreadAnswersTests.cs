@@ -1,6 +1,10 @@
 using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Logging.Console;
 using Takt.Deployments;
 
 namespace Takt.Protocols.Tests;
@@ -30,6 +34,24 @@ public sealed class UnreadAnswersTests : IAsyncLifetime
         if (!OperatingSystem.IsLinux()) Assert.Skip("the system gives such clients up on Linux only");
         await Task.WhenAll(new[] { "v2 JSON", "binary tensors", "invocations" }.Select(AskUntilCut));
         Assert.Equal(200, (await _model.Post("/v2/models/m/infer", """{"inputs":[{"name":"x","shape":[1],"datatype":"FP64","data":[0.1]},{"name":"c","shape":[1],"datatype":"BYTES","data":["a"]}]}""")).Status);
+    }
+
+    [Fact]
+    public void Each_that_is_given_up_is_one_line_of_the_log_and_all_else_is_as_ever()
+    {
+        using var services = new ServiceCollection().AddLogging(log => log.AddConsole().AddConsoleFormatter<Takt.Server.ServerLogFormatter, ConsoleFormatterOptions>()).BuildServiceProvider();
+        var formatter = services.GetServices<ConsoleFormatter>().Single(f => f.Name == Takt.Server.ServerLogFormatter.FormatterName);
+        string Written(LogLevel level, Exception why)
+        {
+            using var text = new StringWriter();
+            formatter.Write(new LogEntry<string>(level, "Microsoft.AspNetCore.Server.Kestrel", 0, "Unexpected exception", why, (state, _) => state), null, text);
+            return text.ToString();
+        }
+        var gone = new SocketException((int)SocketError.TimedOut);
+        Assert.Contains("was given up", Written(LogLevel.Error, gone));
+        Assert.DoesNotContain(nameof(SocketException), Written(LogLevel.Error, gone));
+        Assert.Empty(Written(LogLevel.Warning, gone));
+        Assert.Contains(nameof(InvalidOperationException), Written(LogLevel.Error, new InvalidOperationException("a bug")));
     }
 
     async Task AskUntilCut(string protocol)

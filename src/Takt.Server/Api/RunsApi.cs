@@ -11,6 +11,9 @@ public static class RunsApi
 {
     const int MostRuns = 1000;
 
+    /// <summary>Of a log, in bytes: its end.</summary>
+    const int LongestLog = 8 << 20;
+
     public static void MapRuns(this IEndpointRouteBuilder routes, TaktApp app)
     {
         routes.MapGet("/api/v1/runs", (HttpContext http, string? experiment, int? limit, int? offset) => Json(new JsonObject
@@ -29,8 +32,7 @@ public static class RunsApi
         routes.MapGet("/api/v1/runs/{id}/logs/{stage}", (HttpContext http, string id, string stage) =>
         {
             _ = app.Runs.Get(new RunId(id), http.Workspace());
-            var path = app.Pipelines.LogOf(new RunId(id), stage) ?? throw TaktException.NotFound($"run {id} has no log of '{stage}'");
-            return Json(new JsonObject { ["stage"] = stage, ["log"] = File.ReadAllText(path) });
+            return Json(new JsonObject { ["stage"] = stage, ["log"] = app.Pipelines.LogOf(new RunId(id), stage, LongestLog) ?? throw TaktException.NotFound($"run {id} has no log of '{stage}'") });
         });
     }
 

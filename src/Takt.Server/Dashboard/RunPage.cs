@@ -128,7 +128,7 @@ static class RunPage
 
     static Html Stage(TaktApp app, RunDetail run, StageRun stage)
     {
-        var log = app.Pipelines.LogOf(run.Id, stage.Stage) is { } path ? Tail(path) : "";
+        var log = app.Pipelines.LogOf(run.Id, stage.Stage, LongestLog) ?? "";
         var gates = stage.Run is { } gateRun ? app.Gates.Of(gateRun) : [];
         return Html.Of($"""
             <details id="{stage.Stage}"{new Html(stage.Succeeded ? "" : " open")}><summary class="stage"><b>{stage.Stage}</b> {Parts.State(stage.State.ToString())} <span class="dim">{(stage.State is StageState.Cached or StageState.Skipped ? Html.None : Parts.Seconds(stage.StartedAt, stage.EndedAt))}</span> <span class="text">{stage.Summary}</span></summary>
@@ -136,15 +136,6 @@ static class RunPage
             {(log.Length == 0 ? Html.Of($"<p class=\"dim\">nothing was run</p>") : Html.Of($"<pre tabindex=\"0\">{log}</pre>"))}
             {(stage.Run is { } own ? Html.Of($"<p>{Parts.Link($"/runs/{own}", "params, metrics and tags of this stage")}</p>") : Html.None)}</details>
             """);
-    }
-
-    static string Tail(string path)
-    {
-        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-        var cut = file.Length > LongestLog;
-        if (cut) file.Position = file.Length - LongestLog;
-        using var reader = new StreamReader(file);
-        return (cut ? "…" : "") + reader.ReadToEnd();
     }
 
     public static Html Verdict(GateVerdict verdict) => verdict == GateVerdict.NotApplicable ? Parts.Badge("does not apply", "quiet") : Parts.State(verdict.ToString());

@@ -73,7 +73,11 @@ public sealed class FolderBlobStore : IBlobStore, IObjectStore, IDisposable
             }
             var blob = new Blob(Digest.FromHash(hash.GetHashAndReset()), length);
             var path = PathOf(blob.Id);
-            if (File.Exists(path)) return blob with { WasThere = true };
+            if (File.Exists(path))
+            {
+                Files.SyncFolder(Path.GetDirectoryName(path)!); // whoever put it there may not have come so far
+                return blob with { WasThere = true };
+            }
             Place(tmp, path);
             return blob;
         }
@@ -125,9 +129,12 @@ public sealed class FolderBlobStore : IBlobStore, IObjectStore, IDisposable
         var path = Path.Combine(_root, name);
         try
         {
-            if (File.Exists(path)) return Task.CompletedTask;
-            Files.Sync(file);
-            Place(file, path);
+            if (File.Exists(path)) Files.SyncFolder(Path.GetDirectoryName(path)!); // as in Put
+            else
+            {
+                Files.Sync(file);
+                Place(file, path);
+            }
             return Task.CompletedTask;
         }
         catch (Exception e) when (StorageFaults.Of(e, path) is { } known)

@@ -11,6 +11,9 @@ sealed class LogTail : IAsyncDisposable
     /// <summary>Behind the log's name: what a command wrote before it was masked; gone when the command has ended.</summary>
     public const string Raw = ".raw";
 
+    /// <summary>A line that is longer, in characters, is told in parts: what is written without an end must not fill the memory, nor be looked through again with each read.</summary>
+    public const int LongestLine = 1 << 20;
+
     static readonly TimeSpan Often = TimeSpan.FromMilliseconds(100);
 
     readonly IReadOnlyList<string> _secrets;
@@ -80,14 +83,29 @@ sealed class LogTail : IAsyncDisposable
         var text = new char[Encoding.UTF8.GetMaxCharCount(buffer.Length)];
         for (int read; (read = await file.ReadAsync(buffer)) > 0; _at += read)
         {
-            _rest.Append(text, 0, _decoder.GetChars(buffer, 0, read, text, 0));
+            var length = _decoder.GetChars(buffer, 0, read, text, 0);
+            _rest.Append(text, 0, length);
+            if (text.AsSpan(0, length).IndexOf('\n') < 0)
+            {
+                if (_rest.Length > LongestLine) TellPart();
+                continue;
+            }
             var lines = _rest.ToString();
             var end = lines.LastIndexOf('\n');
-            if (end < 0) continue;
             foreach (var line in lines[..end].Split('\n')) Tell(line.TrimEnd('\r'));
             _rest.Clear().Append(lines, end + 1, lines.Length - end - 1);
         }
         if (_masked is not null) await _masked.FlushAsync();
+    }
+
+    // masked before it is cut; what may be the beginning of a secret stays
+    void TellPart()
+    {
+        var line = Mask(_rest.ToString());
+        var end = Math.Max(0, line.Length - (_secrets.Count == 0 ? 0 : _secrets[0].Length - 1));
+        if (end > 0 && char.IsHighSurrogate(line[end - 1])) end--;
+        Tell(line[..end]);
+        _rest.Clear().Append(line, end, line.Length - end);
     }
 
     void Tell(string line)

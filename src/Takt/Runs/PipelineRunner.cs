@@ -113,12 +113,18 @@ public sealed class PipelineRunner(
         }
     }
 
-    /// <summary>The log of a stage in a pipeline run; null when there is none.</summary>
-    public string? LogOf(RunId pipelineRun, string stage)
+    /// <summary>The log of a stage in a pipeline run, of a long one the end; null when there is none.</summary>
+    /// <param name="most">Bytes of it.</param>
+    public string? LogOf(RunId pipelineRun, string stage, int most)
     {
         // the names come from a caller: only what is listed is opened
         var logs = LogsOf(pipelineRun);
-        return Directory.Exists(logs) ? Directory.GetFiles(logs, "*.log").FirstOrDefault(f => Path.GetFileNameWithoutExtension(f) == stage) : null;
+        if (!Directory.Exists(logs) || Directory.GetFiles(logs, "*.log").FirstOrDefault(f => Path.GetFileNameWithoutExtension(f) == stage) is not { } path) return null;
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        var cut = file.Length > most;
+        if (cut) file.Position = file.Length - most;
+        using var reader = new StreamReader(file);
+        return (cut ? "…" : "") + reader.ReadToEnd();
     }
 
     /// <summary>What a run would do now; nothing is run or written.</summary>
