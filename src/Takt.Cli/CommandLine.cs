@@ -61,6 +61,7 @@ public static partial class CommandLine
         var parsed = root.Parse(args.Length == 0 ? ["--help"] : args);
         if (args is [.., "--help"] && parsed.UnmatchedTokens.Count > 0) return Usage(parsed);
         Terminal.Verbose = parsed.GetValue(Verbose);
+        if (parsed.GetValue(Folder) is { } folder) Terminal.Called += $" -C {(folder.Contains(' ', StringComparison.Ordinal) ? $"'{folder}'" : folder)}";
         var began = TimeProvider.System.GetTimestamp();
         if (parsed.Errors.Count > 0 || MistakenOption(parsed) is not null) return Usage(parsed);
         try
@@ -86,7 +87,7 @@ public static partial class CommandLine
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return Terminal.Fail(new TaktException(e is UnauthorizedAccessException ? TaktError.Denied : TaktError.Unavailable, e.Message), parsed.GetValue(Json));
+            return Terminal.Fail(new TaktException(e is UnauthorizedAccessException ? TaktError.Denied : TaktError.Unavailable, Storage.StorageFaults.InWords(e)), parsed.GetValue(Json));
         }
         catch (Exception e)
         {

@@ -28,6 +28,7 @@ static class DeployText
         var line = $"{d.Text("endpoint")}: rollout {rollout.Text("rollout")} {State(d)}";
         if (Now(d) is { } step) line += $", step {Number(rollout!, "step") + 1} of {d.List("steps").Count()}";
         if (rollout.Text("evidence") is { Length: > 0 } why) return $"{line}: {why}";
+        if (Active(d) && d.Text("waiting") is { Length: > 0 } waiting) line += $"; {waiting}";
         foreach (var evidence in d.List("evidence")) line += $"; {evidence.Text("metric")}: {evidence.Text("verdict")}";
         return line;
     }
@@ -51,6 +52,7 @@ static class DeployText
         lines.Add($"rollout {rollout.Text("rollout")}{(d.Text("strategy") is { Length: > 0 } strategy ? $" ({strategy})" : "")}: {State(d)}{(rollout.Text("evidence") is { Length: > 0 } why && !d.List("evidence").Any(e => why.Contains(e.Text("words"), StringComparison.Ordinal)) ? $"  {why}" : "")}");
         var number = 0;
         foreach (var step in d.List("steps")) lines.Add(Step(++number, step));
+        if (Active(d) && d.Text("waiting") is { Length: > 0 } waiting) lines.Add($"  {waiting}");
         foreach (var evidence in d.List("evidence")) lines.Add($"  {(evidence.Text("verdict") switch { "harm" => "✗", "no harm" => "✓", _ => "·" })} {evidence.Text("words")}");
         return Cut(lines, width);
     }

@@ -77,11 +77,11 @@ static class InitCommand
         if (rare.Count > 0) Terminal.Note($"  few rows to learn from: {string.Join(", ", rare.Take(ClassesTold).Select(c => $"{c.Value} ({c.Count})"))}{(rare.Count > ClassesTold ? " …" : "")}");
         if (made.Numbers.Count > 0) Terminal.Note($"  read as numbers: {string.Join(", ", made.Numbers)}");
         var port = FreePort();
-        var serve = port == ServeCommand.DefaultPort ? "takt serve" : $"takt serve --port {port}";
+        var (run, serve) = ($"{Terminal.Called} run", $"{Terminal.Called} serve{(port == ServeCommand.DefaultPort ? "" : $" --port {port}")}");
         Terminal.Note($"""
-              {"takt run".PadRight(serve.Length)}    collect, check, split, train, evaluate, gate, register, deploy
+              {run.PadRight(serve.Length)}    collect, check, split, train, evaluate, gate, register, deploy
               {serve}    the endpoint, its monitor and the dashboard on http://127.0.0.1:{port}
-              curl --json @request.json http://127.0.0.1:{port}/endpoints/{made.Name}/invocations
+              curl --json @{Path.GetRelativePath(Environment.CurrentDirectory, Path.Combine(folder, "request.json"))} http://127.0.0.1:{port}/endpoints/{made.Name}/invocations
             All of it is in takt.yaml and sql/, yours to change.
             """);
     }

@@ -31,6 +31,7 @@ public static class OwnProject
 
     const int ColumnsTold = 40;
     const string Table = "data"; // what the SQL calls it
+    const string OrderLine = "order by all\n";
 
     /// <param name="File">As <c>takt.yaml</c> names it.</param>
     /// <param name="Task"><c>binary</c>, <c>multiclass</c> or <c>regression</c>.</param>
@@ -72,7 +73,7 @@ public static class OwnProject
         var known = task == "binary" ? DuckDb.Name(target) : label;
         var (train, test) = (Split(select, known, time, test: false), Split(select, known, time, test: true));
         var (source, copy) = Inside(folder, path) is { } within ? (within, null) : ("incoming/*" + Path.GetExtension(path), Path.Combine(folder, "incoming", Path.GetFileName(path)));
-        var request = Request(path, test, target, out var features);
+        var request = Request(path, test, target, out var inputs);
 
         if (copy is not null)
         {
@@ -80,12 +81,12 @@ public static class OwnProject
             File.Copy(path, copy, overwrite: true);
         }
         Directory.CreateDirectory(Path.Combine(folder, "sql"));
-        Files.WriteAtomically(Path.Combine(folder, "sql", "train.sql"), train);
+        Files.WriteAtomically(Path.Combine(folder, "sql", "train.sql"), train.Replace(OrderLine, Asked(inputs, target, task, column) + OrderLine, StringComparison.Ordinal));
         Files.WriteAtomically(Path.Combine(folder, "sql", "test.sql"), test);
         Files.WriteAtomically(Path.Combine(folder, "request.json"), request);
         // last: a folder is a project from here on, and then it is whole
         Files.WriteAtomically(project, Yaml(called, source, target, task, column));
-        return new Made(called, source, target, task, one, share, profile.Rows, features, time, left, [.. numbers.Keys.Where(n => n != target || task == "regression")], learned.Classes);
+        return new Made(called, source, target, task, one, share, profile.Rows, inputs.Count, time, left, [.. numbers.Keys.Where(n => n != target || task == "regression")], learned.Classes);
     }
 
     /// <summary>What the target is to a learner: SQL that makes a number of it, and which value is 1.</summary>
@@ -170,11 +171,19 @@ public static class OwnProject
         var from = time is null ? $"from {Table} as whole_row_\nwhere md5_number_lower(whole_row_::text) % {TestEvery} {(test ? "=" : "<>")} 0"
             : $"from {Table}, (select quantile_disc({DuckDb.Name(time)}, {(1 - (1.0 / TestEvery)).ToString(CultureInfo.InvariantCulture)}) as cut_ from {Table})\nwhere {DuckDb.Name(time)} {(test ? ">" : "<=")} cut_";
         if (time is not null) select = select.Replace("* exclude (", "* exclude (cut_, ", StringComparison.Ordinal);
-        return $"-- {about}\n{select}{from} and {known} is not null\norder by all\n";
+        return $"-- {about}\n{select}{from} and {known} is not null\n{OrderLine}";
+    }
+
+    /// <summary>For whoever lets the line learn from what its endpoint was asked: lines of train.sql that add those rows, commented out.</summary>
+    static string Asked(List<string> inputs, string target, string task, ColumnProfile column)
+    {
+        // labels are numbers, or the names of classes
+        var label = task switch { "binary" => "label::integer", "multiclass" when column.Type == ColumnType.Text => "label::varchar", "multiclass" => $"label::{(column.Type == ColumnType.Integer ? "bigint" : "double")}", _ => "label::double" };
+        return $"-- what the endpoint was asked, with what came true (the entry …-asked of takt.yaml):\n-- union all by name select {string.Join(", ", inputs.Select(DuckDb.Name))}, {label} as {DuckDb.Name(target)} from asked\n";
     }
 
     /// <summary>One row of the test set as MLflow's scoring protocol takes it.</summary>
-    static string Request(string path, string test, string target, out int features)
+    static string Request(string path, string test, string target, out List<string> inputs)
     {
         using var connection = DuckDb.Open();
         DuckDb.Execute(connection, $"create view {Table} as select * from {DuckDb.Scan([path])}");
@@ -191,7 +200,7 @@ public static class OwnProject
                 _ => column.TextAt(0),
             });
         }
-        features = names.Count;
+        inputs = table.Columns.Select(c => c.Name).Where(c => c != target).ToList();
         return new JsonObject { ["dataframe_split"] = new JsonObject { ["columns"] = names, ["data"] = new JsonArray(row) } }.ToJsonString() + "\n";
     }
 
@@ -211,6 +220,12 @@ public static class OwnProject
                 expect:                       # `takt data suggest {{name}}` proposes a rule for every column
                   rows: { min: {{FewestRows}} }
                   columns: { {{yaml}}: { nulls: {{(column.Missing == 0 ? "0" : "0.5")}} } }
+              # a retraining learns from newer rows when there are some: more files above, or what the endpoint was asked with what came true (takt labels add {{name}} FILE).
+              # For that, once it has labels, take the # away here and the -- in sql/train.sql, and let train-set read tables: { {{Table}}: data/{{name}}/, asked: data/{{name}}-asked/ }
+              # {{name}}-asked:
+              #   source: "predictions:{{name}}"
+              #   late: 7d                    # labels come so late; these are read again
+              #   path: data/{{name}}-asked/
             stages:
               train-set:
                 uses: takt/sql@1

@@ -29,7 +29,7 @@ static class RootHelp
             if (command.Hidden) continue;
             var name = command.Name;
             foreach (var argument in command.Arguments)
-                if (!argument.Hidden) name += $" <{argument.HelpName ?? argument.Name}>";
+                if (!argument.Hidden) name += argument.Arity.MinimumNumberOfValues > 0 ? $" <{argument.HelpName ?? argument.Name}>" : $" [{(argument.HelpName ?? argument.Name).ToUpperInvariant()}]";
             commands.Add((name, command.Description));
         }
         Columns(commands, to);

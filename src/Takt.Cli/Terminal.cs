@@ -16,6 +16,14 @@ public static class Terminal
     /// <summary>Whether <see cref="Detail"/> says anything: <c>--verbose</c>.</summary>
     public static bool Verbose { get; set; }
 
+    /// <summary>How the user calls this program: <c>./takt</c> out of a clone.</summary>
+    public static readonly string Program = Environment.GetEnvironmentVariable("TAKT_COMMAND") is { Length: > 0 } called ? called : "takt";
+
+    /// <summary>As <see cref="Program"/>, with <c>-C</c> where that was said, so that commands in hints can be copied.</summary>
+    public static string Called { get; set; } = Program;
+
+    static string Copyable(string text) => Called == "takt" ? text : text.Replace("`takt ", $"`{Called} ", StringComparison.Ordinal);
+
     /// <summary>What only somebody who looks for a reason wants to know.</summary>
     public static void Detail(string text)
     {
@@ -28,6 +36,7 @@ public static class Terminal
     public static void Note(string text, Tone tone = Tone.Plain)
     {
         if (LineDrawn) Console.Error.Write("\r\e[K");
+        text = Copyable(text);
         var code = tone switch { Tone.Good => "32", Tone.Warn => "33", Tone.Bad => "31", Tone.Dim => "2", _ => "" };
         Console.Error.WriteLine(Colour && code.Length > 0 ? $"\e[{code}m{text}\e[0m" : text);
     }

@@ -52,7 +52,7 @@ static class DemoCommand
         var told = await story.Play(cancel);
 
         var ends = once || Console.IsInputRedirected || Console.IsOutputRedirected;
-        Close(server, story, told, $"takt -C {Path.GetRelativePath(start, folder.Root)}", ends);
+        Close(server, story, told, $"{Terminal.Program} -C {Path.GetRelativePath(Environment.CurrentDirectory, folder.Root)}", ends);
         Terminal.Note($"\nThe loop went round in {clock.Elapsed.TotalSeconds:0} s.", Terminal.Tone.Good);
         if (ends) return ExitCode.Ok;
         Terminal.Note($"Still serving on {Address(server)}; Ctrl-C ends it.");

@@ -30,9 +30,20 @@ static class DeploymentViews
         {
             json["strategy"] = challenger.Spec.Strategy;
             json["steps"] = new JsonArray([.. Steps(app, under, challenger.Spec)]);
+            json["waiting"] = Waiting(app, deployment, fleet);
         }
         json["evidence"] = new JsonArray([.. (deployment.Rollout is { } newest ? app.Deployments.Looks(deployment.Endpoint, newest.Number).LastOrDefault()?.Evidence ?? [] : []).Select(Of)]);
         return json;
+    }
+
+    /// <summary>What a rollout under way waits for; null: there is none.</summary>
+    public static string? Waiting(TaktApp app, Deployment deployment, IReadOnlyList<Replica>? fleet)
+    {
+        if (deployment is not { Rollout: { Active: true } rollout, Challenger: { } challenger }) return null;
+        var requests = app.Deployments.Figures(rollout.Endpoint, rollout.Number).Where(f => f.Step == rollout.Step).Sum(f => f.Figures.Challenger.Requests);
+        var evidence = app.Deployments.Looks(rollout.Endpoint, rollout.Number).LastOrDefault()?.Evidence ?? [];
+        var behind = fleet?.Where(r => r.Live && !r.IsReady(rollout.Endpoint, challenger.Number)).Select(r => r.Name).ToList() ?? [];
+        return RolloutWait.InWords(rollout, challenger.Spec, requests, evidence, behind, app.Time.GetUtcNow());
     }
 
     static IEnumerable<JsonNode> Steps(TaktApp app, Rollout rollout, DeploymentSpec spec)

@@ -17,7 +17,8 @@ static class MonitorPage
             {
                 Parts.Moment(t.EventTime), Parts.Text(t.Monitor), Parts.State(t.State), Parts.Id(t.Run, $"/runs/{t.Run}"), t.Outcome.Length == 0 ? Html.None : Parts.State(t.Outcome),
                 t.Outcome == "gate not passed" && t.Run is { } run ? Parts.Brief(app.Runs.Find(new RunId(run))?.Tags.GetValueOrDefault(PipelineRunner.RefusedTag) ?? "")
-                    : t.Outcome == TriggerEvent.Unchanged ? Parts.Text("no stage had new data or other settings: nothing was trained; bring new rows in, or collect the endpoint's log (docs/collect.md)") : Html.None, Parts.Time(t.CreatedAt, now),
+                    : t.Outcome == TriggerEvent.Unchanged ? Parts.Text("no stage had new data or other settings: nothing was trained; bring new rows in, or collect the endpoint's log (docs/collect.md)")
+                    : t.Run is { } of && app.Runs.Find(new RunId(of))?.Tags.GetValueOrDefault(PipelineRunner.UnchangedTag) is { } unchanged ? Parts.Brief(unchanged) : Html.None, Parts.Time(t.CreatedAt, now),
             }), "No alert has started a pipeline. One does when takt.yaml says so:", $"triggers: {{ drift: {{ monitor: {monitors[0].Name}, cooldown: 7d }} }}", "What alerts started", dropEmpty: true)))}
             """));
     }

@@ -32,6 +32,7 @@ static class RolloutParts
         return Html.Of($"""
             {Parts.SectionWith($"Rollout {rollout.Number}", Html.Of($"""
                 {(rollout.Evidence.Length == 0 ? Html.None : Html.Of($"<p class=\"outcome {(rollout.State == RolloutState.Succeeded ? "good" : rollout.State == RolloutState.RolledBack ? "bad" : "warn")}\">{rollout.Evidence}</p>"))}
+                {(Api.DeploymentViews.Waiting(app, d, app.Fleet?.View()) is { } waiting ? Html.Of($"<p class=\"outcome\">{char.ToUpperInvariant(waiting[0]) + waiting[1..].Replace("`", "", StringComparison.Ordinal)}.</p>") : Html.None)}
                 {steps}
                 {(newest.Count == 0 ? Html.None : Html.Of($"<div class=\"evidence\">{newest.Select(e => One(looks, e))}</div><p class=\"count dim\">Each picture: the difference between the two revisions over the same time, the range that it lies in with the confidence told, and (dashed) what is tolerated. However often one looks, the chance of a false alarm stays below {newest[0].Alpha:P0} for each.</p>"))}
                 """), Html.Of($"{Parts.State(rollout.State.ToString())} {spec.Strategy}, revision {rollout.Revision}"))}

@@ -35,7 +35,7 @@ static class RunListPage
             try
             {
                 long Count(RunGridQuery of) => grid.Count(of, state.Filter.Length == 0 ? long.MaxValue : CountedUpTo);
-                var (total, within) = (Count(query), state.AsTree ? Count(query with { TopLevel = false }) : 0);
+                var (total, within) = (Count(query), state.AsTree || state.FoldsStages ? Count(query with { TopLevel = false, FoldStages = false }) : 0);
                 count = $"{total:N0}{(state.Filter.Length > 0 && total == CountedUpTo ? " or more" : "")} {(state.Deleted ? "deleted " : "")}run{(total == 1 ? "" : "s")}{(within > total ? $", {within:N0} with their parts" : "")}";
                 body = state.Group is { } group ? Groups(grid, state, query, group, now) : Table(grid, state, query, now, all: experiment is null, here);
             }
@@ -98,7 +98,7 @@ static class RunListPage
             return state.Filter.Length > 0 ? Html.Of($"""<div class="empty"><p>No run matches this filter.</p><p>{Parts.Link((state.Start with { Filter = "" }).Url(), "Show all of them")}</p></div>""")
                 : state.Deleted ? Html.Of($"""<div class="empty"><p>Nothing is in the bin.</p></div>""")
                 : Parts.Empty("Every run has a row here: of a pipeline, of its stages, and what any MLflow client logs; to filter, sort, group and compare. Nothing has run yet:", $"takt run\nexport MLFLOW_TRACKING_URI={here}\nmlflow.set_tracking_uri(\"{here}\")");
-        var rows = new RunRows(page.Columns, now) { Experiments = all, Users = page.Rows.Any(r => r.User.Length > 0), Parts = state.AsTree ? grid.Parts(page.Rows, state.Deleted) : null };
+        var rows = new RunRows(page.Columns, now) { Experiments = all, Users = page.Rows.Any(r => r.User.Length > 0), Parts = state.AsTree || state.FoldsStages ? grid.Parts(page.Rows, state.Deleted) : null };
         var html = new StringBuilder(page.Rows.Count * (600 + (page.Columns.Count * 30)));
         html.Append(Html.Of($"""<form id="selection" method="get" action="/compare"><div class="scroll grid" role="region" aria-label="Runs" tabindex="0"><table data-shape="{rows.Shape}"><thead><tr><th class="pick"><input type="checkbox" id="pick-all" aria-label="Select all runs on this page"></th>""").Value);
         Head(html, state, new(RunColumnKind.Attribute, "run_name"), "Run", "name");

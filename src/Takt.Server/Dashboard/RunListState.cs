@@ -37,6 +37,9 @@ sealed record RunListState
     /// <summary>What somebody looks for, or sorts by, may be a part's: then all runs stand in one list.</summary>
     public bool AsTree => Nested ?? (Filter.Length == 0 && !Deleted && Group is null && Sort.Kind == RunColumnKind.Attribute);
 
+    /// <summary>In one list, which nobody asked for, a pipeline's run stands for its stages where it has what they have.</summary>
+    public bool FoldsStages => Nested is null && !AsTree;
+
     public string? After { get; init; }
     public string? Before { get; init; }
 
@@ -80,6 +83,7 @@ sealed record RunListState
         Ascending = Ascending,
         Deleted = Deleted,
         TopLevel = AsTree,
+        FoldStages = FoldsStages,
         After = After,
         Before = Before,
         Limit = Show,

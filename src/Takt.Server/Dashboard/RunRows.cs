@@ -34,7 +34,8 @@ sealed class RunRows(IReadOnlyList<RunColumn> columns, DateTimeOffset now)
     {
         var name = row.Name.Length == 0 ? row.Id[..Math.Min(12, row.Id.Length)] : Cut(row.Name);
         html.Append("<tr data-run=\"").Append(Encoded(row.Id)).Append('"').Append(depth > 0 ? $" data-depth=\"{depth}\"" : "").Append("><td class=\"pick\"><input type=\"checkbox\" name=\"run\" value=\"").Append(Encoded(row.Id)).Append("\" aria-label=\"Select ").Append(Encoded(name)).Append("\"></td><td class=\"name").Append(depth > 0 ? $" d{depth}" : "").Append("\">");
-        if (Parts is null) html.Append(row.Parent is null ? "" : "<span class=\"dim\" title=\"part of another run\">↳ </span>");
+        if (depth == 0 && row.Parent is not null) html.Append("<span class=\"dim\" title=\"part of another run\">↳ </span>");
+        if (Parts is null) { }
         else if (Parts.TryGetValue(row.Id, out var parts))
             html.Append(CultureInfo.InvariantCulture, $"<a class=\"toggle\" role=\"button\" aria-expanded=\"false\" aria-label=\"{parts} parts of {Encoded(name)}\" title=\"{parts} parts\" href=\"/runs?experiment={row.Experiment}&amp;filter={Uri.EscapeDataString($"tags.`mlflow.parentRunId` = '{row.Id}'")}\">▸</a>");
         else if (Parts.Count > 0 || depth > 0) html.Append("<span class=\"toggle\"></span>");

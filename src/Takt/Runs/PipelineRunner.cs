@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Takt.Data;
 using Takt.Pipelines;
 using Takt.Storage;
 
@@ -18,6 +19,9 @@ public sealed class PipelineRunner(
 
     /// <summary>Why a run was ended by somebody else than who began it.</summary>
     public const string ReasonTag = "takt.reason";
+
+    /// <summary>That a run which something triggered had no newer rows than the one before.</summary>
+    public const string UnchangedTag = "takt.unchanged";
 
     const string LeasePrefix = "run/";
 
@@ -54,10 +58,12 @@ public sealed class PipelineRunner(
         var end = RunStatus.FAILED; // also when the lock file can't be written, say
         try
         {
+            var data = Data(graph);
             var result = new PipelineResult(run, await RunGraph(graph, runner, run, request, listen ?? (_ => { }), lease.Token));
             await digests.Save();
             if (lease.IsLost) throw TaktException.Conflict($"run {run} was ended by another server, to which this machine was gone: nothing was heard of it for {Leases.Life.TotalMinutes} minutes");
             if (result.Refusal is { } refusal) await tracker.SetTags(run, new Dictionary<string, string> { [RefusedTag] = refusal });
+            if (request.Trigger != "manual" && data.Count > 0 && Data(graph) is var now && now.Count == data.Count && now.All(data.Contains)) await tracker.SetTags(run, new Dictionary<string, string> { [UnchangedTag] = Unchanged(now) });
             if (!cancel.IsCancellationRequested && request.Stages.Count == 0 && result.Succeeded) LockFile.Write(folder, graph, _table, result.Stages);
             end = cancel.IsCancellationRequested ? RunStatus.KILLED : result.Succeeded ? RunStatus.FINISHED : RunStatus.FAILED;
             cancel.ThrowIfCancellationRequested();
@@ -150,6 +156,15 @@ public sealed class PipelineRunner(
 
     /// <exception cref="TaktException">NotFound: no such stage.</exception>
     public async Task<StageReason> Why(string stage, CancellationToken cancel = default) => (await Plan([stage], cancel))[^1];
+
+    /// <summary>The newest version of each dataset that the stages collect.</summary>
+    List<string> Data(StageGraph graph) => [.. graph.Order.Where(s => s.Kind?.Name == "collect").Select(s => _table.LastTags(s.Name)?.GetValueOrDefault("takt.dataset")).OfType<string>()];
+
+    string Unchanged(List<string> data) => $"data unchanged since {string.Join(", ", data.Select(reference => database.Read(session =>
+    {
+        var (name, id) = (reference.Split('@')[0], Digest.Parse(reference[(reference.IndexOf('@', StringComparison.Ordinal) + 1)..]));
+        return DatasetTable.Numbers(session, name).TryGetValue(id, out var number) && DatasetTable.Find(session, name, id) is { } commit ? $"version {number} of {name} ({commit.Time.UtcDateTime:yyyy-MM-dd HH:mm} UTC)" : reference;
+    })))}: what learned in this run learned from the same rows as before";
 
     async Task<IReadOnlyList<StageRun>> RunGraph(
         StageGraph graph, StageRunner runner, RunId run, PipelineRequest request, Action<StageNews> listen, CancellationToken cancel)

@@ -94,7 +94,7 @@ public sealed class RunGrid(Database database, Workspace workspace = default)
     /// <summary>The keys of metrics, params and tags among the newest and the oldest runs, by name.</summary>
     public IReadOnlyList<RunColumn> Keys(RunGridQuery query) => database.Read(session =>
     {
-        var where = Where(session, query with { Filter = null, TopLevel = false });
+        var where = Where(session, query with { Filter = null, TopLevel = false, FoldStages = false });
         var ids = session.Query($"select r.id from run r where {where} order by r.started desc, r.id limit {KeysOfNewest}", row => row.Text(0));
         ids.AddRange(session.Query($"select r.id from run r where {where} order by r.started, r.id desc limit {KeysOfOldest}", row => row.Text(0)));
         return ids.Count == 0 ? [] : KeysOf(session, Sql.Join(", ", ids.Distinct().Select(id => (Sql)$"{id}")));
@@ -169,8 +169,26 @@ public sealed class RunGrid(Database database, Workspace workspace = default)
         };
         var lifecycle = query.Deleted ? "deleted" : "active";
         Sql place = query.Parent is { } parent ? $"and r.parent = {parent}"
+            : query.FoldStages ? Unfolded(session, query, within)
             : query.TopLevel ? $"and (r.parent is null or not exists (select 1 from run above where above.id = r.parent and above.experiment = r.experiment and above.lifecycle = {lifecycle}))" : (Sql)$"";
         return $"{within} and r.lifecycle = {lifecycle} {place} {SearchSql.Runs(query.Filter, [], session.Dialect).Where}";
+    }
+
+    static Sql Unfolded(SqlSession session, RunGridQuery query, Sql within)
+    {
+        var lifecycle = query.Deleted ? "deleted" : "active";
+        Sql has = query.Sort.Kind switch
+        {
+            RunColumnKind.Metric => $"exists (select 1 from run_metric p where p.run = r.parent and p.key = {query.Sort.Key})",
+            RunColumnKind.Param => $"exists (select 1 from run_param p where p.run = r.parent and p.key = {query.Sort.Key})",
+            RunColumnKind.Tag => $"exists (select 1 from run_tag p where p.run = r.parent and p.key = {query.Sort.Key})",
+            _ => Sql.Raw("1 = 1"),
+        };
+        // the inner r is the pipeline's run
+        return $"""
+            and (r.parent is null or not exists (select 1 from run_tag k where k.run = r.id and k.key = {PipelineRunner.KindTag} and k.value = {"stage"})
+              or not ({has} and r.parent in (select r.id from run r where {within} and r.lifecycle = {lifecycle} {SearchSql.Runs(query.Filter, [], session.Dialect).Where})))
+            """;
     }
 
     /// <summary>One part of the order.</summary>

@@ -20,6 +20,9 @@ public sealed record RunGridQuery
     /// <summary>Without the parts of other runs of the same experiment that are there themselves.</summary>
     public bool TopLevel { get; init; }
 
+    /// <summary>Without the stages whose pipeline's run is among the runs itself and has what is sorted by: it has its stages' metrics and params, and would stand beside each of them.</summary>
+    public bool FoldStages { get; init; }
+
     /// <summary>Only the parts of this run; null: of any or none.</summary>
     public string? Parent { get; init; }
 

@@ -63,7 +63,7 @@ sealed class StageRunner(
                 await tracker.End(begun, cancelled ? RunStatus.KILLED : RunStatus.FAILED);
             }
             var state = cancelled ? StageState.Cancelled : e is GateNotPassedException ? StageState.NotPassed : StageState.Failed;
-            return (State(state, key, cancelled ? "cancelled" : Foreseen(e) ? e.Message : $"a bug in Takt: {e.GetType().Name}: {e.Message}", run), null);
+            return (State(state, key, cancelled ? "cancelled" : Foreseen(e) ? StorageFaults.InWords(e) : $"a bug in Takt: {e.GetType().Name}: {e.Message}", run), null);
         }
     }
 
@@ -110,8 +110,8 @@ sealed class StageRunner(
         var changes = before.Keys.Union(key.Parts.Keys).Order(StringComparer.Ordinal)
             .Select(part => new PartChange(part, before.GetValueOrDefault(part), key.Parts.GetValueOrDefault(part)))
             .Where(c => c.Before != c.Now).ToList();
-        var parts = string.Join(", ", changes.Take(3).Select(c => c.Part.Split(':', 2)[^1] is { Length: > 0 } name ? name : c.Part));
-        return new StageReason(stage.Name, false, changes.Count == 0 ? "it did not finish when it last ran" : $"changed: {parts}{(changes.Count > 3 ? $" and {changes.Count - 3} more" : "")}", id, changes);
+        var words = PartChange.Words(changes, key.Parts.GetValueOrDefault("fact:dataset")).ToList();
+        return new StageReason(stage.Name, false, changes.Count == 0 ? "it did not finish when it last ran" : $"changed: {string.Join(", ", words.Take(3))}{(words.Count > 3 ? $" and {words.Count - 3} more" : "")}", id, changes);
     }
 
     async Task<StageResult> Execute(Stage stage, StageKey key, RunId run, Action<string> line, CancellationToken cancel)
@@ -146,7 +146,7 @@ sealed class StageRunner(
         }
         catch (Exception e)
         {
-            await log.WriteLineAsync(Foreseen(e) ? e.Message : e.ToString());
+            await log.WriteLineAsync(Foreseen(e) ? StorageFaults.InWords(e) : e.ToString());
             throw;
         }
     }

@@ -58,6 +58,10 @@ public sealed class StageTable(Database database, TimeProvider time)
     public IReadOnlyDictionary<string, string>? LastParts(string stage) =>
         database.Read(session => session.Text($"select parts from stage_key where stage = {stage}")) is { } json ? Texts(json) : null;
 
+    /// <summary>What the stage's newest result says of its lineage; null before there is one.</summary>
+    public IReadOnlyDictionary<string, string>? LastTags(string stage) =>
+        database.Read(session => session.Text($"select r.tags from stage_key k join stage_result r on r.key = k.key where k.stage = {stage}")) is { } json ? Texts(json) : null;
+
     /// <summary>Ends what a dead process left running.</summary>
     internal void Interrupt(SqlSession session, RunId pipelineRun, string why) => session.Execute($"""
         update stage_run set state = {StageState.Interrupted}, ended = {time.GetUtcNow()}, summary = {why}

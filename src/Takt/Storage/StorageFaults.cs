@@ -19,6 +19,22 @@ public static class StorageFaults
         _ => null,
     };
 
+    /// <summary>The message of an error that names a file as .NET does, in our words where those tell more.</summary>
+    public static string InWords(Exception error)
+    {
+        var (quote, end) = (error.Message.IndexOf('\'', StringComparison.Ordinal), error.Message.LastIndexOf('\''));
+        if (error is TaktException || end <= quote) return error.Message;
+        var path = error.Message[(quote + 1)..end];
+        return error switch
+        {
+            UnauthorizedAccessException when Directory.Exists(path) => $"the folder '{path}' may not be used by {Environment.UserName}; {Remedy}",
+            UnauthorizedAccessException => $"'{path}' may not be {(File.Exists(path) ? "read or written" : "made")} by {Environment.UserName}; {Remedy}",
+            _ => Of(error, path)?.Message ?? error.Message,
+        };
+    }
+
+    const string Remedy = "give it to this user (ls -l tells whose it is, chown and chmod change that), or work in a folder of your own";
+
     public static TaktException DiskFull(string path, Exception? error) =>
         new(TaktError.Unavailable, $"disk full, writing '{path}'; free some space and try again", error);
 }

@@ -11,6 +11,25 @@ public sealed class BadInputTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
+    public void A_file_that_may_not_be_used_is_named_with_who_may_not_and_what_to_do()
+    {
+        var file = Path.Combine(_folder, "a.csv");
+        File.WriteAllText(file, "");
+        string Words(string path) => Takt.Storage.StorageFaults.InWords(new UnauthorizedAccessException($"Access to the path '{path}' is denied."));
+        Assert.StartsWith($"'{file}' may not be read or written by {Environment.UserName}; give it to this user (ls -l", Words(file));
+        Assert.StartsWith($"the folder '{_folder}' may not be used by ", Words(_folder));
+        Assert.Equal("it's odd", Takt.Storage.StorageFaults.InWords(new IOException("it's odd"))); // one quote names no file
+    }
+
+    [Fact]
+    public async Task Arguments_that_may_be_left_out_are_told_from_those_that_may_not()
+    {
+        var told = (await TaktProcess.Run(_folder, "help")).Out;
+        Assert.Contains("  run [STAGE] ", told);
+        Assert.Contains("  why <what> ", told);
+    }
+
+    [Fact]
     public async Task Broken_YAML_is_named_by_line_and_column()
     {
         Write("takt.yaml", "takt: 1\nproject: p\nstages:\n  a: { run: 'echo\n");

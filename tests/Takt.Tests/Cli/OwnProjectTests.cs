@@ -42,6 +42,10 @@ public sealed class OwnProjectTests : IDisposable
         await using var app = TaktApp.Open(TaktFolder.At(_folder));
         var result = await app.Pipelines.Run(new PipelineRequest([]), cancel: TestContext.Current.CancellationToken);
         Assert.True(result.Succeeded, string.Join("\n", result.Stages.Select(s => $"{s.Stage}: {s.State} {s.Summary}")));
+        // an alert starts it again: nobody brought newer rows, and the run says so
+        var again = await app.Pipelines.Run(new PipelineRequest([], Trigger: "drift"), cancel: TestContext.Current.CancellationToken);
+        Assert.StartsWith("data unchanged since version 1 of customers-2026 (", app.Runs.Get(again.Run).Tags[PipelineRunner.UnchangedTag]);
+        Assert.DoesNotContain(PipelineRunner.UnchangedTag, app.Runs.Get(result.Run).Tags.Keys);
         await app.Rollouts.Tick(TestContext.Current.CancellationToken);
         Assert.Equal("customers-2026@1", app.Deployments.Get("customers-2026").Live?.Model);
         // later rows test, earlier ones train, and none does both
@@ -64,6 +68,7 @@ public sealed class OwnProjectTests : IDisposable
         Assert.Matches("50[0-9][0-9]", port);
         Assert.NotEqual("5000", port);
         Assert.Contains($"http://127.0.0.1:{port}/endpoints/customers-2026/invocations", told);
+        Assert.Contains(Path.Combine(TaktProcess.Root, "takt") + " run ", told); // as it was called
     }
 
     [Fact]
@@ -113,10 +118,16 @@ public sealed class OwnProjectTests : IDisposable
         var newest = await NewestPredictions.Of(app.Predictions.Of("birds"), 60);
         Assert.Equal(newest!["out_class"].Texts[..60], newest["label"].Texts[..60]);
 
-        // new rows: the second version is compared with the first on the same rows
+        // new rows, and what the endpoint was asked, as the comments tell: the second version is compared with the first on the same rows
+        var before = Tables.Read(Path.Combine(_folder, "out/train.parquet")).Rows;
         File.WriteAllText(Path.Combine(_folder, "incoming", "birds-2.csv"), "x,y,kind\n" + Rows(300));
+        File.WriteAllText(yaml, File.ReadAllText(yaml).Replace("  # birds-asked:", "  birds-asked:", StringComparison.Ordinal).Replace("  #   ", "    ", StringComparison.Ordinal)
+            .Replace("query: sql/train.sql, tables: { data: data/birds/ }", "query: sql/train.sql, tables: { data: data/birds/, asked: data/birds-asked/ }", StringComparison.Ordinal));
+        var sql = Path.Combine(_folder, "sql", "train.sql");
+        File.WriteAllText(sql, File.ReadAllText(sql).Replace("-- union all", "union all", StringComparison.Ordinal));
         result = await app.Pipelines.Run(new PipelineRequest([]), cancel: cancel);
         Assert.True(result.Succeeded, string.Join("\n", result.Stages.Select(s => $"{s.Stage}: {s.State} {s.Summary}")));
+        Assert.InRange(Tables.Read(Path.Combine(_folder, "out/train.parquet")).Rows - before, 180 + 200, 180 + 280);
         using var metrics = JsonDocument.Parse(File.ReadAllText(Path.Combine(_folder, "out/metrics.json")));
         Assert.Equal("birds@1", metrics.RootElement.GetProperty("champion").GetProperty("version").GetString());
         Assert.InRange(metrics.RootElement.GetProperty("comparison").GetProperty("macro_f1").GetDouble(), -0.2, 0.2);

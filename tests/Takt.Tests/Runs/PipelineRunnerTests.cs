@@ -122,6 +122,14 @@ public sealed class PipelineRunnerTests : IDisposable
         Assert.Equal(["auc"], run.Metrics.Keys);
         Assert.Equal(0.75, run.Metrics["auc"].Value);
         Assert.Equal("3", Assert.Single(run.Params).Value);
+
+        // in a list by what both have it stands for its stage; what only stages have is a list of them
+        RunColumn By(string metric) => new(RunColumnKind.Metric, metric);
+        int Listed(RunGridQuery query) => app.RunGrid.Page(query with { FoldStages = true }, []).Rows.Count(r => r.Parent is not null);
+        Assert.Equal(0, Listed(new() { Sort = By("auc") }));
+        Assert.Equal(0, Listed(new() { Sort = By("auc"), Filter = "metrics.auc > 0.5" }));
+        Assert.Equal(2, Listed(new() { Sort = By("rows") }));
+        Assert.Equal(1, Listed(new() { Sort = By("rows"), Filter = "metrics.rows > 8" }));
     }
 
     [Fact]
