@@ -146,6 +146,22 @@ public sealed class TraceTests
     }
 
     [Fact]
+    public async Task A_trace_that_is_told_of_after_its_link_to_a_run_is_found_by_the_run()
+    {
+        await using var server = await MlflowServer.Start();
+        var run = (string)JsonNode.Parse((await server.Send("POST", "/api/2.0/mlflow/runs/create", """{"experiment_id":"0"}""")).Body)!["run"]!["info"]!["run_id"]!;
+        const string Link = "/api/2.0/mlflow/traces/link-to-run";
+        Assert.Equal((200, "{}"), await server.Send("POST", Link, $$"""{"run_id": "{{run}}", "trace_ids": ["tr-1", "tr-1"]}"""));
+        Assert.Equal(404, (await server.Send("POST", Link, """{"run_id": "of nobody", "trace_ids": ["tr-1"]}""")).Status);
+        Assert.Equal(400, (await server.Send("POST", Link, $$"""{"run_id": "{{run}}", "trace_ids": ["{{new string('a', 251)}}"]}""")).Status);
+        Assert.Contains("IN_PROGRESS", await Search(server, $"run_id = '{run}'"));
+        await server.Send("POST", "/api/3.0/mlflow/traces",
+            """{"trace": {"trace_info": {"trace_id": "tr-1", "trace_location": {"mlflow_experiment": {"experiment_id": "0"} }, "request_time": "2026-01-01T00:00:00Z", "execution_duration": "1s", "state": "OK"} } }""");
+        var found = Assert.Single(JsonNode.Parse(await Search(server, $"run_id = '{run}'"))!["traces"]!.AsArray())!;
+        Assert.Equal(("OK", "2026-01-01T00:00:00Z", "1s"), ((string)found["state"]!, (string)found["request_time"]!, (string)found["execution_duration"]!));
+    }
+
+    [Fact]
     public async Task Times_and_values_are_written_as_protobuf_writes_them()
     {
         await using var server = await MlflowServer.Start();

@@ -151,7 +151,13 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts)
         await MlflowAnswer.Write(http, json => json.WriteNumber("traces_deleted", deleted));
     }
 
-    public Task LinkToRun(HttpContext http, MlflowRequest request) => Done(http, traces.In(request.Workspace).LinkToRun(request.GivenTexts("trace_ids"), request.Text("run_id")));
+    public Task LinkToRun(HttpContext http, MlflowRequest request)
+    {
+        var ids = request.GivenTexts("trace_ids");
+        foreach (var id in ids)
+            if (id.Length is 0 or > LongestId) throw TaktException.Invalid($"Invalid value {MlflowLimits.Quoted(id)} for parameter 'trace_ids' supplied: an id has 1 to {LongestId} characters");
+        return Done(http, traces.In(request.Workspace).LinkToRun(ids, request.Text("run_id")));
+    }
 
     public Task LinkPrompts(HttpContext http, MlflowRequest request) =>
         Done(http, traces.In(request.Workspace).LinkPrompts(request.Text("trace_id"), request.Objects("prompt_versions").ConvertAll(p => $"{p.Text("name")}/{p.IdOrNull("version") ?? throw MlflowRequest.Missing("version")}")));

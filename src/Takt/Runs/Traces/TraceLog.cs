@@ -157,6 +157,7 @@ public sealed class TraceLog(Database database, TimeProvider time, Workspace wor
         return ids.Distinct().Chunk(TraceRows.Together).Sum(some => Delete(session, $"{within} and t.id in ({Sql.Join(", ", some.Select(id => (Sql)$"{id}"))})"));
     });
 
+    /// <summary>Links traces to a run. Clients tell of traces in the background, and may tell of the run first: one that is not there yet is made, running, in the run's experiment.</summary>
     /// <exception cref="TaktException">NotFound: the run. Invalid: too many.</exception>
     public Task LinkToRun(IReadOnlyList<string> ids, string run)
     {
@@ -164,8 +165,13 @@ public sealed class TraceLog(Database database, TimeProvider time, Workspace wor
         if (ids.Count > MostLinks) throw TaktException.Invalid($"Cannot link more than {MostLinks} traces to a run in a single request. Provided {ids.Count} traces.");
         return database.Write(session =>
         {
-            if (RunReader.Info(session, run, workspace) is null) throw TaktException.NotFound($"Run with id={run} not found");
-            foreach (var trace in TraceRows.Existing(session, ids, workspace)) TraceRows.Link(session, trace, "run", run);
+            var experiment = (RunReader.Info(session, run, workspace) ?? throw TaktException.NotFound($"Run with id={run} not found")).Experiment;
+            var there = TraceRows.Existing(session, ids, workspace).ToHashSet(StringComparer.Ordinal);
+            foreach (var id in ids.Distinct(StringComparer.Ordinal))
+            {
+                if (!there.Contains(id) && Find(session, id) is null) Expect(session, id, experiment);
+                TraceRows.Link(session, id, "run", run);
+            }
         });
     }
 
@@ -216,6 +222,12 @@ public sealed class TraceLog(Database database, TimeProvider time, Workspace wor
     {
         if (TraceRows.Find(session, id, workspace) is { } there) return there;
         return session.Number($"select 1 from trace where id = {id}") is null ? null : throw TaktException.Invalid($"The trace id {id} is taken; a trace's id must be unique on the server");
+    }
+
+    void Expect(SqlSession session, string id, long experiment)
+    {
+        session.Execute($"insert into trace(id, workspace, experiment, started, state, told) values({id}, {workspace}, {experiment}, {time.GetUtcNow().ToUnixTimeMilliseconds()}, {Running}, 0)");
+        TraceRows.Put(session, "trace_tag", id, TraceKeys.SpansLocation, TraceKeys.SpansInDatabase);
     }
 
     void Make(SqlSession session, SpanGroup group, long experiment, string location)
