@@ -55,8 +55,8 @@ public sealed class Scorers(Database database, TimeProvider time, Workspace work
     {
         experiment = Active(session, experiment);
         var id = session.Text($"select id from scorer where experiment = {experiment} and name = {name}") ?? throw Unknown(experiment, name, null);
-        if (version is null) session.Execute($"delete from scorer where id = {id}");
-        else if (session.Execute($"delete from scorer_version where scorer = {id} and version = {version}") == 0) throw Unknown(experiment, name, version);
+        Sql which = version is null ? (Sql)$"scorer where id = {id} and exists(select 1 from scorer_version v where v.scorer = {id})" : (Sql)$"scorer_version where scorer = {id} and version = {version}";
+        if (session.Execute($"delete from {which}") == 0) throw Unknown(experiment, name, version);
     });
 
     /// <summary>Sets how often a scorer judges incoming traces.</summary>

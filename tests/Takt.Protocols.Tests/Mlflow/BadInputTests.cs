@@ -85,6 +85,22 @@ public sealed class BadInputTests
     }
 
     [Fact]
+    public async Task What_nobody_could_have_made_and_what_is_deleted_is_not_there()
+    {
+        await using var server = await MlflowServer.Start();
+        var name = new string('a', 257);
+        Assert.Equal(400, (await server.Send("POST", Api + "/registered-models/create", $$"""{"name": "{{name}}"}""")).Status);
+        Assert.Equal(404, (await server.Send("GET", $"{Api}/registered-models/get?name={name}")).Status);
+        Assert.Equal(404, (await server.Send("POST", Api + "/model-versions/create", $$"""{"name": "{{name}}", "source": "s3://b/x"}""")).Status);
+        const string Scorers = "/api/3.0/mlflow/scorers";
+        Assert.Equal(200, (await server.Send("POST", Scorers + "/register", """{"experiment_id": "0", "name": "s", "serialized_scorer": "{}"}""")).Status);
+        var (status, told) = await server.Send("DELETE", Scorers + "/delete", """{"experiment_id": "0", "name": "s", "version": 2}""");
+        Assert.True(status == 404 && told.Contains("Scorer with name 's' and version 2 not found", StringComparison.Ordinal), told);
+        Assert.Equal(200, (await server.Send("DELETE", Scorers + "/delete", """{"experiment_id": "0", "name": "s", "version": 1}""")).Status);
+        Assert.Equal(404, (await server.Send("DELETE", Scorers + "/delete", """{"experiment_id": "0", "name": "s"}""")).Status);
+    }
+
+    [Fact]
     public async Task A_body_whose_bytes_are_no_UTF_8_is_told_so()
     {
         await using var server = await MlflowServer.Start();

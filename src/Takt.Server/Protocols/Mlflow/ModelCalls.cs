@@ -8,7 +8,7 @@ namespace Takt.Server.Protocols.Mlflow;
 /// <summary><c>mlflow/registered-models/…</c> and <c>mlflow/model-versions/…</c></summary>
 sealed class ModelCalls(ModelCatalog models, LoggedModels logged, RunLog runs)
 {
-    public async Task Create(HttpContext http, MlflowRequest request) => await Answer(http, await models.In(request.Workspace).Create(Name(request), RegistryLimits.Description(request.TextOrNull("description")), RegistryLimits.Tags(request)));
+    public async Task Create(HttpContext http, MlflowRequest request) => await Answer(http, await models.In(request.Workspace).Create(RegistryLimits.Name(Name(request)), RegistryLimits.Description(request.TextOrNull("description")), RegistryLimits.Tags(request)));
 
     public Task Get(HttpContext http, MlflowRequest request) => Answer(http, models.In(request.Workspace).Get(Name(request)));
 
@@ -96,7 +96,7 @@ sealed class ModelCalls(ModelCatalog models, LoggedModels logged, RunLog runs)
 
     public Task DeleteVersionTag(HttpContext http, MlflowRequest request) => Done(http, models.In(request.Workspace).DeleteVersionTag(Name(request), Version(request), Key(request)));
 
-    static string Name(MlflowRequest request) => RegistryLimits.Name(request.Text("name"));
+    static string Name(MlflowRequest request) => request.Text("name");
 
     static string Key(MlflowRequest request)
     {
