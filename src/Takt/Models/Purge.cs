@@ -150,7 +150,7 @@ public sealed class Purge(Database database, IBlobStore blobs, Datasets datasets
     void RemoveModel(SqlSession session, string model)
     {
         if (session.First($"select l.artifact_uri, e.workspace from logged_model l join experiment e on e.id = l.experiment where l.id = {model}", row => Tuple.Create(row.Text(0), row.Text(1))) is { } of
-            && ArtifactFiles.PathOf(of.Item1) is { Length: > 0 } path && InWorkspace(of.Item2, path) is { } place) RemoveFiles(session, place);
+            && ArtifactFiles.PathOf(of.Item1) is { Length: > 0 } path && ArtifactFiles.ScopedOrNull(new Workspace(of.Item2), path) is { } place) RemoveFiles(session, place);
         session.Execute($"delete from logged_model_metric where model = {model}");
         session.Execute($"delete from logged_model_tag where model = {model}");
         session.Execute($"delete from logged_model_param where model = {model}");
@@ -160,22 +160,9 @@ public sealed class Purge(Database database, IBlobStore blobs, Datasets datasets
     void RemoveExperiment(SqlSession session, long experiment)
     {
         var (number, workspace) = (experiment.ToString(System.Globalization.CultureInfo.InvariantCulture), session.Text($"select workspace from experiment where id = {experiment}"));
-        if (workspace is not null && InWorkspace(workspace, number) is { } place) RemoveFiles(session, place); // what clients put beside its runs
+        if (workspace is not null && ArtifactFiles.ScopedOrNull(new Workspace(workspace), number) is { } place) RemoveFiles(session, place); // what clients put beside its runs
         session.Execute($"delete from experiment_tag where experiment = {experiment}");
         session.Execute($"delete from experiment where id = {experiment}"); // its traces and scorers go with it
-    }
-
-    /// <summary>Null: it leads into another workspace.</summary>
-    static string? InWorkspace(string workspace, string path)
-    {
-        try
-        {
-            return ArtifactFiles.Scoped(new Workspace(workspace), path);
-        }
-        catch (TaktException)
-        {
-            return null;
-        }
     }
 
     void RemoveFiles(SqlSession session, string root)

@@ -26,6 +26,19 @@ public sealed class ArtifactFiles(Database database, IBlobStore blobs, TimeProvi
             : throw TaktException.Invalid($"Artifact path targets workspace '{parts[1]}' but the workspace specified in the request is '{workspace}'.");
     }
 
+    /// <summary>As <see cref="Scoped"/>; null: it leads into another workspace.</summary>
+    public static string? ScopedOrNull(Workspace workspace, string path)
+    {
+        try
+        {
+            return Scoped(workspace, path);
+        }
+        catch (TaktException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Where this tree is served: an address that holds it is taken for this server's.</summary>
     const string Anchor = "/api/2.0/mlflow-artifacts/artifacts";
 

@@ -109,6 +109,32 @@ public sealed class TraceTests
     }
 
     [Fact]
+    public async Task A_trace_that_tells_another_place_for_its_files_neither_shows_nor_removes_what_is_there()
+    {
+        await using var server = await MlflowServer.Start();
+        foreach (var team in (string[])["team-a", "team-b"]) await server.Send("POST", "/api/3.0/mlflow/workspaces", $$"""{"name":"{{team}}"}""");
+        foreach (var (workspace, path) in ((string, string)[])[("team-b", "secret/traces.json"), ("team-a", "secret/traces.json")])
+            Assert.Equal(200, (await server.Send("PUT", $"/api/2.0/mlflow-artifacts/artifacts/{path}", $"\"{workspace}\"", workspace)).Status);
+        var (_, made) = await server.Send("POST", "/api/2.0/mlflow/experiments/create", """{"name": "mine"}""", "team-a");
+        var experiment = (string)JsonNode.Parse(made)!["experiment_id"]!;
+        foreach (var (id, place) in ((string, string)[])[("secret", "workspaces/team-b/secret"), ("cret", "secret")])
+        {
+            var (status, told) = await server.Send("POST", "/api/3.0/mlflow/traces", $$$"""
+                {"trace": {"trace_info": {"trace_id": "{{{id}}}", "request_time": "2026-01-01T00:00:00Z", "state": "OK", "trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "{{{experiment}}}" } } } } }
+                """, "team-a");
+            Assert.True(status == 200, told);
+            Assert.Equal(200, (await server.Send("PATCH", $"/api/3.0/mlflow/traces/{id}/tags", $$"""{"key": "mlflow.artifactLocation", "value": "mlflow-artifacts:/{{place}}"}""", "team-a")).Status);
+            Assert.Equal((200, """{"traces_deleted":1}"""), await server.Send("POST", "/api/2.0/mlflow/traces/delete-traces", $$"""{"experiment_id": "{{experiment}}", "request_ids": ["{{id}}"]}""", "team-a"));
+        }
+        var (_, started) = await server.Send("POST", "/api/2.0/mlflow/traces", $$"""{"experiment_id": "{{experiment}}", "timestamp_ms": 1000}""", "team-a");
+        var older = (string)JsonNode.Parse(started)!["trace_info"]!["request_id"]!;
+        await server.Send("PATCH", $"/api/2.0/mlflow/traces/{older}/tags", """{"key": "mlflow.artifactLocation", "value": "mlflow-artifacts:/workspaces/team-b/secret"}""", "team-a");
+        Assert.DoesNotContain("team-b", (await server.Send("GET", $"/ajax-api/2.0/mlflow/get-trace-artifact?request_id={older}", null, "team-a")).Body);
+        Assert.Equal((200, "\"team-b\""), await server.Send("GET", "/api/2.0/mlflow-artifacts/artifacts/secret/traces.json", null, "team-b"));
+        Assert.Equal((200, "\"team-a\""), await server.Send("GET", "/api/2.0/mlflow-artifacts/artifacts/secret/traces.json", null, "team-a"));
+    }
+
+    [Fact]
     public async Task A_trace_of_a_2_x_client_starts_ends_and_keeps_its_spans_as_a_file()
     {
         await using var server = await MlflowServer.Start();

@@ -13,7 +13,6 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts)
     const int MostTogether = 1000;
     const int LongestId = 250;
     const string SpansFile = "traces.json";
-    const string ArtifactScheme = "mlflow-artifacts:/";
 
     /// <summary>How often, and after how many milliseconds each, one looks again for spans that are still on their way.</summary>
     static readonly int[] Patience = [100, 300, 600];
@@ -173,9 +172,9 @@ sealed class TraceCalls(TraceLog traces, ArtifactFiles artifacts)
         if (traces.In(request.Workspace).WithSpans([id]) is not [var (trace, spans)]) throw TaktException.NotFound($"Trace with ID {id} is not found.");
         http.Response.Headers.XContentTypeOptions = "nosniff";
         http.Response.Headers.ContentDisposition = $"attachment; filename={SpansFile}";
-        if (trace.Tag(TraceKeys.SpansLocation) != TraceKeys.SpansInDatabase && trace.Tag(TraceKeys.ArtifactLocation) is { } at && at.StartsWith(ArtifactScheme, StringComparison.Ordinal))
+        if (trace.Tag(TraceKeys.SpansLocation) != TraceKeys.SpansInDatabase && TraceLog.FilesOf(id, trace.Tag(TraceKeys.ArtifactLocation), request.Workspace) is { } folder)
         {
-            var content = await artifacts.Open($"{at[ArtifactScheme.Length..].Trim('/')}/{SpansFile}", http.RequestAborted);
+            var content = await artifacts.Open($"{folder}/{SpansFile}", http.RequestAborted);
             await Results.Stream(content, "application/octet-stream").ExecuteAsync(http);
             return;
         }

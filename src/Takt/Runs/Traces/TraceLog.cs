@@ -186,20 +186,22 @@ public sealed class TraceLog(Database database, TimeProvider time, Workspace wor
         });
     }
 
-    static long Delete(SqlSession session, Sql which)
+    long Delete(SqlSession session, Sql which)
     {
-        const string scheme = "mlflow-artifacts:/";
         var found = session.Query($"select t.id, x.value from trace t left join trace_tag x on x.trace = t.id and x.key = {TraceKeys.ArtifactLocation} where {which}",
             row => (Id: row.Text(0), Artifacts: row.TextOrNull(1)));
         foreach (var (id, artifacts) in found)
         {
             session.Execute($"delete from trace where id = {id}");
             // files of its own, such as the spans that a 2.x client uploads
-            if (artifacts?.StartsWith(scheme, StringComparison.Ordinal) == true && artifacts[scheme.Length..].Trim('/') is { Length: > 0 } folder && folder.Contains(id, StringComparison.Ordinal))
-                session.Execute($"delete from artifact_file where path >= {folder + "/"} and path < {folder + "0"}");
+            if (FilesOf(id, artifacts, workspace) is { } folder) session.Execute($"delete from artifact_file where path >= {folder + "/"} and path < {folder + "0"}");
         }
         return found.Count;
     }
+
+    /// <summary>The folder of a trace's own files; null: it has none on this server. The tag is a client's to write, so it is believed only where a trace's files can be.</summary>
+    public static string? FilesOf(string id, string? location, Workspace workspace) =>
+        location is not null && ArtifactFiles.PathOf(location) is { } path && path.EndsWith($"/traces/{id}/artifacts", StringComparison.Ordinal) ? ArtifactFiles.ScopedOrNull(workspace, path) : null;
 
     internal static TaktException Unknown(string id) => TaktException.NotFound($"Trace with ID '{id}' not found.");
 
