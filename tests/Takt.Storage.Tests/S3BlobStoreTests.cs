@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Amazon.Runtime;
 using Amazon.S3;
 using Amazon.S3.Model;
@@ -204,11 +203,9 @@ public sealed class S3BlobStoreTests(S3Gateway gateway) : BlobStoreContract, IAs
         Assert.Equal(TaktError.NotFound, e.Error);
         Assert.Contains("nobody-made-this", e.Message);
 
-        var time = Stopwatch.StartNew();
         e = Assert.Throws<TaktException>(() => S3BlobStore.Open("s3://b?endpoint=http://127.0.0.1:1", Path.Combine(_folder, "x"), _keys));
         Assert.Equal(TaktError.Unavailable, e.Error);
         Assert.Contains("127.0.0.1:1", e.Message);
-        Assert.True(time.Elapsed < TimeSpan.FromSeconds(20));
     }
 
     [Theory]

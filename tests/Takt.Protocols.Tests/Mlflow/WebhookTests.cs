@@ -36,6 +36,12 @@ public sealed class WebhookTests : IAsyncLifetime
             var body = await new StreamReader(http.Request.Body).ReadToEndAsync();
             _seen.Enqueue((body, http.Request.Headers["X-MLflow-Delivery-Id"]!, http.Request.Headers["X-MLflow-Timestamp"]!, http.Request.Headers["X-MLflow-Signature"].ToString()));
             _came.Release();
+            if (http.Request.Query.ContainsKey("endless"))
+            {
+                await http.Response.WriteAsync("tak");
+                await http.Response.Body.FlushAsync();
+                await Task.Delay(Timeout.Infinite, http.RequestAborted);
+            }
             if (Interlocked.Decrement(ref _silent) >= 0) await Task.Delay(Timeout.Infinite, http.RequestAborted);
             return Interlocked.Decrement(ref _refuse) >= 0 ? Results.StatusCode(503) : Results.Text("taken");
         });
@@ -107,6 +113,15 @@ public sealed class WebhookTests : IAsyncLifetime
         await Start();
         var again = await Next();
         Assert.Equal((first.Id, first.Body, ""), (again.Id, again.Body, again.Signature));
+    }
+
+    [Fact]
+    public async Task An_answer_without_an_end_holds_nothing_up_and_its_status_counts()
+    {
+        var webhook = _server!.App.Webhooks.Get(default, await Hook());
+        using var sender = new Takt.Server.Protocols.Webhooks.WebhookSender(_server.App.Webhooks, TimeProvider.System, TimeSpan.FromSeconds(1));
+        var result = await sender.Test(webhook with { Url = _url + "?endless" }, webhook.Events[0], TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken);
+        Assert.Equal((200, "tak", null), (result.Status, result.Body, result.Error));
     }
 
     [Fact]

@@ -6,9 +6,10 @@ using Takt.Models;
 namespace Takt.Server.Protocols.Webhooks;
 
 /// <summary>Sends one message to one webhook, signed as MLflow signs it.</summary>
-sealed class WebhookSender(Models.Webhooks webhooks, TimeProvider time) : IDisposable
+sealed class WebhookSender(Models.Webhooks webhooks, TimeProvider time, TimeSpan? patience = null) : IDisposable
 {
-    static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    /// <summary>For a message and its answer together.</summary>
+    readonly TimeSpan _patience = patience ?? TimeSpan.FromSeconds(30);
 
     /// <summary>Of the answer of a test, in bytes.</summary>
     const int LongestAnswer = 64 << 10;
@@ -21,7 +22,7 @@ sealed class WebhookSender(Models.Webhooks webhooks, TimeProvider time) : IDispo
         ConnectTimeout = TimeSpan.FromSeconds(10),
     })
     {
-        Timeout = Patience,
+        Timeout = Timeout.InfiniteTimeSpan,
     };
 
     public Task<WebhookResult> Send(WebhookDelivery delivery, CancellationToken cancel) => Send(delivery.Webhook, delivery.Url, delivery.Id, delivery.Body, cancel);
@@ -35,6 +36,8 @@ sealed class WebhookSender(Models.Webhooks webhooks, TimeProvider time) : IDispo
 
     async Task<WebhookResult> Send(string webhook, string url, string delivery, string body, CancellationToken cancel)
     {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        limit.CancelAfter(_patience);
         try
         {
             webhooks.CheckUrl(url); // one that was stored while --testing allowed it
@@ -45,13 +48,13 @@ sealed class WebhookSender(Models.Webhooks webhooks, TimeProvider time) : IDispo
             request.Headers.Add("X-MLflow-Timestamp", timestamp);
             request.Headers.UserAgent.ParseAdd($"takt/{TaktHost.Version}");
             if (webhooks.Signature(webhook, delivery, timestamp, body) is { } signature) request.Headers.TryAddWithoutValidation("X-MLflow-Signature", signature);
-            using var answer = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
+            using var answer = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, limit.Token);
             var after = answer.Headers.RetryAfter?.Delta ?? (answer.Headers.RetryAfter?.Date is { } date ? date - time.GetUtcNow() : null);
-            return new((int)answer.StatusCode, await Text(answer, cancel), null, after);
+            return new((int)answer.StatusCode, await Text(answer, limit.Token), null, after);
         }
         catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
         {
-            return new(null, null, e is OperationCanceledException ? $"no answer within {Patience.TotalSeconds} s" : e.Message);
+            return new(null, null, e is OperationCanceledException ? $"no answer within {_patience.TotalSeconds} s" : e.Message);
         }
         catch (TaktException e)
         {
@@ -59,12 +62,19 @@ sealed class WebhookSender(Models.Webhooks webhooks, TimeProvider time) : IDispo
         }
     }
 
+    /// <summary>As much of it as comes: whether the message was taken is told by the status.</summary>
     static async Task<string> Text(HttpResponseMessage answer, CancellationToken cancel)
     {
-        await using var stream = await answer.Content.ReadAsStreamAsync(cancel);
         var buffer = new byte[LongestAnswer];
         var length = 0;
-        for (int n; length < buffer.Length && (n = await stream.ReadAsync(buffer.AsMemory(length), cancel)) > 0;) length += n;
+        try
+        {
+            await using var stream = await answer.Content.ReadAsStreamAsync(cancel);
+            for (int n; length < buffer.Length && (n = await stream.ReadAsync(buffer.AsMemory(length), cancel)) > 0;) length += n;
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
+        {
+        }
         return Encoding.UTF8.GetString(buffer, 0, length);
     }
 
