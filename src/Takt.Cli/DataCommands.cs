@@ -201,6 +201,10 @@ static class DataCommands
             await app.Datasets.Export(commit, folder, DuckDb.CanRead, cancel);
             return Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Any() ? Profiler.Profile([folder]) : throw TaktException.Invalid($"'{reference}' holds no tables");
         }
+        catch (TaktException e)
+        {
+            throw e.Without(folder + "/");
+        }
         finally
         {
             if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);

@@ -35,7 +35,7 @@ static class DataText
     /// <summary>Columns side by side, as wide as their widest cell (60 at most); the last one is as long as it is.</summary>
     public static void Rows(IReadOnlyList<string> heads, IEnumerable<string[]> rows)
     {
-        var all = rows.Select(row => row.Select((cell, i) => cell.Length > 60 && i < row.Length - 1 ? cell[..59] + "…" : cell).ToArray()).ToList();
+        var all = rows.Select(row => row.Select(OneLine).Select((cell, i) => cell.Length > 60 && i < row.Length - 1 ? cell[..59] + "…" : cell).ToArray()).ToList();
         var widths = heads.Select((head, i) => all.Select(row => row[i].Length).Append(head.Length).Max()).ToArray();
         foreach (var row in all.Prepend([.. heads]))
             Console.WriteLine(string.Join("  ", row.Select((cell, i) => cell.PadRight(widths[i]))).TrimEnd());

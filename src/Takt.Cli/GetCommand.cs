@@ -23,7 +23,7 @@ static class GetCommand
             var folder = Path.TrimEndingDirectorySeparator(Path.GetFullPath(parsed.GetValue(target) ?? wanted.Dataset, ProjectFolder.Start(parsed)));
             if (Path.Exists(folder)) throw TaktException.Conflict($"'{folder}' is there already; name another folder, or remove it");
             var place = AddressOf(parsed, parsed.GetRequiredValue(address));
-            // beside it, so that its files need not be copied; what was cut off goes on from what is there
+            // beside it, on its file system; what was cut off goes on from what is there
             var aside = Path.Combine(Path.GetDirectoryName(folder)!, $".{Path.GetFileName(folder)}.takt-get");
             DatasetCommit commit;
             try

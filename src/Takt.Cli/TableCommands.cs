@@ -107,14 +107,14 @@ static class TableCommands
         var (added, removed) = (diff.Files.Count(f => f.SizeBefore is null), diff.Files.Count(f => f.SizeNow is null));
         Console.WriteLine($"files    {added:N0} added, {removed:N0} removed, {diff.Files.Count - added - removed:N0} changed, {diff.SameFiles:N0} the same");
         foreach (var file in diff.Files.Take(ShownFiles))
-            Console.WriteLine($"  {(file.SizeBefore is null ? '+' : file.SizeNow is null ? '-' : '~')} {file.Path}  {(file is { SizeBefore: { } b, SizeNow: { } n } ? $"{DataText.Size(b)} → {DataText.Size(n)}" : DataText.Size(file.SizeNow ?? file.SizeBefore ?? 0))}");
+            Console.WriteLine($"  {(file.SizeBefore is null ? '+' : file.SizeNow is null ? '-' : '~')} {DataText.OneLine(file.Path)}  {(file is { SizeBefore: { } b, SizeNow: { } n } ? $"{DataText.Size(b)} → {DataText.Size(n)}" : DataText.Size(file.SizeNow ?? file.SizeBefore ?? 0))}");
         if (diff.Files.Count > ShownFiles) Console.WriteLine($"  … and {diff.Files.Count - ShownFiles:N0} more (--json has all)");
         Console.WriteLine(diff.Columns.Count == 0 ? "columns  the same" : $"columns  {diff.Columns.Count:N0} differ{(diff.Columns.Count == 1 ? "s" : "")}");
         foreach (var column in diff.Columns)
             Console.WriteLine(column.Before is null ? $"  + {column.Name} {column.Now}" : column.Now is null ? $"  - {column.Name} {column.Before}" : $"  ~ {column.Name} {column.Before} → {column.Now}");
         if (diff.Rows is not { } rows)
         {
-            Console.WriteLine($"rows     not compared: {diff.NoRows}");
+            Console.WriteLine($"rows     not compared: {diff.NoRows?.ReplaceLineEndings(" ")}");
             return;
         }
         var by = rows.Key.Count == 0 ? "whole rows" : $"by {string.Join(", ", rows.Key)}{(rows.Inferred ? " (its values are unique)" : "")}";

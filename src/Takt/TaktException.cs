@@ -27,6 +27,9 @@ public sealed class TaktException : Exception
     /// <summary>When to try again; null: in a second, where that helps at all.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
+    /// <summary>The same with some text left out of its faults, such as a folder of our own before the path that a user knows.</summary>
+    public TaktException Without(string text) => new(Error, Faults.Select(fault => fault.Replace(text, "", StringComparison.Ordinal)).ToList()) { RetryAfter = RetryAfter };
+
     public static TaktException Invalid(string message) => new(TaktError.Invalid, message);
 
     public static TaktException NotFound(string message) => new(TaktError.NotFound, message);

@@ -1,6 +1,7 @@
 #pragma warning disable CA1416 // modes of files: the tests run on Linux
 using Takt.Data;
 using Takt.Data.Remotes;
+using Takt.Data.WorkTrees;
 using Takt.Storage.FileSystem;
 using Takt.Storage.Packs;
 
@@ -61,6 +62,31 @@ public sealed class FolderRemoteTests : RemoteContract
         }
         await using (var remote = Known()) await b.Fetch(remote);
         Assert.Equal(Noise(100_000, 1), await b.Read("1.bin"));
+    }
+
+    [Fact]
+    public async Task Fetched_versions_have_the_numbers_of_the_order_in_which_they_were_made_though_their_branches_come_in_another()
+    {
+        await using var a = At("a");
+        await using var b = At("b");
+        var branches = new DatasetBranches(a.Database, a.Store, a.Datasets, TimeProvider.System);
+        a.Write("data/x", [1]);
+        await a.Add();
+        await branches.Create("zebra", "data", tag: false);
+        for (var i = 2; i < 8; i++)
+        {
+            a.Write("data/x", [(byte)i]);
+            if (i % 2 == 0) await a.Paths.Checkout(new TrackedPath("data", true, default, "data", null, 0), a.Datasets.Show(i < 4 ? "data@v1" : "data@zebra"), force: true);
+            else await a.Paths.Checkout(new TrackedPath("data", true, default, "data", null, 0), a.Datasets.Show("data"), force: true);
+            a.Write("data/x", [(byte)i]);
+            await a.Paths.Add("data", null, i % 2 == 0 ? "zebra" : "main", "");
+            await Task.Delay(2, TestContext.Current.CancellationToken); // times are whole milliseconds
+        }
+        await using var remote = Open();
+        await new Push(a.Database, a.Store).Run(remote, [("data", "zebra"), ("data", "main")], [], force: false);
+        await b.Fetch(remote);
+        Assert.Equal(a.Datasets.Numbers("data").OrderBy(one => one.Value), b.Datasets.Numbers("data").OrderBy(one => one.Value));
+        Assert.Equal(7, b.Datasets.Numbers("data").Count);
     }
 
     [Fact]

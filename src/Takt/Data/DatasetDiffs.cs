@@ -64,7 +64,7 @@ public sealed class DatasetDiffs(Datasets datasets)
         }
         catch (TaktException e)
         {
-            e = new TaktException(e.Error, e.Faults.Select(fault => fault.Replace(Path.Combine(folder, "a") + "/", "", StringComparison.Ordinal).Replace(Path.Combine(folder, "b") + "/", "", StringComparison.Ordinal)).ToList());
+            e = e.Without(Path.Combine(folder, "a") + "/").Without(Path.Combine(folder, "b") + "/");
             // files that were stored as they are need not be one table
             if (e.Error == TaktError.Invalid && options.Key.Count == 0 && (before.Profile is null || now.Profile is null)) return new(before.Reference, now.Reference, changes, same, [], null, e.Faults[0]);
             throw e;

@@ -26,9 +26,9 @@ public sealed class DatasetQuery(Datasets datasets)
     {
         var query = SqlNames.Quote(sql);
         var folder = datasets.Scratch();
+        var tables = new Dictionary<string, string>();
         try
         {
-            var tables = new Dictionary<string, string>();
             foreach (var name in Named(query))
             {
                 var commit = datasets.Show(name);
@@ -37,6 +37,10 @@ public sealed class DatasetQuery(Datasets datasets)
                 if (!Directory.EnumerateFiles(tables[name], "*", SearchOption.AllDirectories).Any()) throw TaktException.Invalid($"'{name}' holds no tables");
             }
             return await Task.Run(() => work(query, tables), CancellationToken.None); // it looks at the token itself, and says what was cancelled
+        }
+        catch (TaktException e)
+        {
+            throw tables.Values.Aggregate(e, (told, path) => told.Without(path + "/"));
         }
         finally
         {

@@ -261,7 +261,7 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
         }
         catch (TaktException e)
         {
-            throw InDataset(e, folder);
+            throw e.Without(folder + "/"); // the user knows files by their path in the dataset
         }
         finally
         {
@@ -286,7 +286,7 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
         }
         catch (TaktException e)
         {
-            throw InDataset(e, folder);
+            throw e.Without(folder + "/"); // the user knows files by their path in the dataset
         }
         finally
         {
@@ -315,9 +315,6 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
             if (Directory.Exists(others)) Directory.Delete(others, recursive: true);
         }
     }
-
-    // the reader names the files in the scratch folder; the user knows them by their path in the dataset
-    static TaktException InDataset(TaktException e, string folder) => new(e.Error, e.Faults.Select(fault => fault.Replace(folder + "/", "", StringComparison.Ordinal)).ToList());
 
     static List<TreeFile> Store(StoreWriter writer, IReadOnlyDictionary<string, string> files)
     {

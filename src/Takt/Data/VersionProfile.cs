@@ -28,7 +28,7 @@ static class VersionProfile
         }
         catch (TaktException e) when (e.Error == TaktError.Invalid)
         {
-            doubtful?.Invoke($"'{what}' has no profile of this version: {e.Faults[0].Replace(scratch + "/", "", StringComparison.Ordinal)}");
+            doubtful?.Invoke($"'{what}' has no profile of this version: {e.Without(scratch + "/").Faults[0].ReplaceLineEndings(" ")}");
             return null;
         }
         finally

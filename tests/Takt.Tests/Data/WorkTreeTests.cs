@@ -97,6 +97,28 @@ public sealed class WorkTreeTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_file_becomes_a_folder_and_a_folder_a_file_between_versions_and_what_is_ignored_keeps_its_folder()
+    {
+        Directory.CreateDirectory(PathOf("data/sub/deep"));
+        Write("data/sub/deep/d.txt", "d");
+        Directory.CreateDirectory(PathOf("data/other"));
+        Write("data/other/x", "x");
+        var folders = await Add();
+        Directory.Delete(PathOf("data/sub"), recursive: true);
+        Directory.Delete(PathOf("data/other"), recursive: true);
+        Write("data/sub", "a file now");
+        var file = await Add();
+        Write(".taktignore", "*.tmp\n");
+        await _paths.Checkout(_tree.Named(PathOf("data")), folders, force: false);
+        Assert.Equal("d", File.ReadAllText(PathOf("data/sub/deep/d.txt")));
+        Write("data/other/mine.tmp", "mine");
+        await _paths.Checkout(_tree.Named(PathOf("data")), file, force: false);
+        Assert.Equal("a file now", File.ReadAllText(PathOf("data/sub")));
+        Assert.Equal([PathOf("data/other/mine.tmp")], Directory.GetFiles(PathOf("data/other")));
+        Assert.Empty(Status());
+    }
+
+    [Fact]
     public async Task Checkout_never_loses_what_the_store_does_not_have()
     {
         await Add();

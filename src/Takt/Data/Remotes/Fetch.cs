@@ -50,8 +50,11 @@ public sealed class Fetch(Database database, PackStore store, TimeProvider time)
         return new(versions, 0, 0, moved, diverged);
     }
 
+    /// <summary>What no file is chosen by: of a version its tree alone.</summary>
+    internal const string NoFile = "\0";
+
     /// <summary>Brings in what the store lacks of versions.</summary>
-    /// <param name="only">A path or glob within them; null: all, after which they are whole here.</param>
+    /// <param name="only">A path or glob within them, or <see cref="NoFile"/>; null: all, after which they are whole here.</param>
     /// <exception cref="TaktException">NotFound: the remote lacks something, all is named; what it had is here. Invalid: it came damaged. Unavailable, Denied.</exception>
     public async Task<FetchReport> Content(Remote remote, IReadOnlyCollection<DatasetCommit> versions, string? only, Action<string>? progress = null, CancellationToken cancel = default)
     {

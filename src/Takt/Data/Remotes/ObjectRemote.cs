@@ -252,6 +252,9 @@ public sealed class ObjectRemote(IBlobStore whole, string place, string? memory 
                 else if (length != index.PackLength) _lost[pack] = $"'{pack}' at {place} is cut short: it has {length:N0} of {index.PackLength:N0} bytes";
                 else _usable.Add(index);
             }
+            // what a lost one held and others hold by now was sent again
+            foreach (var index in _indexes.Values.OfType<PackIndex>())
+                if (_lost.ContainsKey(PackFormat.PackName(index.Pack)) && index.Entries().All(entry => _usable.Any(other => other.Find(entry.Id) >= 0))) _lost.Remove(PackFormat.PackName(index.Pack));
             _indexesKnown = true;
         }
         return _usable;

@@ -41,7 +41,7 @@ public sealed class RemoteCheck(PackStore store, Remote remote)
         {
             if (!_trees.Add(id)) continue;
             await Ask([id], cancel);
-            if (!_there[id]) Add($"{commit.Reference}: a part of its list of files, {id}, is missing at {remote.Place}");
+            if (!_there[id]) Add($"{Named(commit)}: a part of its list of files ({id}) is missing there");
             if (await Content(id, cancel) is not { } node) continue; // told; what it lists can't be looked for
             if (TreeNode.IsLeaf(node)) await Files(commit, TreeNode.Files(node, id).Select(file => (file.Id, $"'{Encoding.UTF8.GetString(file.Path)}'", file.Size)).ToList(), cancel);
             else foreach (var child in TreeNode.Nodes(node, id).Nodes) todo.Push(child.Id);
@@ -55,7 +55,7 @@ public sealed class RemoteCheck(PackStore store, Remote remote)
         {
             if (!_lists.Add(id)) continue;
             var whole = _there[id] ? size <= store.Config.Max || await HasChunks(id, cancel) : await HasWhole(id, cancel);
-            if (!whole) Add($"{commit.Reference}: {name} ({id}) is not whole at {remote.Place}");
+            if (!whole) Add($"{Named(commit)}: {name} is not whole there");
         }
     }
 
@@ -102,6 +102,8 @@ public sealed class RemoteCheck(PackStore store, Remote remote)
             for (var i = 0; i < batch.Length; i++) _there[batch[i]] = has[i];
         }
     }
+
+    static string Named(DatasetCommit commit) => $"{commit.Dataset}@sha256:{commit.Id.Hex[..12]}";
 
     void Add(string fault)
     {

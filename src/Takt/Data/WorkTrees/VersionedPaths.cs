@@ -115,7 +115,9 @@ public sealed class VersionedPaths(WorkTree tree, Database database, PackStore s
     /// <summary>Makes a folder a given version, and its pointer say so.</summary>
     public async Task<(long Written, long Removed)> Checkout(TrackedPath tracked, DatasetCommit version, bool force, CancellationToken cancel = default)
     {
-        var done = await Checkout(TrackedPath.Folder(tracked.Path, version), only: null, force, cancel);
+        if (await store.Length(version.Tree, cancel) is null) version.RequireKept();
+        var done = (Written: 0L, Removed: 0L);
+        await new PartlyFetched(database).Guard(version, async () => done = await new WorkTreeCheckout(tree, store).Run(TrackedPath.Folder(tracked.Path, version), null, force, cancel));
         tree.Point(tracked.Path, version, default);
         return done;
     }

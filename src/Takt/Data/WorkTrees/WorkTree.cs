@@ -101,7 +101,7 @@ public sealed record WorkTree(string Root, string State)
         }
         for (; hasWanted; hasWanted = should.MoveNext())
             if (part?.Holds(should.Current.Path) != false) yield return Of("removed", should.Current.Path);
-        if (seen.Count > 0 && sameTree) Renew(tracked, seen);
+        if (seen.Count > 0 && sameTree) TryRenew(tracked, seen);
 
         PathChange Of(string what, byte[] path) => new(what, $"{tracked.Path}/{Encoding.UTF8.GetString(path)}");
     }
@@ -225,6 +225,19 @@ public sealed record WorkTree(string Root, string State)
         for (var above = Path.GetDirectoryName(path); above is { Length: > 0 }; above = Path.GetDirectoryName(above))
             if (Directory.Exists(Full(above)) && File.Exists(Full(above) + Ending))
                 throw TaktException.Invalid($"'{path}' lies in '{above}', which is under version control as a whole; 'takt data commit {above}' takes it in");
+    }
+
+    // who may not write here may look all the same
+    void TryRenew(TrackedPath tracked, List<StatEntry> seen)
+    {
+        try
+        {
+            Renew(tracked, seen);
+        }
+        catch (Exception e) when (StorageFaults.Of(e, State) is not null)
+        {
+            // it is a cache
+        }
     }
 
     void Renew(TrackedPath tracked, List<StatEntry> seen)

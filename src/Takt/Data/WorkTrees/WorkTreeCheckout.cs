@@ -62,7 +62,7 @@ sealed class WorkTreeCheckout(WorkTree tree, PackStore store)
         for (; at < files.Count; at++) wanted.Add(files[at]);
         if (lost.Count > 0) throw Lost(lost);
         var absent = wanted.RemoveAll(file => !Chosen(file.Path)); // not there, and not to be
-        foreach (var file in gone) File.Delete(file.FullPath);
+        foreach (var file in gone) Remove(file.FullPath, full);
         var faults = await Write(full, wanted, store.Reader, cancel);
         if (wanted.Count == 0) Directory.CreateDirectory(full);
         if (faults.Count > 0)
@@ -178,6 +178,13 @@ sealed class WorkTreeCheckout(WorkTree tree, PackStore store)
     {
         if (file.Mode == TreeFileMode.Link) File.CreateSymbolicLink(path, Encoding.UTF8.GetString(blobs.Bytes(file.Id).GetAwaiter().GetResult()));
         else blobs.Place(file.Id, path, file.Mode == TreeFileMode.Executable, readOnly: false);
+    }
+
+    // with the folders that it leaves empty: they are no data, and a file of their name may be to come
+    static void Remove(string file, string root)
+    {
+        File.Delete(file);
+        for (var folder = Path.GetDirectoryName(file)!; folder.Length > root.Length && !Directory.EnumerateFileSystemEntries(folder).Any(); folder = Path.GetDirectoryName(folder)!) Directory.Delete(folder);
     }
 
     static TaktException Lost(List<string> paths) => new(TaktError.Conflict,

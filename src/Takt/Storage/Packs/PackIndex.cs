@@ -42,7 +42,7 @@ sealed unsafe class PackIndex : IDisposable
         get
         {
             var end = (long)PackFormat.HeaderSize;
-            for (var i = 0; i < Count; i++) end = Math.Max(end, (long)this[i].Offset + PackFormat.RecordHead + this[i].Stored);
+            foreach (var entry in Entries()) end = Math.Max(end, (long)entry.Offset + PackFormat.RecordHead + entry.Stored);
             return end + ((long)Count * PackEntry.Size) + PackFormat.TailSize;
         }
     }
@@ -67,6 +67,11 @@ sealed unsafe class PackIndex : IDisposable
     }
 
     public PackEntry this[int at] => PackEntry.Read(new ReadOnlySpan<byte>(_entries + ((long)at * PackEntry.Size), PackEntry.Size));
+
+    public IEnumerable<PackEntry> Entries()
+    {
+        for (var i = 0; i < Count; i++) yield return this[i];
+    }
 
     /// <summary>Where the id stands, or -1.</summary>
     public int Find(in ContentId id)

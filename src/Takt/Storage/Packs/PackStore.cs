@@ -184,7 +184,7 @@ public sealed class PackStore : IBlobStore, IDisposable
         }
     }
 
-    /// <summary>Packs that rows name and that are gone or of another length, in words; nothing is found in them from now on, until a later look finds them. One listing.</summary>
+    /// <summary>Packs that rows name and that are gone or of another length, in words, unless others hold all of it by now; nothing is found in them from now on, until a later look finds them. One listing.</summary>
     internal async Task<IReadOnlyList<string>> Lost(CancellationToken cancel)
     {
         var rows = Database.Read(PackTable.Lengths); // before the listing: packs are there before their rows
@@ -194,7 +194,21 @@ public sealed class PackStore : IBlobStore, IDisposable
         var changed = !lost.SetEquals(_lost);
         _lost = lost;
         if (changed) Refresh();
-        return lost.Select(LostWords).ToList();
+        return lost.Where(id => !IsElsewhere(id)).Select(LostWords).ToList();
+    }
+
+    // whether all that a lost pack held is in others by now: it was sent again
+    bool IsElsewhere(ContentId lost)
+    {
+        try
+        {
+            using var index = PackIndex.Open(Objects.LocalFile(PackFormat.IndexName(lost)).GetAwaiter().GetResult());
+            return index.Entries().All(entry => TryFind(entry.Id, refresh: false) is not null);
+        }
+        catch (TaktException)
+        {
+            return false;
+        }
     }
 
     /// <summary>Before a pack comes: what is left of a lost one of its name is removed, as what is there under a name stays.</summary>
