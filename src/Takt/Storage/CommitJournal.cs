@@ -12,10 +12,15 @@ namespace Takt.Storage;
 /// stands behind its last commit for nothing: it has no valid checksum, be it zeros or, once the log begins again from its start, older commits.
 /// Measured on ext4 beside builds, medians of 12 KiB written and synced: 1.9 to 2.5 ms at the end of a file, 0.6 to 0.8 ms within it.
 /// </para>
+/// <para>
+/// The file's length is asked by lseek: fstat also asks for its times, and once they were asked for, Linux (6.13 and newer, multigrain timestamps) gives the next write a new one at once instead of
+/// the clock's next tick. An ext4 without a journal then has three writes to wait for instead of two: the pages, the inode and the flush.
+/// </para>
 /// </remarks>
 sealed partial class CommitJournal(string path) : IDisposable
 {
     const int Interrupted = 4; // EINTR
+    const int End = 2; // SEEK_END
 
     /// <summary>So much is ahead at the least and at the most, in bytes.</summary>
     const int LeastAhead = 256 << 10, MostAhead = 4 << 20;
@@ -32,8 +37,8 @@ sealed partial class CommitJournal(string path) : IDisposable
     public void Reserve()
     {
         if (_file is null) return; // not before the second commit: most that open a database for a moment make one
-        var length = RandomAccess.GetLength(_file);
-        if (length == 0 || length == _ahead || length >= Longest) return;
+        var length = lseek(_file, 0, End);
+        if (length <= 0 || length == _ahead || length >= Longest) return;
         try
         {
             for (var end = Math.Min(length + Math.Clamp(length, LeastAhead, MostAhead), Longest); length < end;)
@@ -47,7 +52,7 @@ sealed partial class CommitJournal(string path) : IDisposable
         {
             // a full disk: the engine tells it, if the commit itself does not fit
         }
-        _ahead = RandomAccess.GetLength(_file);
+        _ahead = lseek(_file, 0, End);
     }
 
     /// <exception cref="TaktException">Unavailable: the disk did not take it. What was written since the last sync may be there after a power loss, or not.</exception>
@@ -65,4 +70,7 @@ sealed partial class CommitJournal(string path) : IDisposable
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fdatasync(SafeFileHandle file);
+
+    [LibraryImport("libc")]
+    private static partial long lseek(SafeFileHandle file, long offset, int from);
 }
