@@ -1,3 +1,4 @@
 using Takt.Cli;
 
+MallocArenas.Limit();
 return await CommandLine.Run(args);
