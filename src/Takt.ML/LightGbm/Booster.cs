@@ -72,14 +72,15 @@ sealed unsafe class Booster : SafeHandle
         }
     }
 
-    /// <exception cref="TaktException">Invalid: not a LightGBM model.</exception>
+    /// <exception cref="TaktException">Invalid: not a LightGBM model, or a damaged one.</exception>
     public static Booster Load(string text)
     {
+        var model = ModelText.Read(text);
         int iterations;
         nint booster;
         Native.Check(Native.LGBM_BoosterLoadModelFromString(text, &iterations, &booster));
         var loaded = new Booster(booster);
-        if (CompiledTrees.Of(text) is { } compiled && loaded.Agrees(compiled)) loaded._compiled = compiled;
+        if (CompiledTrees.Of(model) is { } compiled && loaded.Agrees(compiled)) loaded._compiled = compiled;
         return loaded;
     }
 

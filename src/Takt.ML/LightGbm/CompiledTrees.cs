@@ -35,23 +35,17 @@ sealed class CompiledTrees
         (_nodes, _bits, _leaves, _trees, _inputs, _sigmoid) = (nodes, bits, leaves, trees, inputs, sigmoid);
 
     /// <summary>Null: a kind of model that only the native library evaluates (several classes, linear leaves, random forests, other objectives).</summary>
-    public static CompiledTrees? Of(string text)
+    public static CompiledTrees? Of(ModelText model)
     {
-        var head = text.IndexOf("\nTree=", StringComparison.Ordinal);
-        if (head < 0) return null;
-        var model = Members(text[..head]);
-        if (model.ContainsKey("average_output") || model.GetValueOrDefault("num_tree_per_iteration") != "1") return null;
+        if (model.Trees.Count == 0 || model.Head.ContainsKey("average_output") || model.Head.GetValueOrDefault("num_tree_per_iteration") != "1") return null;
         double sigmoid = 0;
-        switch (model.GetValueOrDefault("objective")?.Split(' '))
+        switch (model.Head.GetValueOrDefault("objective")?.Split(' '))
         {
-            case ["binary", var s] when s.StartsWith("sigmoid:", StringComparison.Ordinal): sigmoid = Real(s["sigmoid:".Length..]); break;
+            case ["binary", var s] when s.StartsWith("sigmoid:", StringComparison.Ordinal): sigmoid = ModelText.Real(s["sigmoid:".Length..]); break;
             case ["regression"]: break;
             default: return null;
         }
-        var end = text.IndexOf("\nend of trees", head, StringComparison.Ordinal);
-        if (end < 0) return null;
-        var trees = text[(head + 1)..end].Split("\nTree=").Select(Members).ToList();
-        return trees.Any(t => t.GetValueOrDefault("is_linear", "0") != "0") ? null : new Compiler(int.Parse(model["max_feature_idx"], CultureInfo.InvariantCulture) + 1).Compile(trees, sigmoid);
+        return model.Trees.Any(t => t.IsLinear) ? null : new Compiler(int.Parse(model.Head["max_feature_idx"], CultureInfo.InvariantCulture) + 1).Compile(model.Trees, sigmoid);
     }
 
     /// <param name="matrix">Row after row; missing is NaN.</param>
@@ -149,17 +143,6 @@ sealed class CompiledTrees
 
     double Output(double raw) => _sigmoid > 0 ? 1.0 / (1.0 + Math.Exp(-_sigmoid * raw)) : raw;
 
-    static Dictionary<string, string> Members(string block)
-    {
-        var members = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (var line in block.Split('\n'))
-            if (line.IndexOf('=') is var at and > 0) members[line[..at]] = line[(at + 1)..];
-            else if (line.Length > 0) members[line] = "";
-        return members;
-    }
-
-    static double Real(string text) => ModelText.Real(text);
-
     /// <param name="Feature">Whose code decides.</param>
     /// <param name="Bits">Where its bitset begins; a set bit goes left.</param>
     /// <param name="ToLeft">The left child less the right one.</param>
@@ -194,16 +177,14 @@ sealed class CompiledTrees
 
     sealed class Compiler(int features)
     {
-        const int Categorical = 1;
         const int DefaultLeft = 2;
 
         readonly List<Node> _nodes = [];
         readonly List<double> _leaves = [];
         readonly List<uint> _bits = [];
 
-        public CompiledTrees? Compile(List<Dictionary<string, string>> texts, double sigmoid)
+        public CompiledTrees? Compile(IReadOnlyList<ModelTree> trees, double sigmoid)
         {
-            var trees = texts.ConvertAll(t => new Tree(t));
             if (Inputs(trees) is not { } inputs) return null;
             var roots = new List<(int, int)>();
             _bits.AddRange(new uint[inputs.Max(i => Words(i)) + 1]); // what a leaf reads, in vain
@@ -216,14 +197,14 @@ sealed class CompiledTrees
         }
 
         /// <summary>Null: a feature that is split both ways, or by values that are no numbers.</summary>
-        Input[]? Inputs(List<Tree> trees)
+        Input[]? Inputs(IReadOnlyList<ModelTree> trees)
         {
             var bounds = Enumerable.Range(0, features).Select(_ => new SortedSet<double>()).ToArray();
             var categories = new int[features];
             foreach (var tree in trees)
                 for (var n = 0; n < tree.Splits; n++)
                 {
-                    if ((tree.Kind[n] & Categorical) == 0) bounds[tree.Feature[n]].Add(tree.Threshold[n]);
+                    if ((tree.Kind[n] & ModelTree.Categorical) == 0) bounds[tree.Feature[n]].Add(tree.Threshold[n]);
                     else categories[tree.Feature[n]] = Math.Max(categories[tree.Feature[n]], 32 * tree.Set((int)tree.Threshold[n]).Length);
                 }
             if (Enumerable.Range(0, features).Any(f => (bounds[f].Count > 0 && categories[f] > 0) || bounds[f].Any(double.IsNaN))) return null;
@@ -231,7 +212,7 @@ sealed class CompiledTrees
         }
 
         /// <returns>The longest way to a leaf.</returns>
-        int Add(Tree tree, Input[] inputs)
+        int Add(ModelTree tree, Input[] inputs)
         {
             var first = _nodes.Count;
             // splits first, leaves behind them
@@ -248,15 +229,15 @@ sealed class CompiledTrees
                 _nodes.Add(new Node(0, 0, _nodes.Count, 0));
                 _leaves.Add(value);
             }
-            return tree.Depth();
+            return tree.Depth;
         }
 
-        void AddBits(Tree tree, int n, Input input)
+        void AddBits(ModelTree tree, int n, Input input)
         {
             var words = new uint[Words(input)];
             void Set(int code) => words[code >> 5] |= 1u << (code & 31);
             var kind = tree.Kind[n];
-            if ((kind & Categorical) != 0)
+            if ((kind & ModelTree.Categorical) != 0)
             {
                 var set = tree.Set((int)tree.Threshold[n]);
                 for (var w = 0; w < set.Length; w++) words[w] = set[w]; // any other category, and missing, go right
@@ -274,53 +255,5 @@ sealed class CompiledTrees
         }
 
         static int Words(Input input) => (input.Codes + 31) >> 5;
-    }
-
-    /// <summary>One tree as LightGBM's text has it (src/io/tree.cpp): a child below zero is the leaf of its complement.</summary>
-    sealed class Tree
-    {
-        readonly int[] _boundaries;
-        readonly uint[] _sets;
-
-        public Tree(Dictionary<string, string> text)
-        {
-            Splits = int.Parse(text["num_leaves"], CultureInfo.InvariantCulture) - 1;
-            Feature = Integers("split_feature");
-            Kind = Integers("decision_type");
-            Left = Integers("left_child");
-            Right = Integers("right_child");
-            Threshold = [.. Parts("threshold").Select(Real)];
-            Leaves = [.. Parts("leaf_value").Select(Real)];
-            _boundaries = Integers("cat_boundaries");
-            _sets = [.. Parts("cat_threshold").Select(t => uint.Parse(t, CultureInfo.InvariantCulture))];
-
-            string[] Parts(string name) => text.GetValueOrDefault(name, "").Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            int[] Integers(string name) => [.. Parts(name).Select(t => int.Parse(t, CultureInfo.InvariantCulture))];
-        }
-
-        public int Splits { get; }
-        public int[] Feature { get; }
-        public int[] Kind { get; }
-        public int[] Left { get; }
-        public int[] Right { get; }
-        public double[] Threshold { get; }
-        public double[] Leaves { get; }
-
-        /// <summary>The categories that go left, as a bitset.</summary>
-        public ReadOnlySpan<uint> Set(int number) => _sets.AsSpan(_boundaries[number].._boundaries[number + 1]);
-
-        public int Depth()
-        {
-            var depth = 0;
-            var open = new Stack<(int Node, int Level)>();
-            if (Splits > 0) open.Push((0, 1));
-            while (open.TryPop(out var at))
-            {
-                depth = Math.Max(depth, at.Level);
-                if (Left[at.Node] >= 0) open.Push((Left[at.Node], at.Level + 1));
-                if (Right[at.Node] >= 0) open.Push((Right[at.Node], at.Level + 1));
-            }
-            return depth;
-        }
     }
 }

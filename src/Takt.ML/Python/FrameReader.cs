@@ -24,7 +24,7 @@ static class FrameReader
             for (var c = 0; c < count; c++) columns.Add(One(ref body, rows));
             return columns;
         }
-        catch (Exception e) when (e is ArgumentException or OverflowException)
+        catch (Exception e) when (e is ArgumentException or OverflowException or IndexOutOfRangeException)
         {
             throw new WorkerEnded("it answered something that is no table");
         }

@@ -181,12 +181,12 @@ sealed class PythonPool : IDisposable
                 if (!worker.Gone && !worker.Worn) continue;
                 if (worker.Gone) failures++; // in its idle time
             }
-            catch (WorkerEnded e)
+            catch (Exception e) // whatever a model made its worker answer: it costs the worker, not this process
             {
                 failures++;
                 if (failures > 1)
                     lock (_gate) _failing[number] = $"the Python worker ended {failures} times in a row: {e.Message}";
-                Ended(calls, e);
+                Ended(calls, e as WorkerEnded ?? new WorkerEnded(e.Message));
             }
             Interlocked.Increment(ref _restarts);
             Release(number, worker);

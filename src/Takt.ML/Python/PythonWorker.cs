@@ -3,6 +3,7 @@ using System.ComponentModel;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Takt.ML.Runtimes;
 using Takt.Models;
@@ -97,7 +98,7 @@ sealed partial class PythonWorker : IDisposable
             if (kind == Failed && JsonNode.Parse(body.Span) is JsonObject fault) throw worker.NotLoaded(start, fault);
             throw new WorkerEnded("it answered something else than was expected");
         }
-        catch (WorkerEnded e)
+        catch (Exception e) when (e is WorkerEnded or JsonException)
         {
             worker.Dispose();
             throw new TaktException(TaktError.Unavailable, $"the Python worker ended while it loaded the model: {e.Message}", e);

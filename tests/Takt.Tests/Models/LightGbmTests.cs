@@ -191,7 +191,29 @@ public sealed class LightGbmTests : IDisposable
     {
         var text = File.ReadAllText(Path.Combine(Train("m", Data()), "model.lgb"));
         Assert.Contains(known, text);
-        Assert.NotNull(CompiledTrees.Of(text));
-        Assert.Null(CompiledTrees.Of(text.Replace(known, other)));
+        Assert.NotNull(CompiledTrees.Of(ModelText.Read(text)));
+        Assert.Null(CompiledTrees.Of(ModelText.Read(text.Replace(known, other))));
+    }
+
+    [Theory]
+    [InlineData("left_child=", "left_child=-1000000000 ")]
+    [InlineData("left_child=", "left_child=1000000000 ")]
+    [InlineData("left_child=", "left_child=0 ")]
+    [InlineData("right_child=", "right_child=-7 ")]
+    [InlineData("right_child=", "right_child=x ")]
+    [InlineData("split_feature=", "split_feature=2000000000 ")]
+    [InlineData("split_feature=", "split_feature=-1 ")]
+    [InlineData("threshold=", "threshold=")]
+    [InlineData("leaf_value=", "leaf_value=")]
+    [InlineData("num_leaves=", "num_leaves=1")]
+    [InlineData("num_leaves=", "num_leaves=-")]
+    public void A_model_whose_trees_lead_out_of_it_is_refused_before_the_native_library_follows_them(string member, string damaged)
+    {
+        var text = File.ReadAllText(Path.Combine(Train("m", Data()), "model.lgb"));
+        var at = text.IndexOf('\n' + member, StringComparison.Ordinal) + 1;
+        var rest = text.IndexOfAny([' ', '\n'], at + member.Length);
+        var e = Assert.Throws<TaktException>(() => Booster.Load(text[..at] + damaged + text[rest..]));
+        Assert.Equal(TaktError.Invalid, e.Error);
+        Assert.Contains("tree 0", e.Message);
     }
 }
