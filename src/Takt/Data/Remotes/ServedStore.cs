@@ -233,7 +233,7 @@ public sealed class ServedStore(Database database, PackStore store, TimeProvider
             entries[i] = PackEntry.Read(footer.AsSpan(i * PackEntry.Size));
             if (i > 0 && entries[i].Id.CompareTo(entries[i - 1].Id) <= 0) throw TaktException.Invalid($"the pack {id} is damaged: its records are not in order");
         }
-        using (var to = System.IO.File.OpenHandle(index, FileMode.CreateNew, FileAccess.Write)) RandomAccess.Write(to, PackFormat.Index(id, footer), 0);
+        PackFormat.WriteIndex(index, id, footer);
         using var pack = new Pack(() => file, PackIndex.Open(index));
         Array.Sort(entries, (a, b) => a.Offset.CompareTo(b.Offset));
         long next = PackFormat.HeaderSize;

@@ -39,26 +39,29 @@ static class PackFormat
         return $"packs/{hex[..2]}/{hex}.{ending}";
     }
 
-    /// <summary>The index of a pack: head, fan-out by the leading bits of the ids, the entries as in the pack's footer, checksum.</summary>
-    public static byte[] Index(ContentId pack, ReadOnlySpan<byte> entries)
+    /// <summary>Writes the index of a pack as a new file, not synced: head, fan-out by the leading bits of the ids, the entries as in the pack's footer, checksum.</summary>
+    public static void WriteIndex(string path, ContentId pack, ReadOnlySpan<byte> entries)
     {
         var count = entries.Length / PackEntry.Size;
         var bits = FanOutBits(count);
-        var fan = 4 << bits;
-        var index = new byte[IndexHead + fan + entries.Length + ChecksumSize];
-        IndexMagic.CopyTo(index);
-        BinaryPrimitives.WriteInt32LittleEndian(index.AsSpan(8), count);
-        BinaryPrimitives.WriteInt32LittleEndian(index.AsSpan(12), bits);
-        pack.Write(index.AsSpan(16));
+        var head = new byte[IndexHead + (4 << bits)];
+        IndexMagic.CopyTo(head);
+        BinaryPrimitives.WriteInt32LittleEndian(head.AsSpan(8), count);
+        BinaryPrimitives.WriteInt32LittleEndian(head.AsSpan(12), bits);
+        pack.Write(head.AsSpan(16));
         var at = 0;
         for (var prefix = 0; prefix < 1 << bits; prefix++)
         {
             while (at < count && Prefix(BinaryPrimitives.ReadUInt64BigEndian(entries[(at * PackEntry.Size)..]), bits) <= prefix) at++;
-            BinaryPrimitives.WriteInt32LittleEndian(index.AsSpan(IndexHead + (4 * prefix)), at);
+            BinaryPrimitives.WriteInt32LittleEndian(head.AsSpan(IndexHead + (4 * prefix)), at);
         }
-        entries.CopyTo(index.AsSpan(IndexHead + fan));
-        XxHash128.Hash(index.AsSpan(0, index.Length - ChecksumSize), index.AsSpan(index.Length - ChecksumSize));
-        return index;
+        var hash = new XxHash128();
+        hash.Append(head);
+        hash.Append(entries);
+        using var file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write);
+        RandomAccess.Write(file, head, 0);
+        RandomAccess.Write(file, entries, head.Length);
+        RandomAccess.Write(file, hash.GetCurrentHash(), head.Length + entries.Length);
     }
 
     /// <summary>16 bits for large packs; fewer for small ones, whose index would else be mostly fan-out.</summary>

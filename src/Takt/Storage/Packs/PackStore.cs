@@ -276,7 +276,7 @@ public sealed class PackStore : IBlobStore, IDisposable
         {
             // lost or damaged: the pack knows all of it
             var tmp = Path.Combine(Scratch, Guid.NewGuid().ToString("N") + ".idx");
-            using (var file = File.OpenHandle(tmp, FileMode.CreateNew, FileAccess.Write)) RandomAccess.Write(file, PackFormat.Index(id, Pack.ReadFooter(place(), id)), 0);
+            PackFormat.WriteIndex(tmp, id, Pack.ReadFooter(place(), id));
             Objects.Remove(PackFormat.IndexName(id)).GetAwaiter().GetResult();
             Objects.Publish(PackFormat.IndexName(id), tmp).GetAwaiter().GetResult();
             index = PackIndex.Open(Objects.LocalFile(PackFormat.IndexName(id)).GetAwaiter().GetResult());

@@ -17,8 +17,8 @@ sealed partial class PackWriter : IDisposable
     readonly string _path;
     readonly SafeFileHandle _file;
     readonly byte[] _buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
-    readonly List<PackEntry> _entries = [];
-    int _buffered;
+    PackEntry[] _entries = ArrayPool<PackEntry>.Shared.Rent(1 << 10); // with all that is large here used again by the next pack, a session of many packs takes the memory of one
+    int _records, _buffered;
     long _written, _sentToDisk;
 
     public PackWriter(string folder)
@@ -31,7 +31,7 @@ sealed partial class PackWriter : IDisposable
         _buffered = PackFormat.HeaderSize;
     }
 
-    public bool IsFull => _written + _buffered >= PackFormat.TargetSize || _entries.Count >= PackFormat.MostRecords;
+    public bool IsFull => _written + _buffered >= PackFormat.TargetSize || _records >= PackFormat.MostRecords;
 
     /// <summary>In bytes, so far.</summary>
     public long Length => _written + _buffered;
@@ -40,7 +40,14 @@ sealed partial class PackWriter : IDisposable
     /// <param name="checksum">Of what is stored.</param>
     public void Add(in ContentId id, RecordKind kind, ReadOnlySpan<byte> stored, int length, bool zstd, UInt128 checksum)
     {
-        _entries.Add(new PackEntry(id, checked((uint)(_written + _buffered)), (uint)stored.Length, (uint)length, kind, zstd));
+        if (_records == _entries.Length)
+        {
+            var more = ArrayPool<PackEntry>.Shared.Rent(2 * _records);
+            _entries.CopyTo(more, 0);
+            ArrayPool<PackEntry>.Shared.Return(_entries);
+            _entries = more;
+        }
+        _entries[_records++] = new PackEntry(id, checked((uint)(_written + _buffered)), (uint)stored.Length, (uint)length, kind, zstd);
         Span<byte> head = stackalloc byte[PackFormat.RecordHead];
         BinaryPrimitives.WriteUInt32LittleEndian(head, (uint)stored.Length);
         head[4] = (byte)kind;
@@ -55,22 +62,25 @@ sealed partial class PackWriter : IDisposable
     public SealedPack Seal()
     {
         var footerAt = _written + _buffered;
-        _entries.Sort(static (a, b) => a.Id.CompareTo(b.Id));
-        var footer = new byte[_entries.Count * PackEntry.Size];
-        for (var i = 0; i < _entries.Count; i++) _entries[i].Write(footer.AsSpan(i * PackEntry.Size));
+        var entries = _entries.AsSpan(0, _records);
+        entries.Sort(static (a, b) => a.Id.CompareTo(b.Id));
+        var room = ArrayPool<byte>.Shared.Rent(_records * PackEntry.Size);
+        var footer = room.AsSpan(0, _records * PackEntry.Size);
+        for (var i = 0; i < _records; i++) entries[i].Write(footer[(i * PackEntry.Size)..]);
         var id = ContentId.Of(footer);
         Write(footer);
         Span<byte> tail = stackalloc byte[PackFormat.TailSize];
         BinaryPrimitives.WriteInt64LittleEndian(tail, footerAt);
-        BinaryPrimitives.WriteInt32LittleEndian(tail[8..], _entries.Count);
+        BinaryPrimitives.WriteInt32LittleEndian(tail[8..], _records);
         BinaryPrimitives.WriteInt32LittleEndian(tail[12..], 0);
         BinaryPrimitives.WriteUInt64LittleEndian(tail[16..], XxHash64.HashToUInt64(footer));
         PackFormat.TailMagic.CopyTo(tail[24..]);
         Write(tail);
         FlushBuffer();
         var index = Path.ChangeExtension(_path, "idx");
-        using (var file = File.OpenHandle(index, FileMode.CreateNew, FileAccess.Write)) RandomAccess.Write(file, PackFormat.Index(id, footer), 0);
-        return new SealedPack(id, _path, index, _written, _entries.Count);
+        PackFormat.WriteIndex(index, id, footer);
+        ArrayPool<byte>.Shared.Return(room);
+        return new SealedPack(id, _path, index, _written, _records);
     }
 
     void Write(ReadOnlySpan<byte> bytes)
@@ -108,6 +118,7 @@ sealed partial class PackWriter : IDisposable
     public void Dispose()
     {
         ArrayPool<byte>.Shared.Return(_buffer);
+        ArrayPool<PackEntry>.Shared.Return(_entries);
         _file.Dispose();
     }
 }
