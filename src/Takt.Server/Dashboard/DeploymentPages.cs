@@ -93,9 +93,20 @@ static class DeploymentPages
     static async Task<Html> Predictions(TaktApp app, string endpoint, bool llm)
     {
         var rows = await NewestPredictions.Of(app.Predictions.Of(endpoint), Recent);
-        var columns = rows?.Columns.Where(c => c.Name is not ("received" or "revision" or "error")).ToList() ?? [];
+        // what was answered and what came true first: a model has many inputs
+        var columns = rows is null ? [] : Told(rows).Where(c => c.Name is not ("received" or "revision" or "error")).OrderBy(c => c.Name is "id" or "time" or "key" ? 0 : c.Name.StartsWith("out_", StringComparison.Ordinal) ? 1 : c.Name == "label" ? 2 : c.Name.StartsWith("in_", StringComparison.Ordinal) ? 3 : 4).ToList();
         return Parts.Table(columns.Select(c => c.Name).ToList(), Enumerable.Range(0, rows?.Rows ?? 0).Select(row => columns.ConvertAll(c => Cell(c, row))),
             "None is in the log's files yet; they are written there as they gather.", llm ? "POST /v1/chat/completions" : $"POST /v2/models/{endpoint}/infer", "Recent predictions", numbers: Enumerable.Range(0, columns.Count).Where(i => columns[i].Type is ColumnType.Number or ColumnType.Integer).ToList(), dropEmpty: true);
+    }
+
+    /// <summary>Of a model that says classes, one probability: of what it said.</summary>
+    static IReadOnlyList<Column> Told(Table rows)
+    {
+        const string Said = "out_" + Models.PackageInfo.ClassOutput;
+        var each = "out_" + Models.PackageInfo.ProbabilityOf("");
+        if (rows.Find(Said) is not { Type: ColumnType.Text } said) return rows.Columns;
+        var probability = Enumerable.Range(0, rows.Rows).Select(row => said.TextAt(row) is { } name && rows.Find(each + name) is { } of ? of.NumberAt(row) : double.NaN).ToArray();
+        return [.. rows.Columns.Where(c => !c.Name.StartsWith(each, StringComparison.Ordinal)), Column.Of(each.TrimEnd('.'), probability)];
     }
 
     internal static Html Cell(Column column, int row) => column.TextAt(row) is not { } text ? Html.None : column.Name == "id" ? Html.Of($"<code class=\"once\" title=\"{text}\">{(text.Length > 14 ? $"…{text[^12..]}" : text)}</code>") // rows of one request differ at its end only

@@ -26,15 +26,29 @@ static class ModelVersionPage
             </section>
             {await LineageDrawing.Section(app, workspace, $"model:{version.Reference}", LineageDirection.Both)}
             <div class="two">
-            {Values("Metrics", version.Metrics.Count > 0 ? version.Metrics.Select(m => (m.Key, Parts.Figure(m.Value))) : run?.Metrics.Values.Select(m => (m.Key, Parts.Figure(m.Value))) ?? [])}
+            {Values("Metrics", version.Metrics.Count > 0 ? version.Metrics.Where(m => !m.Key.StartsWith(OfClasses, StringComparison.Ordinal)).Select(m => (m.Key, Parts.Figure(m.Value))) : run?.Metrics.Values.Select(m => (m.Key, Parts.Figure(m.Value))) ?? [])}
             {Values("Params", version.Params.Count > 0 ? version.Params.Select(p => (p.Key, p.Value)) : run?.Params.Select(p => (p.Key, p.Value)) ?? [])}
             </div>
+            {Classes(version)}
             {(gates.Count == 0 ? Html.None : Parts.Section("Gates", Parts.Table(["Rule", "Verdict", "Left", "Right", "Why"], gates.Select(g => new[] { Html.Of($"<code>{g.Rule}</code>"), RunPage.Verdict(g.Verdict), Parts.Number(g.Left), Parts.Number(g.Right), Parts.Text(g.Reason) }), "", "", "Gates", numbers: [2, 3], dropEmpty: true)))}
             {await SignatureOf(app, version)}
             {Values("Tags", seen.Tags.Select(t => (t.Key, t.Value)))}
             {(version.Files.Count == 0 ? Html.None : Parts.Section("Package", Parts.Table(["File", "SHA-256"], version.Files.Select(f => new[] { Parts.Text(f.Key), Parts.Id(f.Value) }), "", "", "Package"), version.Package is { } package ? $"{package}"[..19] : null))}
             {Parts.Section("History", ModelPages.History(app, workspace, name, number, now))}
             """));
+    }
+
+    const string OfClasses = "classes.";
+
+    /// <summary>Of a model that says classes, how good it is for each; empty for any other.</summary>
+    static Html Classes(ModelVersion version)
+    {
+        var names = version.Metrics.Keys.Where(k => k.StartsWith(OfClasses, StringComparison.Ordinal) && k.EndsWith(".rows", StringComparison.Ordinal)).Select(k => k[OfClasses.Length..^".rows".Length]).ToList();
+        double? Of(string name, string figure) => version.Metrics.TryGetValue($"{OfClasses}{name}.{figure}", out var value) ? value : null;
+        return names.Count == 0 ? Html.None : Parts.Section("Classes", Parts.Table(["Class", "Rows", "Predicted", "Precision", "Recall", "F1"], names.Select(n => new[]
+        {
+            Parts.Text(n), Parts.Count((long?)Of(n, "rows")), Parts.Count((long?)Of(n, "predicted")), Parts.Number(Of(n, "precision"), "0.000"), Parts.Number(Of(n, "recall"), "0.000"), Parts.Number(Of(n, "f1"), "0.000"),
+        }), "", "", "Classes", numbers: [1, 2, 3, 4, 5]), $"{names.Count}, on {Parts.Figure(version.Metrics.GetValueOrDefault("rows"))} rows of the test");
     }
 
     static Html Actions(ModelVersion version, RegisteredVersion seen)

@@ -30,7 +30,7 @@ static class OverviewPage
             <ol class="line">{stations}</ol>
             {(runs.Count == 0 && data.Count == 0 && models.Count == 0 ? Begin(app, here) : Html.None)}
             <div class="two">
-            {Parts.Section("Alerts", Parts.Table(["Window (UTC)", "Kind", "What"], alerts.Select(x => new[] { Parts.Moment(x.WindowStart), Parts.Badge(x.Kind, "bad"), Parts.Text(x.Message.Replace(" %", "\u00a0%", StringComparison.Ordinal)) }), "Alerts of monitors stand here: drift, quality, performance, calibration. None has been raised.", "takt monitor list", "Alerts"), alerts.Count == 0 ? null : "newest windows first")}
+            {Parts.Section("Alerts", Parts.Table(["Window (UTC)", "What"], alerts.Select(x => new[] { Html.Of($"{Parts.Moment(x.WindowStart)}<br>{Parts.Badge(x.Kind, "bad")}"), Parts.Text(x.Message.Replace(" %", "\u00a0%", StringComparison.Ordinal)) }), "Alerts of monitors stand here: drift, quality, performance, calibration. None has been raised.", "takt monitor list", "Alerts"), alerts.Count == 0 ? null : "newest windows first")}
             {Parts.Section("Latest runs", RunPage.Table(runs, now))}
             </div>
             """));

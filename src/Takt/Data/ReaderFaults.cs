@@ -21,7 +21,7 @@ static partial class ReaderFaults
         }
         if (message.Contains("Error when sniffing file", StringComparison.Ordinal))
             foreach (var file in files)
-                if (IsCsv(file) && CsvFault(file) is { } fault) return $"{file}, {fault}";
+                if (IsCsv(file) && File.Exists(file) && CsvFault(file) is { } fault) return $"{file}, {fault}";
         if (Parquet().Match(message) is { Success: true } parquet) return $"{parquet.Groups[1].Value}: it is no Parquet file, or was cut off";
         if (JsonLine().Match(message) is { Success: true } json) return $"{json.Groups[1].Value}, line {json.Groups[2].Value} or before it: no JSON ({json.Groups[3].Value.Trim().TrimEnd('.')})";
         if (NoGzip().Match(message) is { Success: true } gzip) return $"{gzip.Groups[1].Value}: it is not compressed as gzip, though its name says so, or damaged";

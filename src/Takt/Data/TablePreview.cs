@@ -23,7 +23,7 @@ public static class TablePreview
                     var source = DuckDb.Scan([link]);
                     var shown = Tables.Schema(connection, source).Take(columns).Select(c => DuckDb.Name(c.Name));
                     return Tables.Query(connection, $"select {string.Join(", ", shown)} from {source} limit {rows}");
-                });
+                }, [link]);
             }
             catch (TaktException e) when (e.Message.Contains(link, StringComparison.Ordinal))
             {

@@ -60,7 +60,7 @@ public sealed class OptionsTests : IDisposable
         Write("stages:\n  a: { run: echo hi > x, out: [x] }\n");
         var ended = await TaktProcess.Run(_folder, "deploy", "status", "flights", "--wait");
         Assert.Equal(7, ended.ExitCode);
-        Assert.Contains("start `takt serve`", ended.Error);
+        Assert.Contains("start `./takt serve`", ended.Error);
     }
 
     [Fact]

@@ -68,7 +68,7 @@ public sealed class OwnProjectTests : IDisposable
         Assert.Matches("50[0-9][0-9]", port);
         Assert.NotEqual("5000", port);
         Assert.Contains($"http://127.0.0.1:{port}/endpoints/customers-2026/invocations", told);
-        Assert.Contains(Path.Combine(TaktProcess.Root, "takt") + " run ", told); // as it was called
+        Assert.Contains("  ./takt run ", told); // as it was called
     }
 
     [Fact]

@@ -39,6 +39,7 @@ public static class TaktProcess
         };
         foreach (var arg in args) start.ArgumentList.Add(arg);
         start.Environment["NO_COLOR"] = "1";
+        start.Environment["TAKT_COMMAND"] = "./takt"; // as the wrapper in a clone says
         start.Environment.Remove("TAKT_SERVER");
         start.Environment.Remove("TAKT_HOME");
         var process = Process.Start(start)!;
