@@ -11,7 +11,7 @@ public sealed class OptionsTests : IDisposable
     public async Task Help_tells_every_option_and_command_with_what_it_takes()
     {
         var help = (await TaktProcess.Run(_folder, "help")).Out;
-        foreach (var line in (string[])["Usage:\n  takt [command] [options]", "  -v, --verbose          Tell more", "  -C, --folder <folder>  Work", "  -h, -?, --help         Show", "  run <stage>           Run", "  score <model> <data>  Run", "  version               Print"])
+        foreach (var line in (string[])["Usage:\n  takt [command] [options]", "  -v, --verbose          Tell more", "  -C, --folder <folder>  Work", "  -h, -?, --help         Show", "  run [STAGE]           Run", "  score <model> <data>  Run", "  version               Print"])
             Assert.Contains(line, help);
         Assert.Equal(help, (await TaktProcess.Run(_folder, "--help")).Out);
         Assert.Equal(help, (await TaktProcess.Run(_folder)).Out);
