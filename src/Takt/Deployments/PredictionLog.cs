@@ -28,6 +28,9 @@ public sealed class PredictionLog : IAsyncDisposable
     /// <summary>A journal that is so old becomes segments: where others wait for them, sooner.</summary>
     static readonly TimeSpan AloneFor = TimeSpan.FromMinutes(5), SharedAfter = TimeSpan.FromSeconds(5);
 
+    /// <summary>Nobody waits, as nearly always: no list is made then.</summary>
+    static readonly List<TaskCompletionSource> s_nobody = [];
+
     readonly string _folder;
     readonly TimeProvider _time;
     readonly FolderLock _lock;
@@ -266,10 +269,8 @@ public sealed class PredictionLog : IAsyncDisposable
             lock (_gate)
             {
                 (buffer, filled, taken, flush, ended, sources) = (_buffer, _filled, _rows, _flush, _ended, _sources.Count);
-                (synced, flushed, room) = (_synced, _flushed, _room);
+                (synced, flushed, room) = (Taken(ref _synced), Taken(ref _flushed), _room);
                 (_buffer, _filled, _rows, _flush) = ([], 0, 0, false);
-                if (synced.Count > 0) _synced = [];
-                if (flushed.Count > 0) _flushed = [];
                 _room = new(TaskCreationOptions.RunContinuationsAsynchronously);
                 _hurry.Reset();
                 if (!ended) _work.Reset();
@@ -304,6 +305,15 @@ public sealed class PredictionLog : IAsyncDisposable
 
         // real time: a simulated clock that stands still must not hold it
         TimeSpan Remaining() => _sealAfter - Stopwatch.GetElapsedTime(begunAt) is { Ticks: > 0 } left ? left : TimeSpan.Zero;
+
+        // never the list that others go on adding to: those are told of what is not written yet
+        static List<TaskCompletionSource> Taken(ref List<TaskCompletionSource> waiting)
+        {
+            if (waiting.Count == 0) return s_nobody;
+            var taken = waiting;
+            waiting = [];
+            return taken;
+        }
 
         Journal Begin(int sources)
         {

@@ -51,6 +51,44 @@ public sealed class JournalTests : IDisposable
         Assert.Equal(2, Tables.Query(connection!, "select count(*) as n from predictions")["n"].Integers[0]);
     }
 
+    sealed class Interrupting : TimeProvider
+    {
+        public Action Once { get; set; } = () => { };
+
+        public override DateTimeOffset GetUtcNow()
+        {
+            var once = Once;
+            Once = () => { };
+            once();
+            return base.GetUtcNow();
+        }
+    }
+
+    [Fact]
+    public async Task Who_asks_while_others_are_written_is_told_when_his_own_is_written_and_not_before()
+    {
+        // the clock is asked between the taking of what waits and its writing
+        var time = new Interrupting();
+        var many = Enumerable.Range(0, 4 * SegmentWriter.MostRows).Select(i => new Label($"p-2:{i}", 1, DateTimeOffset.UnixEpoch)).ToList(); // their writing takes its time
+        await using var log = new PredictionLog(_folder, time);
+        var flush = new TaskCompletionSource<Task>(TaskCreationOptions.RunContinuationsAsynchronously);
+        time.Once = () =>
+        {
+            _ = log.Append(many);
+            flush.SetResult(log.Flush());
+        };
+        await log.Append([new Label("p-1:0", 1, DateTimeOffset.UnixEpoch)]);
+        await await flush.Task;
+        Assert.Single(Directory.GetFiles(_folder, "labels-*.parquet"));
+
+        var label = new TaskCompletionSource<Task>(TaskCreationOptions.RunContinuationsAsynchronously);
+        time.Once = () => label.SetResult(log.Append(many));
+        await log.Append(Batch("p-2")); // nobody waits for it
+        await await label.Task;
+        var records = Directory.GetFiles(_folder, "*.journal").SelectMany(file => Journal.Read(file).Select(record => record.Span[0]).ToList());
+        Assert.Contains(BatchCodec.LabelRecord, records);
+    }
+
     [Fact]
     public async Task Nothing_is_merged_while_a_journal_is_to_be_tried_again_of_which_a_part_is_in_a_file_already()
     {
