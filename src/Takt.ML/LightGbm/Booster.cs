@@ -9,6 +9,7 @@ sealed unsafe class Booster : SafeHandle
 {
     readonly ConcurrentStack<nint> _fast = []; // not a bag: that has a finalizer of its own, which may have run before this handle's
     CompiledTrees? _compiled;
+    int _deepest;
 
     Booster(nint handle) : base(0, ownsHandle: true) => SetHandle(handle);
 
@@ -79,7 +80,7 @@ sealed unsafe class Booster : SafeHandle
         int iterations;
         nint booster;
         Native.Check(Native.LGBM_BoosterLoadModelFromString(text, &iterations, &booster));
-        var loaded = new Booster(booster);
+        var loaded = new Booster(booster) { _deepest = model.Trees.Select(t => t.Depth).DefaultIfEmpty().Max() };
         if (CompiledTrees.Of(model) is { } compiled && loaded.Agrees(compiled)) loaded._compiled = compiled;
         return loaded;
     }
@@ -168,8 +169,11 @@ sealed unsafe class Booster : SafeHandle
 
     /// <summary>Exact TreeSHAP: per row, and class where there are several, a value for each column and, last, the bias; they add up to the raw score.</summary>
     /// <param name="result">Room for rows × <see cref="Outputs"/> × (columns + 1).</param>
+    /// <exception cref="TaktException">NotSupported: too deep a tree.</exception>
     public void Contributions(ReadOnlySpan<double> matrix, int rows, int columns, Span<double> result)
     {
+        const int Deepest = 2000; // the library calls itself for each split on the way
+        if (_deepest > Deepest) throw new TaktException(TaktError.NotSupported, "a tree of this model is too deep to be explained");
         var held = false;
         try
         {

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Takt.ML.XgBoost;
 
 /// <summary>
@@ -18,6 +20,7 @@ sealed class TreeShap(XgModel model)
 
     double Mean(int at)
     {
+        Deeper();
         var node = model.Nodes[at];
         if (node.Feature < 0) return node.Value;
         double left = model.Nodes[node.Left].Cover, right = model.Nodes[node.Right].Cover;
@@ -26,6 +29,7 @@ sealed class TreeShap(XgModel model)
 
     void Walk(int at, float weight, ReadOnlySpan<float> row, Span<double> contributions, ReadOnlySpan<Step> above, int length, double zero, double one, int feature)
     {
+        Deeper();
         var path = new Step[length + 2];
         above[..length].CopyTo(path);
         Extend(path, length, zero, one, feature);
@@ -47,6 +51,11 @@ sealed class TreeShap(XgModel model)
             }
         Walk(hot, weight, row, contributions, path, length + 1, model.Nodes[hot].Cover / (double)node.Cover * zeroBefore, oneBefore, node.Feature);
         Walk(cold, weight, row, contributions, path, length + 1, model.Nodes[cold].Cover / (double)node.Cover * zeroBefore, 0, node.Feature);
+    }
+
+    static void Deeper()
+    {
+        if (!RuntimeHelpers.TryEnsureSufficientExecutionStack()) throw new TaktException(TaktError.NotSupported, "a tree of this model is too deep to be explained");
     }
 
     static void Extend(Span<Step> path, int length, double zero, double one, int feature)

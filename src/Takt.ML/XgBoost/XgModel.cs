@@ -53,7 +53,7 @@ sealed class XgModel
             using var json = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = 96 });
             return Read(json.RootElement, path);
         }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or IndexOutOfRangeException or OverflowException)
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or IndexOutOfRangeException or ArgumentOutOfRangeException or OverflowException)
         {
             throw new TaktException(TaktError.Invalid, $"{path} is damaged: {e.Message}", e);
         }

@@ -216,4 +216,40 @@ public sealed class LightGbmTests : IDisposable
         Assert.Equal(TaktError.Invalid, e.Error);
         Assert.Contains("tree 0", e.Message);
     }
+
+    [Fact]
+    public void A_tree_too_deep_for_the_stack_is_not_explained_and_ends_nothing()
+    {
+        const int Splits = 5000;
+        // a chain: the left child of each split is a leaf, the right one the next split
+        string List(int count, Func<int, int> value) => string.Join(' ', Enumerable.Range(0, count).Select(value));
+        var text = File.ReadAllText(Path.Combine(Train("m", Data()), "model.lgb"));
+        var head = string.Join('\n', text[..text.IndexOf("\nTree=", StringComparison.Ordinal)].Split('\n').Where(l => !l.StartsWith("tree_sizes=", StringComparison.Ordinal)));
+        using var booster = Booster.Load($"""
+            {head}
+
+            Tree=0
+            num_leaves={Splits + 1}
+            num_cat=0
+            split_feature={List(Splits, _ => 0)}
+            split_gain={List(Splits, _ => 1)}
+            threshold={List(Splits, i => i)}
+            decision_type={List(Splits, _ => 2)}
+            left_child={List(Splits, i => ~i)}
+            right_child={List(Splits, i => i == Splits - 1 ? ~Splits : i + 1)}
+            leaf_value={List(Splits + 1, _ => 1)}
+            leaf_weight={List(Splits + 1, _ => 1)}
+            leaf_count={List(Splits + 1, _ => 1)}
+            internal_value={List(Splits, _ => 1)}
+            internal_weight={List(Splits, _ => 1)}
+            internal_count={List(Splits, i => Splits + 1 - i)}
+            is_linear=0
+            shrinkage=1
+
+
+            end of trees
+
+            """);
+        Assert.Equal(TaktError.NotSupported, Assert.Throws<TaktException>(() => booster.Contributions([7, 1], 1, 2, new double[3])).Error);
+    }
 }

@@ -19,6 +19,36 @@ public sealed class XgBoostTests(ITestOutputHelper output) : IDisposable
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
+    [Fact]
+    public void A_tree_too_deep_for_the_stack_is_not_explained_and_ends_nothing()
+    {
+        const int Splits = 100_000;
+        // a chain: the left child of each split is a leaf, the right one the next split
+        int[] Each(Func<int, int> split, int leaf, int last) => [.. Enumerable.Range(0, Splits).SelectMany(i => (int[])[split(i), leaf]), last];
+        string List(int[] values) => $"[{string.Join(',', values)}]";
+        var path = Path.Combine(_folder, "deep.json");
+        File.WriteAllText(path, $$$"""
+            {"learner": {"objective": {"name": "reg:squarederror"}, "learner_model_param": {"num_feature": "1", "num_class": "0", "base_score": "0"}, "gradient_booster": {"name": "gbtree", "model": {"tree_info": [0], "trees": [{"tree_param": {},
+            "left_children": {{{List(Each(i => (2 * i) + 1, -1, -1))}}}, "right_children": {{{List(Each(i => (2 * i) + 2, -1, -1))}}}, "split_indices": {{{List(Each(_ => 0, 0, 0))}}}, "default_left": {{{List(Each(_ => 0, 0, 0))}}},
+            "split_conditions": {{{List(Each(i => i, 1, 1))}}}, "sum_hessian": {{{List(Each(_ => 2, 1, 1))}}} }]} } } }
+            """);
+        var model = XgModel.Load(path);
+        var margin = new float[1];
+        model.Margins([Splits], margin);
+        Assert.Equal(1, margin[0]);
+        Assert.Equal(TaktError.NotSupported, Assert.Throws<TaktException>(() => new TreeShap(model).Add(0, 1, [Splits], new double[2])).Error);
+    }
+
+    [Fact]
+    public void Categories_that_lie_outside_of_their_list_are_damage()
+    {
+        var text = File.ReadAllText(Path.Combine(Files, "categories.json"));
+        var at = text.IndexOf("\"categories_sizes\":[", StringComparison.Ordinal) + "\"categories_sizes\":[".Length;
+        Assert.True(text[at] != ']', "the first tree has no categories");
+        File.WriteAllText(Path.Combine(_folder, "damaged.json"), text[..at] + "10000" + text[at..]);
+        Assert.Equal(TaktError.Invalid, Assert.Throws<TaktException>(() => XgModel.Load(Path.Combine(_folder, "damaged.json"))).Error);
+    }
+
     /// <summary>MLflow hands params to XGBoost's own predict: those that it knows change what comes out, all others it never sees.</summary>
     [Theory]
     [InlineData("temperature", false, "xgboost"), InlineData("temperature", true, "xgboost"), InlineData("output_margin", true, "python_function"), InlineData("iteration_range", true, "python_function"), InlineData("output_margin", false, null)]
