@@ -73,7 +73,7 @@ sealed class DriftProbes(ColumnExpectation column, DriftBound drift, CheckContex
     (long[] Before, long[] Now) Binned(DuckDBConnection connection, ColumnProfile reference)
     {
         if (reference.Type == ColumnType.Text || reference.TopIsAll || reference.BinCounts.Count == 0) return Categories(connection, reference);
-        var cuts = reference.Cuts.Select(cut => $"count(*) filter ({Finite} <= {Text(cut)}::double)").Append($"count({Finite})");
+        var cuts = reference.Cuts.Select(cut => $"count(*) filter ({Finite} <= {DuckDb.Number(cut)})").Append($"count({Finite})");
         var row = ExpectationProbes.Row(connection, $"select {string.Join(", ", cuts)} from {ExpectationCheck.Data} where {Where("true")}");
         var now = new long[reference.BinCounts.Count];
         long below = 0;

@@ -1,3 +1,4 @@
+using System.Globalization;
 using DuckDB.NET.Data;
 
 namespace Takt.Data;
@@ -42,6 +43,9 @@ public static class DuckDb
 
     /// <summary>A name as SQL reads it, quoted: <c>"my column"</c>.</summary>
     public static string Name(string name) => '"' + name.Replace("\"", "\"\"") + '"';
+
+    /// <summary>A double as SQL takes it, to the last bit: written without quotes it would be a decimal first, and then a neighbour.</summary>
+    public static string Number(double value) => $"'{value.ToString("R", CultureInfo.InvariantCulture)}'::double";
 
     /// <summary>A text literal: <c>'it''s'</c>.</summary>
     public static string Text(string value) => '\'' + value.Replace("'", "''") + '\'';

@@ -144,7 +144,7 @@ public static class Profiler
 
         long Key(DuckDBDataReader reader) => IsReal(column) ? SortedRuns.Key(reader.GetDouble(0)) : reader.GetInt64(0);
 
-        string Bound(long key) => IsReal(column) ? Literal(key) : $"({key.ToString(CultureInfo.InvariantCulture)})::bigint";
+        string Bound(long key) => IsReal(column) ? DuckDb.Number(SortedRuns.Value(key)) : $"({key.ToString(CultureInfo.InvariantCulture)})::bigint";
     }
 
     static ColumnProfile Finished(DuckDBConnection connection, ColumnSchema column, NumberStatistics statistics, long rows)
@@ -157,7 +157,7 @@ public static class Profiler
             ColumnType.Boolean => statistics.Few.Select(value => value.Key == 0 ? "false" : "true").ToList(),
             ColumnType.Integer when !IsReal(column) => statistics.Few.Select(value => value.Key.ToString(CultureInfo.InvariantCulture)).ToList(),
             // as SQL writes a value of its type: "2.0", "2.50"
-            _ => Rows(connection, $"select unnest([{string.Join(", ", statistics.Few.Select(value => $"coalesce(try_cast({Literal(value.Key)} as {column.Stored})::varchar, {Literal(value.Key)}::varchar)"))}])").Select(reader => reader.GetString(0)).ToList(),
+            _ => Rows(connection, $"select unnest([{string.Join(", ", statistics.Few.Select(value => $"coalesce(try_cast({DuckDb.Number(SortedRuns.Value(value.Key))} as {column.Stored})::varchar, {DuckDb.Number(SortedRuns.Value(value.Key))}::varchar)"))}])").Select(reader => reader.GetString(0)).ToList(),
         };
         return profile with { Top = Ordered(words.Zip(statistics.Few, (word, value) => new ValueCount(word, value.Count))).ToList() };
     }
@@ -180,9 +180,6 @@ public static class Profiler
     static ColumnProfile New(ColumnSchema column, long rows, long count, long distinct) => new() { Name = column.Name, Type = column.Type, Count = count, Missing = rows - count, Distinct = distinct };
 
     static IOrderedEnumerable<ValueCount> Ordered(IEnumerable<ValueCount> values) => values.OrderByDescending(value => value.Count).ThenBy(value => value.Value, StringComparer.Ordinal);
-
-    // in brackets: a minus binds less than a cast
-    static string Literal(long key) => $"({SortedRuns.Value(key).ToString("R", CultureInfo.InvariantCulture)})::double";
 
     // whole numbers stay what they are; those of more than 63 bits are doubles
     static bool IsReal(ColumnSchema column) => column.Type == ColumnType.Number || column.Stored == "UBIGINT";

@@ -29,17 +29,22 @@ public static class DriftTest
     /// <summary>Each known value, all others, and missing.</summary>
     static (List<string> Names, long[] Before, long[] Now) Categories(ColumnProfile reference, Column values)
     {
-        var places = reference.Top.Select((top, i) => (top.Value, i)).ToDictionary(t => t.Value, t => t.i, StringComparer.Ordinal);
+        // a profile names numbers as SQL writes them ("2.0", "1e-07")
+        var numbers = reference.Type is ColumnType.Integer or ColumnType.Number && values.Type != ColumnType.Text;
+        string? Text(int row) => values.TextAt(row) is { } text ? numbers ? Number(values.NumberAt(row)) : text : null;
+        var places = reference.Top.Select((top, i) => (Value: numbers ? Number(double.Parse(top.Value, CultureInfo.InvariantCulture)) : top.Value, i)).ToDictionary(t => t.Value, t => t.i, StringComparer.Ordinal);
         var names = reference.Top.Select(t => t.Value).Append("(other)").Append("(missing)").ToList();
         var (before, now) = (new long[names.Count], new long[names.Count]);
         for (var i = 0; i < reference.Top.Count; i++) before[i] = reference.Top[i].Count;
         before[^2] = reference.Count - reference.Top.Sum(t => t.Count);
         before[^1] = reference.Missing;
         for (var row = 0; row < values.Length; row++)
-            if (values.TextAt(row) is not { } text) now[^1]++;
+            if (Text(row) is not { } text) now[^1]++;
             else if (places.TryGetValue(text, out var at)) now[at]++;
             else now[^2]++;
         return (names, before, now);
+
+        static string Number(double value) => value.ToString("R", CultureInfo.InvariantCulture);
     }
 
     static (List<string> Names, long[] Before, long[] Now) Bins(ColumnProfile reference, Column values)
