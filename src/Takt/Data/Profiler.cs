@@ -16,6 +16,12 @@ public static class Profiler
     /// <summary>Numbers that are sorted at once; with room to sort 16 bytes each.</summary>
     const int MostValues = 8 << 20;
 
+    /// <summary>For so many values as are sorted at once, in bytes each, texts are grouped at once.</summary>
+    const int BytesOfValue = 32;
+
+    /// <summary>What a group takes beside its text, in bytes, about.</summary>
+    const int BytesOfGroup = 64;
+
     /// <summary>Columns that are read at once, when their rows are few.</summary>
     const int ColumnsAtOnce = 200;
 
@@ -78,7 +84,7 @@ public static class Profiler
         var here = new List<int>();
         for (var i = 0; i < columns.Count; i++)
             if (columns[i].Type != ColumnType.Text || rows <= FewRows) here.Add(i);
-            else profiles[i] = Texts(connection, source, columns[i], rows);
+            else profiles[i] = Texts(connection, source, columns[i], rows, most);
         foreach (var group in here.Chunk((int)Math.Clamp(most / Math.Max(1, rows), 1, ColumnsAtOnce)))
             Read(connection, source, columns, group, rows, most, numbers, profiles);
         return new TableProfile(rows, profiles);
@@ -162,19 +168,29 @@ public static class Profiler
         return profile with { Top = Ordered(words.Zip(statistics.Few, (word, value) => new ValueCount(word, value.Count))).ToList() };
     }
 
-    // grouped once: how many groups there are, and the largest
-    static ColumnProfile Texts(DuckDBConnection connection, string source, ColumnSchema column, long rows)
+    // grouped once: how many groups there are, and the largest; texts that are too many to be held at once, part after part by their hash
+    static ColumnProfile Texts(DuckDBConnection connection, string source, ColumnSchema column, long rows, int most)
     {
+        var texts = $"(select {DuckDb.Name(column.Name)}::varchar as v from {source} where {DuckDb.Name(column.Name)} is not null)";
+        double held = 0;
+        foreach (var reader in Rows(connection, $"select (approx_count_distinct(v) * ({BytesOfGroup} + coalesce(avg(strlen(v)), 0)))::double from {texts}")) held = reader.GetDouble(0);
+        var parts = Math.Max(1, (long)Math.Ceiling(held / ((double)most * BytesOfValue)));
         var (top, distinct, count) = (new List<ValueCount>(), 0L, 0L);
-        foreach (var reader in Rows(connection, $"""
-            with g as materialized (select {DuckDb.Name(column.Name)}::varchar as v, count(*) as n from {source} where {DuckDb.Name(column.Name)} is not null group by v)
-            select v, n, (select count(*) from g), (select sum(n) from g)::bigint from g order by n desc, v limit {TableProfile.MostTop}
-            """))
+        for (var part = 0; part < parts; part++)
         {
-            top.Add(new ValueCount(reader.GetString(0), reader.GetInt64(1)));
-            (distinct, count) = (reader.GetInt64(2), reader.GetInt64(3));
+            var (different, all) = (0L, 0L);
+            foreach (var reader in Rows(connection, $"""
+                with g as materialized (select v, count(*) as n from {texts} {(parts == 1 ? "" : $"where hash(v) % {parts} = {part}")} group by v)
+                select v, n, (select count(*) from g), (select sum(n) from g)::bigint from g order by n desc, v limit {TableProfile.MostTop}
+                """))
+            {
+                top.Add(new ValueCount(reader.GetString(0), reader.GetInt64(1)));
+                (different, all) = (reader.GetInt64(2), reader.GetInt64(3));
+            }
+            (distinct, count) = (distinct + different, count + all);
+            top = Ordered(top).Take(TableProfile.MostTop).ToList();
         }
-        return New(column, rows, count, distinct) with { Top = Ordered(top).ToList() };
+        return New(column, rows, count, distinct) with { Top = top };
     }
 
     static ColumnProfile New(ColumnSchema column, long rows, long count, long distinct) => new() { Name = column.Name, Type = column.Type, Count = count, Missing = rows - count, Distinct = distinct };

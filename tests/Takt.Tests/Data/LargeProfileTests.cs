@@ -50,6 +50,16 @@ public sealed class LargeProfileTests : IDisposable
     }
 
     [Fact]
+    public void Texts_that_are_too_many_to_be_grouped_at_once_are_counted_as_those_that_are_few()
+    {
+        using var connection = DuckDb.Open();
+        DuckDb.Execute(connection, "create table t as select case when i % 10 = 0 then null when i % 3 = 0 then 'often ' || (i % 7) else 'seldom ' || (i % 20000) end as text from range(60000) r(i)");
+        var (parts, whole) = (Profiler.Profile(connection, "t", most: 4096), Profiler.Profile(connection, "t"));
+        Assert.Equal((54_000, 6_000), (whole.Columns[0].Count, whole.Columns[0].Missing));
+        Assert.Equal(whole.ToJson(), parts.ToJson());
+    }
+
+    [Fact]
     public void Equal_rows_in_another_order_have_an_equal_profile()
     {
         using var connection = DuckDb.Open();
