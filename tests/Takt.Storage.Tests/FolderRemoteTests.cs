@@ -127,7 +127,7 @@ public sealed class FolderRemoteTests : RemoteContract
     public async Task A_pack_cut_short_at_any_byte_or_lost_is_named_and_what_it_held_comes_back_from_a_remote_even_without_its_index(bool index)
     {
         var cancel = TestContext.Current.CancellationToken;
-        await using var a = new Machine(Path.Combine(_memory, "a"));
+        await using var a = new RemoteMachine(Path.Combine(_memory, "a"));
         a.Write("data/a.txt", "a"u8.ToArray());
         a.Write("data/b.bin", Noise(9, 1));
         await a.Add();

@@ -32,61 +32,7 @@ public abstract class RemoteContract : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>One machine's work tree and store.</summary>
-    protected sealed class Machine : IAsyncDisposable
-    {
-        public Machine(string folder)
-        {
-            Directory.CreateDirectory(Path.Combine(folder, ".takt"));
-            Root = folder;
-            Tree = new WorkTree(folder, Path.Combine(folder, ".takt"));
-            Database = SqliteFile.Open(Path.Combine(folder, ".takt/takt.db"));
-            Store = new PackStore(new FolderBlobStore(Path.Combine(folder, ".takt/store")), Database, TimeProvider.System);
-            Datasets = new Datasets(Database, Store, TimeProvider.System, Store.Scratch);
-            Paths = new VersionedPaths(Tree, Database, Store, TimeProvider.System);
-        }
-
-        public string Root { get; }
-        public WorkTree Tree { get; }
-        public Database Database { get; }
-        public PackStore Store { get; }
-        public Datasets Datasets { get; }
-        public VersionedPaths Paths { get; }
-
-        public void Write(string path, byte[] content)
-        {
-            Directory.CreateDirectory(Path.GetDirectoryName(Path.Combine(Root, path))!);
-            File.WriteAllBytes(Path.Combine(Root, path), content);
-        }
-
-        public async Task<DatasetCommit> Add() => (await Paths.Add("data", null, "main", "")).Commit!;
-
-        public Task<PushReport> Push(Remote remote, bool force = false) => new Push(Database, Store).Run(remote, [("data", "main")], [], force);
-
-        public async Task<FetchReport> Fetch(Remote remote, string? only = null)
-        {
-            var fetch = new Fetch(Database, Store, TimeProvider.System);
-            var refs = await fetch.Refs(remote, "origin", "data", []);
-            return (await fetch.Content(remote, [Datasets.Show("data")], only)) with { Versions = refs.Versions, Moved = refs.Moved, Diverged = refs.Diverged };
-        }
-
-        public async Task<byte[]> Read(string path)
-        {
-            var file = (await Datasets.Tree(Datasets.Show("data"))).Files.First(file => file.Path == path);
-            await using var content = await Store.Open(file.Digest);
-            var bytes = new byte[file.Size];
-            await content.ReadExactlyAsync(bytes);
-            return bytes;
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            Store.Dispose();
-            await Database.DisposeAsync();
-        }
-    }
-
-    protected Machine At(string name) => new(Path.Combine(_folder, name));
+    protected RemoteMachine At(string name) => new(Path.Combine(_folder, name));
 
     protected static byte[] Noise(int length, int seed)
     {
@@ -95,7 +41,7 @@ public abstract class RemoteContract : IDisposable
         return bytes;
     }
 
-    static void Fill(Machine machine, bool weights = false)
+    static void Fill(RemoteMachine machine, bool weights = false)
     {
         for (var i = 0; i < 100; i++) machine.Write($"data/small/{i}.bin", Noise(700 + i, i));
         machine.Write("data/large.bin", Noise(5_000_000, 1000));
@@ -418,7 +364,7 @@ public abstract class RemoteContract : IDisposable
     }
 
     // cut off at so many MiB, and done again
-    async Task<FetchReport> FetchCut(Machine machine, int at)
+    async Task<FetchReport> FetchCut(RemoteMachine machine, int at)
     {
         using var cut = new CancellationTokenSource();
         var fetch = new Fetch(machine.Database, machine.Store, TimeProvider.System);

@@ -3,10 +3,10 @@ using DuckDB.NET.Data;
 
 namespace Takt.Data;
 
-/// <summary>Makes a <see cref="TableProfile"/>: text is parsed once, and each column read once; numbers are sorted here, the texts of many rows are counted by DuckDB.</summary>
+/// <summary>Makes a <see cref="TableProfile"/>: text is parsed once; numbers are sorted here, the texts of many rows are counted by DuckDB.</summary>
 /// <remarks>
 /// Memory is bounded, whatever the size of the table: <see cref="Memory"/> for DuckDB, which puts what is over into the temporary folder, and 128 MiB for the numbers of one column.
-/// Larger columns are taken part by part.
+/// Larger columns are taken part by part, texts by their hash.
 /// </remarks>
 public static class Profiler
 {

@@ -12,6 +12,18 @@ public sealed class ReplicaRolloutTests : RolloutLine
         return (fleet, router, new Rollouts(_app.Deployments, _app.Models, router, _app.Predictions, _time, name, null, fleet));
     }
 
+    /// <summary>Two servers that answer with m@1.</summary>
+    async Task<((Fleet Fleet, Router Router, Rollouts Rollouts) A, (Fleet Fleet, Router Router, Rollouts Rollouts) B)> TwoThatServe()
+    {
+        var (a, b) = (Server("a"), Server("b"));
+        await a.Fleet.Beat();
+        await b.Fleet.Beat();
+        await _app.Deployments.Deploy(Spec(), "m@1");
+        await a.Rollouts.Tick();
+        await b.Rollouts.Tick();
+        return (a, b);
+    }
+
     [Fact]
     public async Task The_champion_keeps_all_traffic_until_the_challenger_is_ready_on_every_server_that_lives()
     {
@@ -75,12 +87,7 @@ public sealed class ReplicaRolloutTests : RolloutLine
     [Fact]
     public async Task A_revision_that_one_server_can_not_load_is_rolled_back_on_all()
     {
-        var (a, b) = (Server("a"), Server("b"));
-        await a.Fleet.Beat();
-        await b.Fleet.Beat();
-        await _app.Deployments.Deploy(Spec(), "m@1");
-        await a.Rollouts.Tick();
-        await b.Rollouts.Tick();
+        var (a, b) = await TwoThatServe();
         await _app.Deployments.Deploy(Spec(), "m@2");
         await b.Fleet.Tell(_app.Deployments.Revisions("e").Single(r => r.Number == 2), "its disk is full");
         await a.Rollouts.Tick();
@@ -93,12 +100,7 @@ public sealed class ReplicaRolloutTests : RolloutLine
     [Fact]
     public async Task An_endpoint_that_was_deleted_and_made_again_answers_with_its_new_model_on_every_server()
     {
-        var (a, b) = (Server("a"), Server("b"));
-        await a.Fleet.Beat();
-        await b.Fleet.Beat();
-        await _app.Deployments.Deploy(Spec(), "m@1");
-        await a.Rollouts.Tick();
-        await b.Rollouts.Tick();
+        var (a, b) = await TwoThatServe();
         Assert.Equal("m@1", b.Router.Find("e")!.Champion.Revision.Model);
         _time.Advance(TimeSpan.FromSeconds(1));
         await _app.Deployments.Delete("e"); // between two looks of b
