@@ -181,6 +181,7 @@ public sealed class ModelCatalog(Database database, TimeProvider time, Workspace
         if (!prompt && SourceFiles.Find(session, workspace, storage ?? made.Source) is { } files && files.ContainsKey(ModelPackage.MlModelFile))
             ModelRegistry.SetPackage(session, workspace, name, version, files);
         foreach (var (key, value) in made.Tags) PutVersionTag(session, workspace, name, version, key, value);
+        if (made.LoggedModel is not null) LoggedModels.AddVersion(session, made.LoggedModel, name, version);
         Touch(session, name);
         ModelTable.AddEvent(session, workspace, name, version, "version.created", made.Source, now);
         Webhooks.Tell(session, workspace, prompt ? WebhookEvent.PromptVersionCreated : WebhookEvent.VersionCreated, now, json =>

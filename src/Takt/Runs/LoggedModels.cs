@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Takt.Storage;
 
 namespace Takt.Runs;
@@ -8,7 +9,7 @@ public sealed class LoggedModels(Database database, TimeProvider time, Workspace
     /// <summary>The same, of another workspace.</summary>
     public LoggedModels In(Workspace other) => other == workspace ? this : new(database, time, other);
 
-    const string ReadyStatus = "LOGGED_MODEL_READY";
+    const string ReadyStatus = "LOGGED_MODEL_READY", VersionsTag = "mlflow.modelVersions";
     static readonly string[] OtherSearch =
     [
         "Experiment IDs in the page token do not match the requested experiment IDs.", "Filter string in the page token does not match the requested filter string.",
@@ -97,6 +98,14 @@ public sealed class LoggedModels(Database database, TimeProvider time, Workspace
             values({metric.Model}, {metric.Key}, {metric.Time}, {metric.Step}, {(nan ? 0 : metric.Point.Value)}, {nan}, {run}, {metric.DatasetName ?? ""}, {metric.DatasetDigest ?? ""})
             on conflict(model, key, time, step, run, dataset_name, dataset_digest, value, is_nan) do nothing
             """);
+    }
+
+    /// <summary>Adds to the tag by which MLflow 3 tells which versions a logged model has become.</summary>
+    internal static void AddVersion(SqlSession session, string id, string name, long version)
+    {
+        var entry = $$"""{"name": "{{JsonEncodedText.Encode(name)}}", "version": {{version}}}""";
+        var old = session.Text($"select value from logged_model_tag where model = {id} and key = {VersionsTag}");
+        Put(session, "logged_model_tag", id, [new(VersionsTag, old is { Length: > 2 } && old.EndsWith(']') ? $"{old[..^1]}, {entry}]" : $"[{entry}]")]);
     }
 
     static List<FilterClause> Parsed(string? filter)

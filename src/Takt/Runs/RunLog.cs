@@ -38,8 +38,8 @@ public sealed class RunLog(Database database, TimeProvider time, Workspace works
                 insert into run(id, seq, experiment, name, user_id, status, lifecycle, started, parent, artifact_uri)
                 values({run.Id}, {RunTable.NextSeq(session)}, {run.Experiment}, {name}, {run.User}, {run.Status}, 'active', {run.Started}, {parent}, {run.ArtifactUri})
                 """);
-            foreach (var (key, value) in tags)
-                if (key != RunTable.NameTag && (tags.Count == 1 || Last(tags, key) == value)) Tag(key, value);
+            for (var i = 0; i < tags.Count; i++)
+                if (tags[i].Key != RunTable.NameTag && LastIndex(tags, tags[i].Key) == i) Tag(tags[i].Key, tags[i].Value);
             Tag(RunTable.NameTag, name);
             return run;
 
@@ -194,10 +194,12 @@ public sealed class RunLog(Database database, TimeProvider time, Workspace works
         return run.Item1 == "active" ? run.Item2 : throw TaktException.Invalid($"The run {id} must be in the 'active' state. Current state is {run.Item1}.");
     }
 
-    static string? Last(IReadOnlyList<KeyValuePair<string, string>> tags, string key)
+    static string? Last(IReadOnlyList<KeyValuePair<string, string>> tags, string key) => LastIndex(tags, key) is >= 0 and var i ? tags[i].Value : null;
+
+    static int LastIndex(IReadOnlyList<KeyValuePair<string, string>> tags, string key)
     {
         for (var i = tags.Count - 1; i >= 0; i--)
-            if (tags[i].Key == key) return tags[i].Value;
-        return null;
+            if (tags[i].Key == key) return i;
+        return -1;
     }
 }

@@ -176,11 +176,18 @@ public sealed class TraceTests
     {
         await using var server = await MlflowServer.Start();
         var run = (string)JsonNode.Parse((await server.Send("POST", "/api/2.0/mlflow/runs/create", """{"experiment_id":"0"}""")).Body)!["run"]!["info"]!["run_id"]!;
-        const string Link = "/api/2.0/mlflow/traces/link-to-run";
+        const string Traces = "/api/3.0/mlflow/traces", Link = "/api/2.0/mlflow/traces/link-to-run";
         Assert.Equal((200, "{}"), await server.Send("POST", Link, $$"""{"run_id": "{{run}}", "trace_ids": ["tr-1", "tr-1"]}"""));
         Assert.Equal(404, (await server.Send("POST", Link, """{"run_id": "of nobody", "trace_ids": ["tr-1"]}""")).Status);
         Assert.Equal(400, (await server.Send("POST", Link, $$"""{"run_id": "{{run}}", "trace_ids": ["{{new string('a', 251)}}"]}""")).Status);
-        Assert.Contains("IN_PROGRESS", await Search(server, $"run_id = '{run}'"));
+        // until then there is no trace: whoever links to one that never comes leaves nothing to be seen, counted or deleted
+        Assert.Equal("{}", await Search(server, $"run_id = '{run}'"));
+        Assert.Equal("{}", await Search(server, ""));
+        Assert.Equal(404, (await server.Send("GET", Traces + "/tr-1")).Status);
+        Assert.Equal(404, (await server.Send("PATCH", Traces + "/tr-1/tags", """{"key": "k", "value": "v"}""")).Status);
+        Assert.Contains("\"total_count\":0", (await server.Send("POST", Traces + "/calculate-filter-correlation",
+            """{"experiment_ids": ["0"], "filter_string1": "status = 'OK'", "filter_string2": "status = 'ERROR'"}""")).Body);
+        Assert.Equal("""{"traces_deleted":0}""", (await server.Send("POST", Traces + "/delete-traces", """{"experiment_id": "0", "max_timestamp_millis": 9999999999999}""")).Body);
         await server.Send("POST", "/api/3.0/mlflow/traces",
             """{"trace": {"trace_info": {"trace_id": "tr-1", "trace_location": {"mlflow_experiment": {"experiment_id": "0"} }, "request_time": "2026-01-01T00:00:00Z", "execution_duration": "1s", "state": "OK"} } }""");
         var found = Assert.Single(JsonNode.Parse(await Search(server, $"run_id = '{run}'"))!["traces"]!.AsArray())!;

@@ -301,6 +301,21 @@ public abstract class TraceTablesContract : IAsyncLifetime
         Assert.Equal("1", Found($"tag.odd LIKE '%\ud83d\ude00%'"));
     }
 
+    [Fact]
+    public async Task Spans_that_come_after_a_link_to_their_trace_make_it_as_if_there_had_been_none()
+    {
+        var run = (await new RunLog(_database, _time).Create(_experiment, null, null, null, [])).Id;
+        var elsewhere = await new Experiments(_database, _time).Create("elsewhere", null, []);
+        await Traces.LinkToRun([Id(1), Id(2)], run);
+        Assert.Empty(Traces.Get([Id(1), Id(2)]));
+        Assert.Equal(0, await Traces.Delete(_experiment, [Id(1)], null, null));
+        await Traces.AddSpans(elsewhere, [Span(1, 2, 1, "tool", 2_000, 2_500)]); // a child: the trace goes on
+        Assert.Equal((elsewhere, 2_000L, TraceLog.Running), Traces.Get(Id(1)) is var running ? (running.Experiment, running.Started, running.State) : default);
+        await Traces.AddSpans(elsewhere, [Span(1, 1, 0, "root", 1_000, 3_000)]);
+        Assert.Equal((1_000L, 2_000L, TraceLog.Ok), Traces.Get(Id(1)) is var whole ? (whole.Started, whole.Duration!.Value, whole.State) : default);
+        Assert.Equal([Id(1)], Traces.Search(new([_experiment, elsewhere], $"run_id = '{run}'", [], 100, null)).Traces.Select(t => t.Id));
+    }
+
     async Task Seed()
     {
         for (var i = 1; i <= 3; i++)

@@ -1,4 +1,6 @@
+using System.Text.Json;
 using Microsoft.Extensions.Time.Testing;
+using Takt.Models;
 using Takt.Runs;
 
 namespace Takt.Storage.Tests.Stages;
@@ -167,6 +169,30 @@ public abstract class TrackingContract : IAsyncLifetime
         })));
         Assert.Equal(200, History.Of(run, "m", 1000, null).Items.Count);
         Assert.Equal(24, Log.Get(run).Metrics.Single().Step);
+    }
+
+    [Fact]
+    public async Task A_run_that_is_made_with_a_tag_twice_is_answered_with_its_last_value_alone()
+    {
+        var experiment = await Groups.Create("twice", null, []);
+        var run = await Log.Create(experiment, null, "named", null, [new("k", "1"), new("other", "o"), new("k", "2"), new("k", "2")]);
+        KeyValuePair<string, string>[] expected = [new("k", "2"), new("mlflow.runName", "named"), new("other", "o")];
+        Assert.Equal(expected, run.Tags.OrderBy(t => t.Key, StringComparer.Ordinal));
+        Assert.Equal(expected, Log.Get(run.Id).Tags.OrderBy(t => t.Key, StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task Versions_that_are_registered_at_once_are_all_told_on_the_logged_model_they_come_from()
+    {
+        await using var other = await Open();
+        var model = (await Models.Create(await Groups.Create("registered", null, []), "m", "", null, [], [])).Id;
+        ModelCatalog[] servers = [new(_database, _time), new(other, _time)];
+        string[] names = ["a", "b\"'", "c", "d", "e", "f", "g", "h"];
+        foreach (var name in names) await servers[0].Create(name, "", []);
+        await Task.WhenAll(names.Select((name, i) => servers[i % 2].Add(new NewRegisteredVersion(name, $"models:/{model}", null, model, "", "", []))));
+        var told = JsonDocument.Parse(Models.Get(model).Tags.Single(t => t.Key == "mlflow.modelVersions").Value).RootElement.EnumerateArray().ToList();
+        Assert.Equal(names, told.Select(v => v.GetProperty("name").GetString()).Order(StringComparer.Ordinal));
+        Assert.All(told, v => Assert.Equal(1, v.GetProperty("version").GetInt32()));
     }
 
     [Fact]

@@ -56,16 +56,7 @@ sealed class ModelCalls(ModelCatalog models, LoggedModels logged, RunLog runs)
         }
         var version = await models.In(request.Workspace).Add(new NewRegisteredVersion(name, source, string.IsNullOrEmpty(run) ? null : run, model?.Id, request.TextOrNull("run_link") ?? "",
             RegistryLimits.Description(request.TextOrNull("description")), tags));
-        // MLflow 3 tells the logged model which versions it has become
-        if (model is not null) await logged.In(request.Workspace).SetTags(model.Id, [KeyValuePair.Create("mlflow.modelVersions", VersionsTag(model, version))]);
         await Answer(http, version);
-    }
-
-    static string VersionsTag(LoggedModel model, RegisteredVersion version)
-    {
-        var entry = $$"""{"name": "{{JsonEncodedText.Encode(version.Name)}}", "version": {{version.Version}}}""";
-        var old = model.Tags.FirstOrDefault(t => t.Key == "mlflow.modelVersions").Value;
-        return old is { Length: > 2 } && old.EndsWith(']') ? $"{old[..^1]}, {entry}]" : $"[{entry}]";
     }
 
     public Task GetVersion(HttpContext http, MlflowRequest request) => Answer(http, models.In(request.Workspace).GetVersion(Name(request), Version(request)));

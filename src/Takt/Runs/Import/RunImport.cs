@@ -54,7 +54,7 @@ public sealed class RunImport(Database database, IBlobStore blobs, TimeProvider 
 
     /// <summary>Is the trace here as it is there now?</summary>
     public bool Has(ImportedTrace trace) => database.Read(session =>
-        Here(session, trace.Info.Id, $"select workspace from trace where id = {trace.Info.Id}")
+        Here(session, trace.Info.Id, $"select workspace from trace where id = {trace.Info.Id} and state <> {TraceRows.Expected}")
         && (ImportTable.Find(session, source, "trace", trace.Info.Id) is not { } item || (item.Mark == trace.Mark && trace.Info.State != TraceLog.Running)));
 
     /// <summary>Remembers that the trace, with its spans and assessments, has been written.</summary>

@@ -29,11 +29,7 @@ public sealed class TraceLog(Database database, TimeProvider time, Workspace wor
         var experiment = Experiments.Resolve(session, trace.Experiment, time, workspace);
         var location = Experiments.CheckActive(session, experiment, time, workspace, deleted);
         var there = Find(session, trace.Id);
-        if (there is null)
-            session.Execute($"""
-                insert into trace(id, workspace, experiment, client_request, request_preview, response_preview, started, duration, state, told)
-                values({trace.Id}, {workspace}, {experiment}, {trace.ClientRequest}, {trace.RequestPreview}, {trace.ResponsePreview}, {trace.Started}, {trace.Duration}, {trace.State}, 1)
-                """);
+        if (there is null) Add(session, trace, experiment, told: true);
         else
             session.Execute($"""
                 update trace set experiment = {experiment}, client_request = {trace.ClientRequest ?? there.ClientRequest}, request_preview = {trace.RequestPreview ?? there.RequestPreview},
@@ -152,12 +148,13 @@ public sealed class TraceLog(Database database, TimeProvider time, Workspace wor
     public Task<long> Delete(long experiment, IReadOnlyList<string> ids, long? upTo, long? most) => database.Write(session =>
     {
         Sql within = $"t.workspace = {workspace} and t.experiment = {Experiments.Resolve(session, experiment, time, workspace)}";
+        within = $"{within} and t.state <> {TraceRows.Expected}";
         if (upTo is not null) within = $"{within} and t.started <= {upTo}";
         if (ids.Count == 0) return Delete(session, $"{within} order by t.started limit {most ?? long.MaxValue}");
         return ids.Distinct().Chunk(TraceRows.Together).Sum(some => Delete(session, $"{within} and t.id in ({Sql.Join(", ", some.Select(id => (Sql)$"{id}"))})"));
     });
 
-    /// <summary>Links traces to a run. Clients tell of traces in the background, and may tell of the run first: one that is not there yet is made, running, in the run's experiment.</summary>
+    /// <summary>Links traces to a run. Clients tell of traces in the background, and may link first: the link holds from when its trace is told of, and until then there is no trace.</summary>
     /// <exception cref="TaktException">NotFound: the run. Invalid: too many.</exception>
     public Task LinkToRun(IReadOnlyList<string> ids, string run)
     {
@@ -166,10 +163,9 @@ public sealed class TraceLog(Database database, TimeProvider time, Workspace wor
         return database.Write(session =>
         {
             var experiment = (RunReader.Info(session, run, workspace) ?? throw TaktException.NotFound($"Run with id={run} not found")).Experiment;
-            var there = TraceRows.Existing(session, ids, workspace).ToHashSet(StringComparer.Ordinal);
             foreach (var id in ids.Distinct(StringComparer.Ordinal))
             {
-                if (!there.Contains(id) && Find(session, id) is null) Expect(session, id, experiment);
+                if (Find(session, id) is null) Expect(session, id, experiment);
                 TraceRows.Link(session, id, "run", run);
             }
         });
@@ -206,7 +202,7 @@ public sealed class TraceLog(Database database, TimeProvider time, Workspace wor
     internal static TaktException Unknown(string id) => TaktException.NotFound($"Trace with ID '{id}' not found.");
 
     internal static TraceInfo Known(SqlSession session, string id, Workspace workspace) =>
-        TraceRows.Read(session, $"where t.id = {id} and t.workspace = {workspace}").FirstOrDefault() ?? throw Unknown(id);
+        TraceRows.Read(session, $"where t.id = {id} and t.workspace = {workspace} and t.state <> {TraceRows.Expected}").FirstOrDefault() ?? throw Unknown(id);
 
     List<TraceInfo> Ordered(SqlSession session, IReadOnlyList<string> ids)
     {
@@ -214,7 +210,7 @@ public sealed class TraceLog(Database database, TimeProvider time, Workspace wor
         foreach (var some in ids.Distinct().Chunk(TraceRows.Together))
         {
             var within = Sql.Join(", ", some.Select(id => (Sql)$"{id}"));
-            foreach (var trace in TraceRows.Read(session, $"where t.id in ({within}) and t.workspace = {workspace}")) found[trace.Id] = trace;
+            foreach (var trace in TraceRows.Read(session, $"where t.id in ({within}) and t.workspace = {workspace} and t.state <> {TraceRows.Expected}")) found[trace.Id] = trace;
         }
         return [.. ids.Distinct().Where(found.ContainsKey).Select(id => found[id])];
     }
@@ -223,21 +219,34 @@ public sealed class TraceLog(Database database, TimeProvider time, Workspace wor
     TraceRow? Find(SqlSession session, string id)
     {
         if (TraceRows.Find(session, id, workspace) is { } there) return there;
-        return session.Number($"select 1 from trace where id = {id}") is null ? null : throw TaktException.Invalid($"The trace id {id} is taken; a trace's id must be unique on the server");
+        return session.Number($"select 1 from trace where id = {id} and state <> {TraceRows.Expected}") is null ? null : throw TaktException.Invalid($"The trace id {id} is taken; a trace's id must be unique on the server");
     }
 
-    void Expect(SqlSession session, string id, long experiment)
-    {
-        session.Execute($"insert into trace(id, workspace, experiment, started, state, told) values({id}, {workspace}, {experiment}, {time.GetUtcNow().ToUnixTimeMilliseconds()}, {Running}, 0)");
-        TraceRows.Put(session, "trace_tag", id, TraceKeys.SpansLocation, TraceKeys.SpansInDatabase);
-    }
+    // the row that a link needs; it goes with the experiment of the run
+    void Expect(SqlSession session, string id, long experiment) => session.Execute($"""
+        insert into trace(id, workspace, experiment, started, state, told) values({id}, {workspace}, {experiment}, 0, {TraceRows.Expected}, 0) on conflict(id) do nothing
+        """);
+
+    // in the place of the row that a link has made, if one has
+    void Add(SqlSession session, TraceInfo trace, long experiment, bool told) => session.Execute($"""
+        insert into trace(id, workspace, experiment, client_request, request_preview, response_preview, started, duration, state, told)
+        values({trace.Id}, {workspace}, {experiment}, {trace.ClientRequest}, {trace.RequestPreview}, {trace.ResponsePreview}, {trace.Started}, {trace.Duration}, {trace.State}, {told})
+        on conflict(id) do update set workspace = excluded.workspace, experiment = excluded.experiment, client_request = excluded.client_request, request_preview = excluded.request_preview,
+            response_preview = excluded.response_preview, started = excluded.started, duration = excluded.duration, state = excluded.state, told = excluded.told
+        """);
 
     void Make(SqlSession session, SpanGroup group, long experiment, string location)
     {
-        session.Execute($"""
-            insert into trace(id, workspace, experiment, client_request, request_preview, response_preview, started, duration, state, told)
-            values({group.Trace}, {workspace}, {experiment}, null, {group.Request}, {group.Response}, {group.Started}, {group.Ended - group.Started}, {group.State ?? Running}, 0)
-            """);
+        Add(session, new TraceInfo
+        {
+            Id = group.Trace,
+            Experiment = experiment,
+            RequestPreview = group.Request,
+            ResponsePreview = group.Response,
+            Started = group.Started,
+            Duration = group.Ended - group.Started,
+            State = group.State ?? Running,
+        }, experiment, told: false);
         TraceRows.Put(session, "trace_tag", group.Trace, TraceKeys.SpansLocation, TraceKeys.SpansInDatabase);
         TraceRows.Put(session, "trace_tag", group.Trace, TraceKeys.ArtifactLocation, $"{location}/traces/{group.Trace}/artifacts");
         if (group.Tokens is { } tokens) TraceRows.Put(session, "trace_metadata", group.Trace, TraceKeys.TokenUsage, tokens.ToString());

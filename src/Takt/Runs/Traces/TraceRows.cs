@@ -8,10 +8,13 @@ static class TraceRows
     /// <summary>So many ids are asked for in one query.</summary>
     public const int Together = 500;
 
+    /// <summary>Of a row that stands for a trace which a link names and nobody has told of yet: no trace, to whoever asks.</summary>
+    public const string Expected = "EXPECTED";
+
     public const string Columns = "t.id, t.experiment, t.client_request, t.request_preview, t.response_preview, t.started, t.duration, t.state";
 
     public static TraceRow? Find(SqlSession session, string id, Workspace workspace) => session.First(
-        $"select experiment, client_request, request_preview, response_preview, started, duration, state, told from trace where id = {id} and workspace = {workspace}",
+        $"select experiment, client_request, request_preview, response_preview, started, duration, state, told from trace where id = {id} and workspace = {workspace} and state <> {Expected}",
         row => new TraceRow(row.Number(0), row.TextOrNull(1), row.TextOrNull(2), row.TextOrNull(3), row.Number(4), row.NumberOrNull(5), row.Text(6), row.Flag(7)));
 
     public static List<TraceInfo> Read(SqlSession session, Sql rest) =>
@@ -56,7 +59,7 @@ static class TraceRows
         session.Execute($"insert into trace_link(trace, kind, target) values({trace}, {kind}, {target}) on conflict(trace, kind, target) do nothing");
 
     public static List<string> Existing(SqlSession session, IReadOnlyList<string> ids, Workspace workspace) => ids.Count == 0 ? []
-        : session.Query($"select id from trace where workspace = {workspace} and id in ({Sql.Join(", ", ids.Distinct().Select(id => (Sql)$"{id}"))})", row => row.Text(0));
+        : session.Query($"select id from trace where workspace = {workspace} and state <> {Expected} and id in ({Sql.Join(", ", ids.Distinct().Select(id => (Sql)$"{id}"))})", row => row.Text(0));
 
     /// <summary>What those of these spans count that are here already.</summary>
     public static TokenCounts Tokens(SqlSession session, string trace, List<Span> spans)

@@ -57,8 +57,8 @@ static class TraceSearch
 
     static Sql Within(IReadOnlyList<long> experiments)
     {
-        if (experiments.Count == 1) return $"t.experiment = {experiments[0]}";
-        return $"t.experiment in ({Sql.Join(", ", experiments.Distinct().Select(e => (Sql)$"{e}"))})";
+        Sql within = experiments.Count == 1 ? (Sql)$"t.experiment = {experiments[0]}" : $"t.experiment in ({Sql.Join(", ", experiments.Distinct().Select(e => (Sql)$"{e}"))})";
+        return $"{within} and t.state <> {TraceRows.Expected}";
     }
 
     static T Guarded<T>(SqlSession session, TraceFilter filter, Func<T> search)
