@@ -33,15 +33,14 @@ public sealed record S3Address(string Bucket, string Prefix, string? Endpoint, s
 
     public override string ToString() => $"s3://{Bucket}/{Prefix.TrimEnd('/')}{(Endpoint is null ? "" : $"?endpoint={Endpoint}")}";
 
-    internal AmazonS3Config Settings()
+    internal AmazonS3Config Settings(TimeProvider? time = null)
     {
         var settings = new AmazonS3Config
         {
             // many S3 services know neither the newer checksums nor chunked signatures; a blob's id is a stronger check than both
             RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED,
             ResponseChecksumValidation = ResponseChecksumValidation.WHEN_REQUIRED,
-            ConnectTimeout = TimeSpan.FromSeconds(5),
-            Timeout = TimeSpan.FromMinutes(5), // one part of an upload on a slow line
+            HttpClientFactory = S3Connections.By(time ?? TimeProvider.System),
         };
         if (Endpoint is not null)
         {

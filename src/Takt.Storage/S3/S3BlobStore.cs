@@ -51,7 +51,7 @@ public sealed class S3BlobStore : IBlobStore, IObjectStore, IDisposable
 
         AmazonS3Client Client(int retries)
         {
-            var settings = place.Settings();
+            var settings = place.Settings(time);
             settings.MaxErrorRetry = retries;
             return keys is null ? new AmazonS3Client(settings) : new AmazonS3Client(keys, settings);
         }

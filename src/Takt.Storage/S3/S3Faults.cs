@@ -30,7 +30,7 @@ static class S3Faults
     static TaktException Unreachable(S3Address place, Exception error)
     {
         var cause = error;
-        while (cause.InnerException is { } inner) cause = inner;
+        while (cause is not TimeoutException && cause.InnerException is { } inner) cause = inner;
         return new(TaktError.Unavailable, $"{place} can't be reached ({cause.Message}); check that it runs and that nothing blocks the way, then try again", error);
     }
 }

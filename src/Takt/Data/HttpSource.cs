@@ -3,29 +3,28 @@ using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Takt.Storage;
 
 namespace Takt.Data;
 
 /// <summary>A file behind <c>http://</c> or <c>https://</c>: asked for only when it has changed (ETag, Last-Modified), resumed where it was cut off, checked by length and checksum.</summary>
 /// <remarks>RFC 9110: conditional requests (13), ranges (14). Redirects are followed by hand: to the web only, never to a file or from https to http, and with no header of the user's to another host.</remarks>
-public sealed class HttpSource(TimeProvider time, HttpMessageHandler? handler = null) : ISource, IDisposable
+public sealed class HttpSource(TimeProvider time) : ISource, IDisposable
 {
     const int Attempts = 4;
     const int MostRedirects = 5;
     static readonly TimeSpan FirstWait = TimeSpan.FromMilliseconds(500);
     static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(30);
 
-    /// <summary>No byte for so long is a dead connection.</summary>
-    static readonly TimeSpan Silence = TimeSpan.FromSeconds(60);
-
-    readonly HttpClient _http = new(handler ?? new SocketsHttpHandler
+    readonly HttpClient _http = new(new SilenceLimit(new SocketsHttpHandler
     {
         AllowAutoRedirect = false,
         UseCookies = false,
         AutomaticDecompression = DecompressionMethods.None, // what is stored is what the checksum and the ETag are of
         ConnectTimeout = TimeSpan.FromSeconds(15),
         PooledConnectionLifetime = TimeSpan.FromMinutes(2),
-    })
+    }, time)
+    { LongestAsked = SilenceLimit.LongestWork }) // a table may be made when it is asked for
     { Timeout = Timeout.InfiniteTimeSpan };
 
     public IReadOnlyList<string> Prefixes { get; } = ["http://", "https://"];
@@ -45,7 +44,7 @@ public sealed class HttpSource(TimeProvider time, HttpMessageHandler? handler = 
         var target = Path.Combine(request.Target, Guid.NewGuid().ToString("N"));
         var known = request.Cursor;
         Exception? last = null;
-        for (var attempt = 1; attempt <= Attempts; attempt++)
+        for (var attempt = 1; ; attempt++)
         {
             var wait = TimeSpan.FromTicks(Math.Min(LongestWait.Ticks, FirstWait.Ticks << (attempt - 1)));
             try
@@ -60,13 +59,14 @@ public sealed class HttpSource(TimeProvider time, HttpMessageHandler? handler = 
                 last = e;
                 if (e.After is { } after) wait = after < LongestWait ? after : LongestWait;
             }
-            catch (Exception e) when (e is HttpRequestException or IOException or TimeoutException && !cancel.IsCancellationRequested)
+            catch (Exception e) when (e is HttpRequestException or IOException or TaskCanceledException && !cancel.IsCancellationRequested)
             {
                 last = e;
             }
-            if (attempt < Attempts) await Task.Delay(wait, time, cancel);
+            if (attempt == Attempts || (attempt == 2 && last is HttpRequestException && SilenceLimit.Ended(last)))
+                throw new TaktException(TaktError.Unavailable, $"{shown} can't be fetched: {Secrets.Mask(Cause(last), shown)}; it was tried {attempt} times", last);
+            await Task.Delay(wait, time, cancel);
         }
-        throw new TaktException(TaktError.Unavailable, $"{shown} can't be fetched: {Secrets.Mask(Cause(last!), shown)}; it was tried {Attempts} times", last!);
     }
 
     /// <returns>The new cursor; null: nothing has changed.</returns>
@@ -111,20 +111,8 @@ public sealed class HttpSource(TimeProvider time, HttpMessageHandler? handler = 
         await using var from = await answer.Content.ReadAsStreamAsync(cancel);
         await using var to = new FileStream(target, begun > 0 ? FileMode.Append : FileMode.Create, FileAccess.Write);
         var (buffer, got) = (new byte[1 << 17], 0L);
-        while (true)
+        for (int read; (read = await from.ReadAsync(buffer, cancel)) > 0;)
         {
-            using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-            silence.CancelAfter(Silence);
-            int read;
-            try
-            {
-                read = await from.ReadAsync(buffer, silence.Token);
-            }
-            catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
-            {
-                throw new TimeoutException($"no byte came for {Silence.TotalSeconds} s");
-            }
-            if (read == 0) break;
             if (begun + (got += read) > request.MaxBytes) throw TooLarge(shown, request.MaxBytes);
             await to.WriteAsync(buffer.AsMemory(0, read), cancel);
         }
@@ -183,7 +171,7 @@ public sealed class HttpSource(TimeProvider time, HttpMessageHandler? handler = 
 
     static string Cause(Exception e)
     {
-        while (e.InnerException is { } inner) e = inner;
+        while (e is not TimeoutException && e.InnerException is { } inner) e = inner;
         return e.Message;
     }
 

@@ -29,7 +29,7 @@ public sealed class DvcImport : IDisposable
         var config = new DvcConfig(state);
         if (remote is not null && config.Remotes.All(one => one.Name != remote))
             throw TaktException.NotFound($"DVC has no remote '{remote}' here; " + (config.Remotes.Count == 0 ? "it has none" : $"there are: {string.Join(", ", config.Remotes.Select(one => one.Name))}"));
-        _objects = new DvcObjects(config, open) { Only = remote };
+        _objects = new DvcObjects(config, open, time) { Only = remote };
         _content = new DvcStore(tree.Root, store, database, _objects);
     }
 

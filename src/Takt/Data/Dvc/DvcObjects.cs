@@ -1,12 +1,13 @@
 using System.Net;
+using Takt.Storage;
 
 namespace Takt.Data.Dvc;
 
 /// <summary>Content by the MD5 that DVC knows it by: in DVC's caches, then in its remotes. Versions 2 (<c>ab/cdef…</c>) and 3 (<c>files/md5/ab/cdef…</c>).</summary>
 /// <param name="open">Opens an object of a remote in a bucket, by its name below the remote's address and, where one is meant, its version; null: it is not there.</param>
-sealed class DvcObjects(DvcConfig config, Func<DvcRemote, string, string?, CancellationToken, Task<Stream?>> open) : IDisposable
+sealed class DvcObjects(DvcConfig config, Func<DvcRemote, string, string?, CancellationToken, Task<Stream?>> open, TimeProvider time) : IDisposable
 {
-    readonly HttpClient _http = new() { Timeout = TimeSpan.FromMinutes(10) };
+    readonly HttpClient _http = new(new SilenceLimit(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(15) }, time)) { Timeout = Timeout.InfiniteTimeSpan };
     readonly HashSet<string> _away = [];
 
     /// <summary>Remotes that could not be asked, and why; each once.</summary>

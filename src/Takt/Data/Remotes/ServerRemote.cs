@@ -5,6 +5,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Takt.Storage;
 using Takt.Storage.Packs;
 
 namespace Takt.Data.Remotes;
@@ -22,7 +23,7 @@ public sealed class ServerRemote : Remote
     /// <param name="scratch">A folder for packs in the making.</param>
     public ServerRemote(Uri server, string scratch, TimeProvider time)
     {
-        _http = new HttpClient(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(10), PooledConnectionLifetime = TimeSpan.FromMinutes(5) }) { Timeout = TimeSpan.FromMinutes(10) };
+        _http = new HttpClient(new SilenceLimit(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(10), PooledConnectionLifetime = TimeSpan.FromMinutes(5) }, time)) { Timeout = Timeout.InfiniteTimeSpan };
         (Place, _root, _scratch, _time) = (server.ToString().TrimEnd('/'), new Uri(server.ToString().TrimEnd('/') + "/api/v1/remote/"), scratch, time);
     }
 
@@ -280,8 +281,8 @@ public sealed class ServerRemote : Remote
             }
             catch (Exception e) when (!cancel.IsCancellationRequested && (e is HttpRequestException or IOException or TaskCanceledException || e is TaktException { Error: TaktError.Unavailable }))
             {
-                // nobody listens there: said at once
-                if (attempt == Attempts || (attempt == 2 && e is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError }))
+                // nobody listens there, or it hangs: said soon
+                if (attempt == Attempts || (attempt == 2 && (SilenceLimit.Ended(e) || e is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError })))
                     throw e as TaktException ?? new TaktException(TaktError.Unavailable, $"{Place} can't be reached: {e.InnerException?.Message ?? e.Message}; try again, what arrived is not sent again", e);
                 await Task.Delay(TimeSpan.FromMilliseconds(100 << attempt), _time, cancel);
             }

@@ -8,7 +8,7 @@ namespace Takt.Data.Remotes;
 sealed class WholeDownload(Remote remote, PackStore store, TimeProvider time)
 {
     /// <summary>So many breaks without one more byte between them end it.</summary>
-    const int MostBreaks = 5;
+    const int MostBreaks = 5, MostSilences = 2;
 
     const int Step = 1 << 20;
 
@@ -91,7 +91,7 @@ sealed class WholeDownload(Remote remote, PackStore store, TimeProvider time)
             {
                 if (StorageFaults.Of(e, path) is { } full) throw full;
                 breaks = file.Position > before ? 1 : breaks + 1;
-                if (breaks >= MostBreaks) throw new TaktException(TaktError.Unavailable, $"{remote.Place}: {id} broke off at byte {file.Position:N0} ({e.Message}); try again, it goes on from there", e);
+                if (breaks >= (SilenceLimit.Ended(e) ? MostSilences : MostBreaks)) throw new TaktException(TaktError.Unavailable, $"{remote.Place}: {id} broke off at byte {file.Position:N0} ({e.Message}); try again, it goes on from there", e);
                 await Task.Delay(TimeSpan.FromMilliseconds(100 << breaks), time, cancel);
             }
         }
