@@ -301,6 +301,57 @@ public sealed class PackStoreTests : BlobStoreContract, IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_session_whose_pack_could_not_be_sealed_loses_nothing_when_it_commits_again()
+    {
+        ContentId first, second;
+        await using (var writer = await _packs.Begin("test"))
+        {
+            first = writer.Add(Noise(700_000, 1));
+            // a folder stands where the index is to be made
+            var obstacle = Path.ChangeExtension(Assert.Single(Directory.EnumerateFiles(_packs.Scratch, "*.pack", SearchOption.AllDirectories)), "idx");
+            Directory.CreateDirectory(obstacle);
+            await Assert.ThrowsAsync<TaktException>(() => writer.Commit(_ => { }));
+            second = writer.Add(Noise(700_000, 2));
+            await Assert.ThrowsAsync<TaktException>(() => writer.Commit(_ => { }));
+            Directory.Delete(obstacle);
+            await writer.Commit(_ => { });
+        }
+        using var again = Open();
+        Assert.Equal(Noise(700_000, 1), await again.Reader.Bytes(first, default));
+        Assert.Equal(Noise(700_000, 2), await again.Reader.Bytes(second, default));
+        Assert.Empty(await StoreCheck.Of(again, data: true, default));
+    }
+
+    [Fact]
+    public async Task A_record_that_a_full_disk_did_not_take_is_added_again_when_there_is_room()
+    {
+        using var disk = SmallDisk.Mount(8);
+        using var store = new PackStore(new FolderBlobStore(Path.Combine(disk.Folder, "store")), _database, TimeProvider.System);
+        var (large, small, filler) = (Noise(900_000, 1), Noise(3_000, 2), Path.Combine(disk.Folder, "filler"));
+        await using (var writer = await store.Begin("test"))
+        {
+            writer.Add(Noise(1_000, 3));
+            await using (var full = new FileStream(filler, FileMode.Create, FileAccess.Write, FileShare.None, 0))
+                try
+                {
+                    for (var left = new DriveInfo(disk.Folder).AvailableFreeSpace - 300_000; left > 0; left -= 100_000) full.Write(new byte[100_000]);
+                }
+                catch (IOException)
+                {
+                    // full already
+                }
+            Assert.Contains("disk full", Assert.Throws<TaktException>(() => writer.Add(large)).Message);
+            File.Delete(filler);
+            writer.Add(small);
+            writer.Add(large);
+            await writer.Commit(_ => { });
+        }
+        Assert.Equal(large, await store.Reader.Bytes(ContentId.Of(large), default));
+        Assert.Equal(small, await store.Reader.Bytes(ContentId.Of(small), default));
+        Assert.Empty(await StoreCheck.Of(store, data: true, default));
+    }
+
+    [Fact]
     public async Task A_name_of_255_bytes_with_a_new_line_an_empty_file_and_a_link_are_files_like_others()
     {
         var name = "a\nü" + new string('x', 251);

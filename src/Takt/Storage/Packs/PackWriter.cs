@@ -6,7 +6,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Takt.Storage.Packs;
 
-/// <summary>One pack being written, as a file in flight. Not safe for concurrent use.</summary>
+/// <summary>One pack being written, as a file in flight. An addition or a seal that fails leaves it as it was before, to be tried again. Not safe for concurrent use.</summary>
 sealed partial class PackWriter : IDisposable
 {
     const int BufferSize = 1 << 20;
@@ -20,6 +20,7 @@ sealed partial class PackWriter : IDisposable
     PackEntry[] _entries = ArrayPool<PackEntry>.Shared.Rent(1 << 10); // with all that is large here used again by the next pack, a session of many packs takes the memory of one
     int _records, _buffered;
     long _written, _sentToDisk;
+    long _end = PackFormat.HeaderSize; // of the last record that is whole
 
     public PackWriter(string folder)
     {
@@ -40,6 +41,7 @@ sealed partial class PackWriter : IDisposable
     /// <param name="checksum">Of what is stored.</param>
     public void Add(in ContentId id, RecordKind kind, ReadOnlySpan<byte> stored, int length, bool zstd, UInt128 checksum)
     {
+        Rewind();
         if (_records == _entries.Length)
         {
             var more = ArrayPool<PackEntry>.Shared.Rent(2 * _records);
@@ -47,7 +49,7 @@ sealed partial class PackWriter : IDisposable
             ArrayPool<PackEntry>.Shared.Return(_entries);
             _entries = more;
         }
-        _entries[_records++] = new PackEntry(id, checked((uint)(_written + _buffered)), (uint)stored.Length, (uint)length, kind, zstd);
+        var entry = new PackEntry(id, checked((uint)_end), (uint)stored.Length, (uint)length, kind, zstd);
         Span<byte> head = stackalloc byte[PackFormat.RecordHead];
         BinaryPrimitives.WriteUInt32LittleEndian(head, (uint)stored.Length);
         head[4] = (byte)kind;
@@ -56,12 +58,23 @@ sealed partial class PackWriter : IDisposable
         BinaryPrimitives.WriteUInt128BigEndian(head[8..], checksum);
         Write(head);
         Write(stored);
+        _entries[_records++] = entry;
+        _end = _written + _buffered;
     }
 
-    /// <summary>Writes the footer and the index beside the pack; neither is synced yet. The writer is done with.</summary>
+    // what follows the last record is of a write that failed, or of a seal: it is written over
+    bool Rewind()
+    {
+        if (_written + _buffered == _end) return false;
+        (_written, _buffered) = _written > _end ? (_end, 0) : (_written, (int)(_end - _written));
+        return true;
+    }
+
+    /// <summary>Writes the footer and the index beside the pack; neither is synced yet. The writer is done with, unless it is to seal again.</summary>
     public SealedPack Seal()
     {
-        var footerAt = _written + _buffered;
+        var index = Path.ChangeExtension(_path, "idx");
+        if (Rewind()) File.Delete(index);
         var entries = _entries.AsSpan(0, _records);
         entries.Sort(static (a, b) => a.Id.CompareTo(b.Id));
         var room = ArrayPool<byte>.Shared.Rent(_records * PackEntry.Size);
@@ -70,14 +83,14 @@ sealed partial class PackWriter : IDisposable
         var id = ContentId.Of(footer);
         Write(footer);
         Span<byte> tail = stackalloc byte[PackFormat.TailSize];
-        BinaryPrimitives.WriteInt64LittleEndian(tail, footerAt);
+        BinaryPrimitives.WriteInt64LittleEndian(tail, _end);
         BinaryPrimitives.WriteInt32LittleEndian(tail[8..], _records);
         BinaryPrimitives.WriteInt32LittleEndian(tail[12..], 0);
         BinaryPrimitives.WriteUInt64LittleEndian(tail[16..], XxHash64.HashToUInt64(footer));
         PackFormat.TailMagic.CopyTo(tail[24..]);
         Write(tail);
         FlushBuffer();
-        var index = Path.ChangeExtension(_path, "idx");
+        if (RandomAccess.GetLength(_file) > _written) RandomAccess.SetLength(_file, _written); // of a longer write that failed
         PackFormat.WriteIndex(index, id, footer);
         ArrayPool<byte>.Shared.Return(room);
         return new SealedPack(id, _path, index, _written, _records);

@@ -218,6 +218,7 @@ public sealed class StoreWriter : IAsyncDisposable
         try
         {
             var pack = _current.Seal();
+            var open = new Pack(() => pack.PackFile, PackIndex.Open(pack.IndexFile));
             _current.Dispose();
             _current = null;
             _currentIds.Clear();
@@ -227,7 +228,7 @@ public sealed class StoreWriter : IAsyncDisposable
                 Files.Sync(pack.PackFile);
                 Files.Sync(pack.IndexFile);
             });
-            _own.Add(new OwnPack(pack, new Pack(() => pack.PackFile, PackIndex.Open(pack.IndexFile)), synced));
+            _own.Add(new OwnPack(pack, open, synced));
         }
         catch (Exception e) when (StorageFaults.Of(e, _store.Scratch) is { } known)
         {
