@@ -191,7 +191,7 @@ static class DataCommands
     /// <summary>Of a file or folder of tables; of a version the profile that is kept with it, else one made now.</summary>
     internal static async Task<TableProfile> ProfileOf(ParseResult parsed, string reference, CancellationToken cancel)
     {
-        if (await TablesAt(parsed, reference) is { } path) return Profiler.Profile([path]);
+        if (await TablesAt(parsed, reference) is { } path) return Profiler.Profile([path], cancel);
         await using var app = Open(parsed);
         var commit = app.Datasets.Show(reference);
         if (await app.Datasets.Profile(commit, cancel) is { } kept) return kept;
@@ -199,7 +199,7 @@ static class DataCommands
         try
         {
             await app.Datasets.Export(commit, folder, DuckDb.CanRead, cancel);
-            return Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Any() ? Profiler.Profile([folder]) : throw TaktException.Invalid($"'{reference}' holds no tables");
+            return Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Any() ? Profiler.Profile([folder], cancel) : throw TaktException.Invalid($"'{reference}' holds no tables");
         }
         catch (TaktException e)
         {

@@ -42,7 +42,7 @@ static class Archives
     /// <summary>Tells when a compressed table or an archive is damaged or cut off; of other files, nothing.</summary>
     public static void Doubt(string file, string shown, Action<string> tell)
     {
-        var gzip = file.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) && (DuckDb.CanRead(file) || Kind(file) is not null) || Kind(file) == ".tgz";
+        var gzip = Gzip.Is(file) && (DuckDb.CanRead(file) || Kind(file) is not null) || Kind(file) == ".tgz";
         if (!gzip && Kind(file) != ".zip") return;
         try
         {

@@ -74,7 +74,7 @@ public sealed class Collector(Datasets datasets, IReadOnlyList<ISource> sources)
         if (request.Unpack is { } wanted) files = Archives.Unpack(files, wanted, Path.Combine(target, "unpacked"), request.MaxBytes);
         if (files.Count == 0 && tip is null)
             throw TaktException.NotFound(source.Prefixes.Count == 0 ? $"{request.Dataset}: no file matches {string.Join(", ", request.Sources)} in {request.Folder}" : $"{request.Dataset}: {string.Join(", ", request.Sources)} gave nothing, and there is no version yet");
-        foreach (var (path, file) in files.Where(file => file.Key.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) && DuckDb.CanRead(file.Key))) Gzip.Require(path, file);
+        foreach (var (path, file) in files.Where(file => Gzip.Is(file.Key) && DuckDb.CanRead(file.Key))) Gzip.Require(path, file);
         WorkProgress.ToDo(files.Count, files.Values.Sum(file => File.Exists(file) ? new FileInfo(file).Length : 0));
         if (request.Mask.Count > 0) files = ColumnMask.Apply(files, request, Path.Combine(target, "masked"), cancel);
         var without = new List<string>();

@@ -11,7 +11,7 @@ static class CsvDelimiter
     {
         if (!File.Exists(path)) return ',';
         using Stream file = File.OpenRead(path);
-        using var content = path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) ? new GZipStream(file, CompressionMode.Decompress) : file;
+        using var content = Gzip.Is(path) ? new GZipStream(file, CompressionMode.Decompress) : file;
         try
         {
             using var reader = new StreamReader(content);

@@ -48,7 +48,7 @@ public sealed class DatasetDiffs(Datasets datasets)
             if (before.Profile is null && a.Any.Count == 0) return new(before.Reference, now.Reference, changes, same, [], null, "the first of the two holds no tables");
             if (now.Profile is null && b.Any.Count == 0) return new(before.Reference, now.Reference, changes, same, [], null, "the second of the two holds no tables");
             // of a version that was stored without looking at its tables, what differs is looked at now
-            var inferred = Inferred(profiles is ({ }, { }) || !options.Rows || options.Key.Count > 0 || a.Differing.Count == 0 || b.Differing.Count == 0 ? profiles : (Profiler.Profile(a.Differing), Profiler.Profile(b.Differing)));
+            var inferred = Inferred(profiles is ({ }, { }) || !options.Rows || options.Key.Count > 0 || a.Differing.Count == 0 || b.Differing.Count == 0 ? profiles : (Profiler.Profile(a.Differing, cancel), Profiler.Profile(b.Differing, cancel)));
             var compare = new RowComparison(a, b, options, inferred, equal);
             var (columns, rows) = await Task.Run(() => compare.Run(cancel), CancellationToken.None);
             return new(before.Reference, now.Reference, changes, same, columns, rows, rows is null ? options.Rows ? "the versions have no column in common" : "not asked for" : null);

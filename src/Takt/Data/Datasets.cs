@@ -257,7 +257,7 @@ public sealed class Datasets(Database database, IBlobStore blobs, TimeProvider t
                     await database.Write(session => CheckTable.Add(session, version.Dataset, null, tree.Id, time.GetUtcNow(), report));
                 report.Require(version.Dataset);
             }
-            return (known is null ? Profiler.Profile([folder]) : null, report);
+            return (known is null ? Profiler.Profile([folder], cancel) : null, report);
         }
         catch (TaktException e)
         {

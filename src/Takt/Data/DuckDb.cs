@@ -57,12 +57,13 @@ public static class DuckDb
     /// </summary>
     /// <param name="fileColumn">Adds a column of this name with the path of each row's file.</param>
     /// <param name="asText">What stands in a CSV is text: <c>0017</c> is no number.</param>
-    /// <exception cref="TaktException">Invalid: no files, or one of another ending.</exception>
-    public static string Scan(IEnumerable<string> files, string? fileColumn = null, bool asText = false)
+    /// <param name="whole">Compressed files are read to their end first: DuckDB takes what is there of one that was cut off.</param>
+    /// <exception cref="TaktException">Invalid: no files, or one of another ending, or that was cut off.</exception>
+    public static string Scan(IEnumerable<string> files, string? fileColumn = null, bool asText = false, bool whole = true)
     {
         var options = "union_by_name = true" + (fileColumn is null ? "" : $", filename = {Text(fileColumn)}");
         var scans = new List<string>();
-        foreach (var group in files.GroupBy(file => (Format: FormatOf(file), Delimiter: FormatOf(file) == "csv" ? CsvDelimiter.Of(file) : ' ')))
+        foreach (var group in files.Select(Checked).GroupBy(file => (Format: FormatOf(file), Delimiter: FormatOf(file) == "csv" ? CsvDelimiter.Of(file) : ' ')))
         {
             var list = string.Join(", ", group.Select(Text));
             scans.Add(group.Key.Format switch
@@ -80,6 +81,12 @@ public static class DuckDb
             1 => scans[0],
             _ => $"({string.Join(" union all by name ", scans.Select(scan => $"select * from {scan}"))})",
         };
+
+        string Checked(string file)
+        {
+            if (whole && Gzip.Is(file)) Gzip.Require(file, file);
+            return file;
+        }
     }
 
     internal static string CsvOptions(char delimiter) => $"header = true, skip = 0, delim = {Text(delimiter.ToString())}, quote = '\"', escape = '\"', strict_mode = true";
@@ -90,12 +97,17 @@ public static class DuckDb
     /// <summary>Runs work on data files and turns DuckDB's error into one line that names them.</summary>
     /// <param name="what">What was being read or run, for the message: a path or the name of a query.</param>
     /// <exception cref="TaktException">Invalid: a file can't be read as what its ending says, or the SQL is wrong. Unavailable: out of memory or disk.</exception>
+    /// <exception cref="OperationCanceledException">A <see cref="QueryStop"/> ended it.</exception>
     /// <param name="files">Those that are read, for a message that names the one at fault.</param>
     public static T Guard<T>(string what, Func<T> work, IReadOnlyList<string>? files = null)
     {
         try
         {
             return work();
+        }
+        catch (DuckDBException e) when (e.Message.StartsWith("INTERRUPT", StringComparison.OrdinalIgnoreCase))
+        {
+            throw new OperationCanceledException($"{what}: stopped", e);
         }
         catch (DuckDBException e)
         {
@@ -118,7 +130,7 @@ public static class DuckDb
 
     static string? Format(string file)
     {
-        var name = file.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) ? file[..^3] : file;
+        var name = Gzip.Is(file) ? file[..^3] : file;
         return Path.GetExtension(name).ToLowerInvariant() switch
         {
             ".parquet" when name.Length == file.Length => "parquet",

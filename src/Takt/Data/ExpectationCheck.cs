@@ -33,6 +33,7 @@ sealed class ExpectationCheck(Expectations expectations, IReadOnlyList<string> f
     public CheckReport Run()
     {
         using var connection = DuckDb.Open();
+        using var interrupt = new QueryStop(connection, cancel);
         return DuckDb.Guard(files, () =>
         {
             CheckColumns(connection);
@@ -178,7 +179,7 @@ sealed class ExpectationCheck(Expectations expectations, IReadOnlyList<string> f
         for (var from = 0; from == 0 || from < all.Count; from += AggregatesAtOnce)
         {
             var part = all.Skip(from).Take(AggregatesAtOnce);
-            var row = Row(connection, $"select {string.Join(", ", from == 0 ? part.Prepend("count(*)") : part)} from {Data}");
+            var row = ExpectationProbes.Row(connection, $"select {string.Join(", ", from == 0 ? part.Prepend("count(*)") : part)} from {Data}");
             found.AddRange(row);
         }
         var values = new List<object?[]> { new[] { found[0] } };
@@ -189,16 +190,6 @@ sealed class ExpectationCheck(Expectations expectations, IReadOnlyList<string> f
             at += probe.Aggregates.Count;
         }
         return values;
-    }
-
-    object?[] Row(DuckDBConnection connection, string sql)
-    {
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
-        using var interrupt = new QueryStop(command, cancel);
-        using var reader = command.ExecuteReader();
-        reader.Read();
-        return Enumerable.Range(0, reader.FieldCount).Select(i => reader.IsDBNull(i) ? null : reader.GetValue(i)).ToArray();
     }
 
     void CheckRows(long rows)

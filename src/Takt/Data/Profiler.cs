@@ -33,14 +33,15 @@ public static class Profiler
 
     /// <summary>Profiles data files as one table; folders stand for the data files in them.</summary>
     /// <exception cref="TaktException">NotFound or Invalid, as in <see cref="Tables.Read(IEnumerable{string}, IReadOnlyList{string}?)"/>.</exception>
-    public static TableProfile Profile(IEnumerable<string> files)
+    /// <exception cref="OperationCanceledException"></exception>
+    public static TableProfile Profile(IEnumerable<string> files, CancellationToken cancel = default)
     {
         var paths = files.ToList();
         var all = Tables.Expand(paths);
         using var connection = DuckDb.Open(memory: Math.Min(Memory, DuckDb.UsualMemory));
         return DuckDb.Guard(all, () =>
         {
-            var profile = Profile(connection, DuckDb.Scan(all));
+            var profile = Profile(connection, DuckDb.Scan(all), cancel: cancel);
             return all.Count == 1 ? profile : profile with { Kinds = Kinds(connection, all, paths, profile.Columns.Count) };
         });
     }
@@ -49,17 +50,18 @@ public static class Profiler
     {
         using var connection = DuckDb.Open(memory: Math.Min(Memory, DuckDb.UsualMemory));
         Tables.Load(connection, "t", table);
-        return Stored(connection, "t", MostValues);
+        return Stored(connection, "t", MostValues, CancellationToken.None);
     }
 
     /// <param name="source">What stands behind <c>from</c>: a table, a view, a scan.</param>
     /// <param name="most">Numbers that are sorted at once.</param>
-    internal static TableProfile Profile(DuckDBConnection connection, string source, int most = MostValues)
+    internal static TableProfile Profile(DuckDBConnection connection, string source, int most = MostValues, CancellationToken cancel = default)
     {
+        using var interrupt = new QueryStop(connection, cancel);
         // Parquet is read column by column as it is
-        if (source.StartsWith("read_parquet", StringComparison.Ordinal)) return Stored(connection, source, most);
+        if (source.StartsWith("read_parquet", StringComparison.Ordinal)) return Stored(connection, source, most, cancel);
         DuckDb.Execute(connection, $"create or replace temp table \"takt profiled\" as select * from {source}");
-        var profile = Stored(connection, "\"takt profiled\"", most);
+        var profile = Stored(connection, "\"takt profiled\"", most, cancel);
         DuckDb.Execute(connection, "drop table \"takt profiled\"");
         return profile;
     }
@@ -74,7 +76,7 @@ public static class Profiler
         string Within(string file) => paths.FirstOrDefault(path => Directory.Exists(path) && file.StartsWith(path, StringComparison.Ordinal)) is { } folder ? Path.GetRelativePath(folder, file) : file;
     }
 
-    static TableProfile Stored(DuckDBConnection connection, string source, int most)
+    static TableProfile Stored(DuckDBConnection connection, string source, int most, CancellationToken cancel)
     {
         var columns = Tables.Schema(connection, source);
         if (columns.Count == 0) return new TableProfile(0, []);
@@ -86,7 +88,10 @@ public static class Profiler
             if (columns[i].Type != ColumnType.Text || rows <= FewRows) here.Add(i);
             else profiles[i] = Texts(connection, source, columns[i], rows, most);
         foreach (var group in here.Chunk((int)Math.Clamp(most / Math.Max(1, rows), 1, ColumnsAtOnce)))
+        {
+            cancel.ThrowIfCancellationRequested();
             Read(connection, source, columns, group, rows, most, numbers, profiles);
+        }
         return new TableProfile(rows, profiles);
     }
 

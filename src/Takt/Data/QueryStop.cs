@@ -2,7 +2,7 @@ using DuckDB.NET.Data;
 
 namespace Takt.Data;
 
-/// <summary>Ends a running query when a token says so, and keeps asking: an interrupt that comes before the engine has begun is lost.</summary>
+/// <summary>Ends what a connection runs when a token says so, as long as it lives, and keeps asking: an interrupt that comes between two queries is lost. <see cref="DuckDb.Guard{T}(string, Func{T}, IReadOnlyList{string}?)"/> makes a cancellation of it.</summary>
 sealed class QueryStop : IDisposable
 {
     static readonly TimeSpan AskAgain = TimeSpan.FromMilliseconds(100);
@@ -13,10 +13,10 @@ sealed class QueryStop : IDisposable
     bool _over;
 
     /// <exception cref="OperationCanceledException">It is cancelled already.</exception>
-    public QueryStop(DuckDBCommand command, CancellationToken stop)
+    public QueryStop(DuckDBConnection connection, CancellationToken stop)
     {
         stop.ThrowIfCancellationRequested();
-        _command = command;
+        _command = connection.CreateCommand();
         _timer = new Timer(_ => Ask(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _registration = stop.Register(() => _timer.Change(TimeSpan.Zero, AskAgain));
     }
@@ -24,7 +24,7 @@ sealed class QueryStop : IDisposable
     void Ask()
     {
         lock (_timer)
-            if (!_over) _command.Cancel();
+            if (!_over) _command.Cancel(); // of the connection, whatever it runs
     }
 
     public void Dispose()
@@ -32,5 +32,6 @@ sealed class QueryStop : IDisposable
         _registration.Dispose();
         lock (_timer) _over = true;
         _timer.Dispose();
+        _command.Dispose();
     }
 }

@@ -28,14 +28,14 @@ static partial class ReaderFaults
         return null;
     }
 
-    static bool IsCsv(string file) => (file.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) ? file[..^3] : file) is var name && (name.EndsWith(".csv", StringComparison.OrdinalIgnoreCase) || name.EndsWith(".tsv", StringComparison.OrdinalIgnoreCase));
+    static bool IsCsv(string file) => (Gzip.Is(file) ? file[..^3] : file) is var name && (name.EndsWith(".csv", StringComparison.OrdinalIgnoreCase) || name.EndsWith(".tsv", StringComparison.OrdinalIgnoreCase));
 
     /// <summary>The first line of a CSV file that can't be: of other fields than the header, a quote that is not closed, bytes that are no text.</summary>
     static string? CsvFault(string path)
     {
         var delimiter = CsvDelimiter.Of(path);
         using Stream file = File.OpenRead(path);
-        using var content = path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) ? new GZipStream(file, CompressionMode.Decompress) : file;
+        using var content = Gzip.Is(path) ? new GZipStream(file, CompressionMode.Decompress) : file;
         using var reader = new StreamReader(content);
         var (fields, header, line, began, opened, quoted, any, start) = (1, -1, 1L, 1L, 1L, false, false, true);
         while (true)

@@ -186,7 +186,7 @@ sealed class RowComparison(RowSide before, RowSide now, DiffOptions options, str
     {
         using var command = connection.CreateCommand();
         command.CommandText = sql;
-        using var interrupt = new QueryStop(command, stop);
+        using var interrupt = new QueryStop(connection, stop);
         command.ExecuteNonQuery();
     }
 
@@ -194,7 +194,7 @@ sealed class RowComparison(RowSide before, RowSide now, DiffOptions options, str
     {
         using var command = connection.CreateCommand();
         command.CommandText = sql;
-        using var interrupt = new QueryStop(command, stop);
+        using var interrupt = new QueryStop(connection, stop);
         using var reader = command.ExecuteReader();
         reader.Read();
         return Enumerable.Range(0, reader.FieldCount).Select(i => reader.IsDBNull(i) ? null : reader.GetValue(i)).ToArray();

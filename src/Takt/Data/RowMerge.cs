@@ -78,7 +78,7 @@ sealed class RowMerge(CollectRequest request, string folder)
     {
         using var command = connection.CreateCommand();
         command.CommandText = sql;
-        using var interrupt = new QueryStop(command, cancel);
+        using var interrupt = new QueryStop(connection, cancel);
         command.ExecuteNonQuery();
     }
 

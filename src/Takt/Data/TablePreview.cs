@@ -20,7 +20,7 @@ public static class TablePreview
             {
                 return DuckDb.Guard(name, () =>
                 {
-                    var source = DuckDb.Scan([link]);
+                    var source = DuckDb.Scan([link], whole: false);
                     var shown = Tables.Schema(connection, source).Take(columns).Select(c => DuckDb.Name(c.Name));
                     return Tables.Query(connection, $"select {string.Join(", ", shown)} from {source} limit {rows}");
                 }, [link]);

@@ -34,7 +34,7 @@ public static class Tables
         using var command = connection.CreateCommand();
         command.CommandText = $"select {select} from ({sql})";
         command.UseStreamingMode = true;
-        using var interrupt = new QueryStop(command, cancel);
+        using var interrupt = new QueryStop(connection, cancel);
         using var reader = command.ExecuteReader();
         var builders = schema.Select(column => new ColumnBuilder(column.Name, column.Type)).ToArray();
         while (reader.Read())
@@ -110,7 +110,7 @@ public static class Tables
         {
             using var command = connection.CreateCommand();
             command.CommandText = $"copy ({sql}) to {DuckDb.Text(tmp)} ({options}, use_tmp_file false)";
-            using var interrupt = new QueryStop(command, cancel);
+            using var interrupt = new QueryStop(connection, cancel);
             var rows = Convert.ToInt64(command.ExecuteNonQuery());
             Files.Publish(tmp, path);
             return rows;

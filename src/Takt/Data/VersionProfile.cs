@@ -22,7 +22,7 @@ static class VersionProfile
         try
         {
             await Checkouts.Fill(content, new DatasetTree(tables), scratch, cancel);
-            var profile = await Task.Run(() => Profiler.Profile([scratch]), cancel);
+            var profile = await Task.Run(() => Profiler.Profile([scratch], cancel), cancel);
             if (profile.Kinds is { } kinds) doubtful?.Invoke($"in '{what}', {TableKind.Told(kinds)}");
             return profile;
         }

@@ -50,7 +50,7 @@ public sealed class ValidateDataStep(Datasets datasets, TimeProvider time) : ISt
             context.Log.WriteLine($"{(result.Status == CheckStatus.Warned ? "warning" : "skipped")}: {result}");
         if (context.With.TextOrNull("report") is { } told) Files.WriteAtomically(context.PathOf(told), report.ToJson());
         report.Require(string.Join(", ", data));
-        if (context.With.TextOrNull("profile") is { } path) Files.WriteAtomically(context.PathOf(path), Profiler.Profile(files).ToJson());
+        if (context.With.TextOrNull("profile") is { } path) Files.WriteAtomically(context.PathOf(path), Profiler.Profile(files, cancel).ToJson());
         var columns = expect.Columns.Select(column => column.Name).Distinct().Count();
         var summary = $"{string.Join(", ", data)}: as expected ({columns} columns checked){(report.Warned > 0 ? $", {report.Warned} warnings" : "")}";
         return new StepOutcome(summary, new Dictionary<string, double> { ["rows"] = report.Rows, ["checks_passed"] = report.Passed, ["checks_warned"] = report.Warned }, new Dictionary<string, string>());

@@ -35,6 +35,15 @@ public sealed class ExpectationRulesTests : IDisposable
         4,new,," ",AB,2001-01-05,3
         """;
 
+    [Fact]
+    public void A_check_ends_when_it_is_told_to_however_long_one_of_its_queries_would_take()
+    {
+        var path = Path.Combine(_folder, "t.csv");
+        File.WriteAllText(path, "id\n1\n");
+        using var stop = new CancellationTokenSource(TimeSpan.FromMilliseconds(200));
+        Assert.ThrowsAny<OperationCanceledException>(() => Read("checks: [ { sql: select * from range(100000000000000) t(i) where i < 0 } ]").Check([path], null, stop.Token));
+    }
+
     [Theory]
     [InlineData("columns: { note: { empty: 0 } }", "empty 0", 1)]
     [InlineData("columns: { price: { nan: 0 } }", "nan 0", 2)]

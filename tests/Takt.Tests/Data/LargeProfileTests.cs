@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.IO.Compression;
+using System.Text;
 using DuckDB.NET.Data;
 using Takt.Data;
 
@@ -122,6 +124,34 @@ public sealed class LargeProfileTests : IDisposable
         var e = Assert.Throws<TaktException>(() => Profiler.Profile([_folder]));
         Assert.Contains($"{_folder}/{told}", Assert.Single(e.Faults));
         Assert.DoesNotContain("sniffing", e.Message);
+    }
+
+    [Theory]
+    [InlineData("in the middle of a line", 0.5, 1)]
+    [InlineData("before its checksum", 1.0, 1)]
+    [InlineData("in its second part", 0.75, 2)]
+    [InlineData("before its first row", 0.0, 1)]
+    public void A_compressed_table_that_was_cut_off_is_not_taken_for_a_shorter_one(string where, double share, int parts)
+    {
+        var packed = new MemoryStream();
+        for (var part = 0; part < parts; part++)
+            using (var gzip = new GZipStream(packed, CompressionLevel.Fastest, leaveOpen: true))
+                gzip.Write(Encoding.UTF8.GetBytes((part == 0 ? "id,x\n" : "") + string.Concat(Enumerable.Range(0, 20_000).Select(i => $"{i},{i * 7919L % 104_729}\n"))));
+        var file = Path.Combine(_folder, "rows.csv.gz");
+        File.WriteAllBytes(file, packed.ToArray());
+        Assert.Equal(parts * 20_000, Profiler.Profile([file]).Rows);
+        File.WriteAllBytes(file, packed.ToArray()[..Math.Max(12, (int)(packed.Length * share) - 4)]);
+        var expected = $"'{file}' is damaged or cut off: what is compressed in it does not come out whole; bring it again, or compress it again";
+        foreach (var read in (Action[])[() => Profiler.Profile([_folder]), () => Tables.Read(_folder), () => new Expectations().Check([file]), () => SqlQuery.ToTable("q", "select count(*) from t", new Dictionary<string, string> { ["t"] = file }, 1)])
+            Assert.Equal((where, expected), (where, Assert.Throws<TaktException>(read).Message));
+    }
+
+    [Fact]
+    public void A_profile_ends_when_it_is_told_to_however_long_its_query_would_take()
+    {
+        using var connection = DuckDb.Open();
+        using var stop = new CancellationTokenSource(TimeSpan.FromMilliseconds(20));
+        Assert.ThrowsAny<OperationCanceledException>(() => DuckDb.Guard("endless", () => Profiler.Profile(connection, "(select i from range(100000000000000) t(i) where i < 0)", cancel: stop.Token)));
     }
 
     [Fact]

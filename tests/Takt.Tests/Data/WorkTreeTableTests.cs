@@ -114,7 +114,7 @@ public sealed class WorkTreeTableTests : WorkTreeFixture
         var told = new List<string>();
         Assert.Equal(7, (await _paths.Add("data", null, "main", "", told.Add)).Commit!.Files);
         Assert.Equal(3, told.Count);
-        Assert.StartsWith("'data' has no profile of this version: cut-whole.csv.gz", told[2]);
+        Assert.StartsWith("'data' has no profile of this version: 'cut-whole.csv.gz' is damaged", told[2]);
         Assert.Contains("'data/cut-whole.csv.gz' is damaged or cut off", told[0]);
         Assert.Contains("'data/cut-whole.zip' is damaged or cut off", told[1]);
     }
