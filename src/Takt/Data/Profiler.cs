@@ -80,7 +80,7 @@ public static class Profiler
     {
         var columns = Tables.Schema(connection, source);
         if (columns.Count == 0) return new TableProfile(0, []);
-        var rows = Tables.Query(connection, $"select count(*) as n from {source}")["n"].Integers[0];
+        var rows = Tables.Query(connection, $"select count(*) as n from {source}", cancel)["n"].Integers[0];
         var profiles = new ColumnProfile[columns.Count];
         var numbers = new List<SortedRuns>();
         var here = new List<int>();
