@@ -200,7 +200,7 @@ public sealed class ImportTests : IDisposable
         const string Id = "tr-0102030405060708090a0b0c0d0e0f10";
         List<KeyValuePair<string, object?>> attributes = [new("mlflow.spanInputs", """{"x": "hé"}"""), new("n", 5L), new("real", 1.5), new("list", new List<object?> { 1L, "a", null }), new("text", "12"), new("flag", true)];
         await server.App.Traces.AddSpans(experiment, [
-            new NewSpan(trace, span, [], "outer", 1_000_000_000, 3_500_000_000, 1, "", attributes, [new NewSpanEvent("e", 5, [new("k", "v")])]),
+            new NewSpan(trace, span, [], "outer", 1_000_000_000, 3_500_000_000, 1, "", attributes, [new NewSpanEvent("e", 5, [new("k", "v")])]) { Links = [new([.. trace.Reverse()], span, [new("k", 1L)]), new(trace, span, [])] },
             new NewSpan(trace, [9, 9, 9, 9, 9, 9, 9, 9], span, "inner", 2_000_000_000, 3_000_000_000, 2, "boom", [], []),
         ]);
         await server.App.Traces.SetTag(Id, "t", "v");

@@ -41,6 +41,30 @@ public sealed class TraceTests
         Assert.Equal(200, (await server.Send("GET", $"/ajax-api/2.0/mlflow/get-trace-artifact?request_id={TraceId}")).Status);
     }
 
+    [Fact]
+    public async Task Links_of_spans_to_others_are_given_back_whatever_they_came_in()
+    {
+        await using var server = await MlflowServer.Start();
+        byte[] link = [.. Tagged(1, Bytes(16, 2)), .. Tagged(2, Bytes(8, 3)), .. Tagged(4, Pair("kind", Tagged(1, "handoff"u8.ToArray())))], bare = [.. Tagged(1, Bytes(16, 4)), .. Tagged(2, Bytes(8, 5))];
+        Assert.Equal(200, (await Export(server, Request([.. Span(Bytes(16, 7), Bytes(8, 1), [], "packed"), .. Tagged(13, link), .. Tagged(13, bare)]))).Status);
+        var json = """
+            {"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "08080808080808080808080808080808", "spanId": "0101010101010101", "name": "told", "startTimeUnixNano": "1", "endTimeUnixNano": "2",
+              "links": [{"traceId": "02020202020202020202020202020202", "spanId": "0303030303030303", "attributes": [{"key": "kind", "value": {"stringValue": "handoff"}}]},
+                        {"traceId": "04040404040404040404040404040404", "spanId": "0505050505050505", "traceState": "a=b", "flags": 1}]}]}]}]}
+            """;
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/traces") { Content = new StringContent(json, new MediaTypeHeaderValue("application/json")), Headers = { { "x-mlflow-experiment-id", "0" } } };
+        Assert.Equal(HttpStatusCode.OK, (await server.Client.SendAsync(request)).StatusCode);
+        foreach (var trace in (string[])[TraceId, TraceId.Replace('7', '8')])
+        {
+            var (_, body) = await server.Send("GET", $"/api/3.0/mlflow/traces/get?trace_id={trace}");
+            Assert.Equal("""[{"trace_id":"AgICAgICAgICAgICAgICAg==","span_id":"AwMDAwMDAwM=","attributes":[{"key":"kind","value":{"string_value":"handoff"}}]},{"trace_id":"BAQEBAQEBAQEBAQEBAQEBA==","span_id":"BQUFBQUFBQU="}]""",
+                JsonNode.Parse(body)!["trace"]!["spans"]![0]!["links"]!.ToJsonString());
+            (_, body) = await server.Send("GET", $"/ajax-api/2.0/mlflow/get-trace-artifact?request_id={trace}");
+            Assert.Equal(("tr-04040404040404040404040404040404", "0505050505050505", null),
+                JsonNode.Parse(body)!["spans"]![0]!["links"]![1] is { } second ? ((string?)second["trace_id"], (string?)second["span_id"], second["attributes"]) : default);
+        }
+    }
+
     [Theory]
     [InlineData("gzip")]
     [InlineData("deflate")]

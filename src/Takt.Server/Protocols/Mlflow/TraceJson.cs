@@ -95,14 +95,15 @@ static class TraceJson
             e.GetProperty("time_unix_nano").WriteTo(json);
             json.WritePropertyName("name");
             e.GetProperty("name").WriteTo(json);
-            Array(json, "attributes", e.GetProperty("attributes").EnumerateObject(), attribute =>
-            {
-                json.WriteString("key", attribute.Name);
-                json.WriteStartObject("value");
-                Value(json, attribute.Value);
-                json.WriteEndObject();
-            });
+            Attributes(json, e);
         });
+        if (root.TryGetProperty("links", out var links))
+            Array(json, "links", links.EnumerateArray(), link =>
+            {
+                json.WriteBase64String("trace_id", Convert.FromHexString(link.GetProperty("trace_id").GetString()!["tr-".Length..]));
+                json.WriteBase64String("span_id", Convert.FromHexString(link.GetProperty("span_id").GetString()!));
+                Attributes(json, link);
+            });
         json.WriteStartObject("status");
         var status = root.GetProperty("status");
         if (status.GetProperty("message") is { ValueKind: JsonValueKind.String } message)
@@ -118,6 +119,19 @@ static class TraceJson
             json.WritePropertyName(name);
             root.GetProperty(name).WriteTo(json);
         }
+    }
+
+    // of an event or a link, whose values are kept as they are
+    static void Attributes(Utf8JsonWriter json, JsonElement of)
+    {
+        if (of.GetProperty("attributes") is not { ValueKind: JsonValueKind.Object } attributes) return;
+        Array(json, "attributes", attributes.EnumerateObject(), attribute =>
+        {
+            json.WriteString("key", attribute.Name);
+            json.WriteStartObject("value");
+            Value(json, attribute.Value);
+            json.WriteEndObject();
+        });
     }
 
     // an attribute is kept as JSON text; one that is none, such as NaN, is told as what it was

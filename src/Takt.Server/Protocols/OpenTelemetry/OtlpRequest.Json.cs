@@ -70,6 +70,7 @@ sealed partial class OtlpRequest
         var (title, started, ended, status, text) = ("", 0UL, 0UL, 0, "");
         List<KeyValuePair<string, object?>> attributes = [];
         var events = new List<NewSpanEvent>();
+        var links = new List<NewSpanLink>();
         Members(ref reader, (ref r, name) =>
         {
             switch (name)
@@ -82,6 +83,7 @@ sealed partial class OtlpRequest
                 case "endTimeUnixNano": ended = Nanoseconds(ref r); break;
                 case "attributes": attributes = JsonAttributes(ref r, 0); break;
                 case "events": Items(ref r, (ref r) => events.Add(JsonEvent(ref r))); break;
+                case "links": Items(ref r, (ref r) => links.Add(JsonLink(ref r))); break;
                 case "status":
                     Members(ref r, (ref r, name) =>
                     {
@@ -93,7 +95,24 @@ sealed partial class OtlpRequest
                 default: r.Skip(); break;
             }
         });
-        _spans.Add(new(trace, id, parent, title, started, ended, status, text, attributes, events));
+        _spans.Add(new(trace, id, parent, title, started, ended, status, text, attributes, events) { Links = links });
+    }
+
+    NewSpanLink JsonLink(ref Utf8JsonReader reader)
+    {
+        byte[] trace = [], span = [];
+        List<KeyValuePair<string, object?>> attributes = [];
+        Members(ref reader, (ref r, name) =>
+        {
+            switch (name)
+            {
+                case "traceId": trace = Id(ref r, name); break;
+                case "spanId": span = Id(ref r, name); break;
+                case "attributes": attributes = JsonAttributes(ref r, 0); break;
+                default: r.Skip(); break;
+            }
+        });
+        return new(trace, span, attributes);
     }
 
     NewSpanEvent JsonEvent(ref Utf8JsonReader reader)

@@ -84,6 +84,7 @@ sealed partial class OtlpRequest
         var (name, started, ended, status, text) = ("", 0UL, 0UL, 0, "");
         var attributes = new List<KeyValuePair<string, object?>>();
         var events = new List<NewSpanEvent>();
+        var links = new List<NewSpanLink>();
         var reader = new ProtobufReader(message);
         while (reader.Next(out var field))
             switch (field)
@@ -96,10 +97,27 @@ sealed partial class OtlpRequest
                 case 8: ended = reader.Fixed(); break;
                 case 9: attributes.Add(KeyValue(reader.Bytes(), 0)); break;
                 case 11: events.Add(Event(reader.Bytes())); break;
+                case 13: links.Add(Link(reader.Bytes())); break;
                 case 15: (text, status) = Status(reader.Bytes()); break;
                 default: reader.Skip(); break;
             }
-        return new(trace, id, parent, name, started, ended, status, text, attributes, events);
+        return new(trace, id, parent, name, started, ended, status, text, attributes, events) { Links = links };
+    }
+
+    NewSpanLink Link(ReadOnlySpan<byte> message)
+    {
+        byte[] trace = [], span = [];
+        var attributes = new List<KeyValuePair<string, object?>>();
+        var reader = new ProtobufReader(message);
+        while (reader.Next(out var field))
+            switch (field)
+            {
+                case 1: trace = reader.Bytes().ToArray(); break;
+                case 2: span = reader.Bytes().ToArray(); break;
+                case 4: attributes.Add(KeyValue(reader.Bytes(), 0)); break;
+                default: reader.Skip(); break;
+            }
+        return new(trace, span, attributes);
     }
 
     NewSpanEvent Event(ReadOnlySpan<byte> message)

@@ -10,4 +10,7 @@ namespace Takt.Runs.Traces;
 /// <param name="Status">0 unset, 1 OK, 2 error, as OpenTelemetry has them.</param>
 public sealed record NewSpan(
     byte[] Trace, byte[] Id, byte[] Parent, string Name, ulong Started, ulong Ended, int Status, string Message,
-    List<KeyValuePair<string, object?>> Attributes, List<NewSpanEvent> Events);
+    List<KeyValuePair<string, object?>> Attributes, List<NewSpanEvent> Events)
+{
+    public List<NewSpanLink> Links { get; init; } = [];
+}

@@ -87,7 +87,7 @@ static class SpanText
             text.Append("{\"name\": ");
             JsonText.Write(text, span.Events[i].Name);
             text.Append(", \"time_unix_nano\": ").Append(Time(span.Events[i].Time)).Append(", \"attributes\": ");
-            JsonText.Write(text, span.Events[i].Attributes.DistinctBy(a => a.Key).Select(a => KeyValuePair.Create(a.Key, Finite(a.Value))).ToList());
+            JsonText.Write(text, Members(span.Events[i].Attributes));
             text.Append('}');
         }
         text.Append("], \"status\": {\"code\": \"STATUS_CODE_").Append(status).Append("\", \"message\": ");
@@ -100,10 +100,23 @@ static class SpanText
             text.Append(": ");
             JsonText.Write(text, attributes[i].Value);
         }
-        return text.Append("}}").ToString();
+        text.Append('}');
+        // as MLflow has them since 3.14, its own form of a trace's id included
+        for (var i = 0; i < span.Links.Count; i++)
+        {
+            text.Append(i == 0 ? ", \"links\": [" : ", ").Append("{\"trace_id\": \"").Append(Prefix).Append(Convert.ToHexStringLower(span.Links[i].Trace));
+            text.Append("\", \"span_id\": \"").Append(Convert.ToHexStringLower(span.Links[i].Span)).Append("\", \"attributes\": ");
+            JsonText.Write(text, span.Links[i].Attributes.Count == 0 ? null : Members(span.Links[i].Attributes));
+            text.Append('}');
+        }
+        return text.Append(span.Links.Count > 0 ? "]}" : "}").ToString();
     }
 
-    // JSON has no NaN; an event's values stand in it as they are
+    // values of events and links stand in the JSON as they are
+    static List<KeyValuePair<string, object?>> Members(List<KeyValuePair<string, object?>> attributes) =>
+        attributes.DistinctBy(a => a.Key).Select(a => KeyValuePair.Create(a.Key, Finite(a.Value))).ToList();
+
+    // JSON has no NaN
     static object? Finite(object? value) => value switch
     {
         double d when !double.IsFinite(d) => JsonText.Of(d),

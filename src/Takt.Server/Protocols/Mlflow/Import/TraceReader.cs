@@ -55,7 +55,17 @@ static class TraceReader
             ? all.EnumerateArray().Select(e => new NewSpanEvent(Text(e, "name"), Time(e, old ? "timestamp" : "time_unix_nano"), [.. Members(e.TryGetProperty("attributes", out var of) ? of : default)])).ToList() : [];
         return new NewSpan(Id(Text(old ? context : span, "trace_id"), 16), Id(Text(old ? context : span, "span_id"), 8), Id(Text(span, old ? "parent_id" : "parent_span_id"), 8), Text(span, "name"),
             Time(span, old ? "start_time" : "start_time_unix_nano"), Time(span, old ? "end_time" : "end_time_unix_nano"), status.EndsWith("ERROR", StringComparison.Ordinal) ? 2 : status.EndsWith("OK", StringComparison.Ordinal) ? 1 : 0,
-            message, attributes, events);
+            message, attributes, events)
+        {
+            Links = span.TryGetProperty("links", out var links) && links.ValueKind == JsonValueKind.Array ? [.. links.EnumerateArray().Select(Link)] : [],
+        };
+    }
+
+    // tr-HEX, or trace:/PLACE/HEX of Unity Catalog
+    static NewSpanLink Link(JsonElement link)
+    {
+        var trace = Text(link, "trace_id");
+        return new(Convert.FromHexString(trace[(trace.LastIndexOfAny(['-', '/']) + 1)..]), Convert.FromHexString(Text(link, "span_id")), [.. Members(link.TryGetProperty("attributes", out var of) ? of : default)]);
     }
 
     // an attribute is a text that is JSON; texts and objects are kept as such, and others by their value
