@@ -27,11 +27,11 @@ public sealed class TracePagesTests(RunsServer server, Chromium chromium)
         await server.Server.App.Traces.AddSpans(long.Parse(server.Experiment), [.. Enumerable.Range(1, 150).Select(i => Span(i, i - 1, i == 140 ? 2 : 1)), Span(200, 1, 1)]);
         var page = await chromium.Browser.NewPageAsync(new() { BaseURL = server.Address });
         await page.GotoAsync("/traces/tr-0902030405060708090a0b0c0d0e0f10");
-        await Assertions.Expect(page.Locator(".span:not([hidden])")).ToHaveCountAsync(4); // 1, 2, 3 (folded), 200
-        Assert.Contains("▸ 147", await page.TextContentAsync(".span:nth-of-type(3) .branch"));
-        await page.FocusAsync(".span:nth-of-type(3) summary");
+        await Assertions.Expect(page.Locator(".span:not([hidden])")).ToHaveCountAsync(60); // 1 to 59 (folded), 200
+        Assert.Contains("▸ 91", await page.TextContentAsync(".span:nth-of-type(59) .branch"));
+        await page.FocusAsync(".span:nth-of-type(59) summary");
         await page.Keyboard.PressAsync("ArrowRight");
-        await Assertions.Expect(page.Locator(".span:not([hidden])")).ToHaveCountAsync(5);
+        await Assertions.Expect(page.Locator(".span:not([hidden])")).ToHaveCountAsync(61);
         await page.CheckAsync("#span-errors");
         await Assertions.Expect(page.Locator("#span-note")).ToHaveTextAsync("1 of 151");
         await Assertions.Expect(page.Locator(".span:not([hidden])")).ToHaveCountAsync(140); // the way to it

@@ -39,18 +39,27 @@ static class ArtifactPage
         if (run.Artifacts.FirstOrDefault(a => a.Path == path) is { } file)
             return (Name(path), Html.Of($"""
                 {trail}
-                <section class="card"><header><h2>{Name(path)}</h2><p class="note">{Parts.Bytes(file.Size)} · <code title="{file.Digest.ToString()}">{file.Digest.ToString()[..19]}</code> · <a class="button" href="{FileUrl(id, path, "download")}" download>Download</a></p></header>
+                <section class="card preview"><header><h2>{Name(path)}</h2><p class="note">{Parts.Bytes(file.Size)} · <code title="{file.Digest.ToString()}">{file.Digest.ToString()[..19]}</code> · <a class="button" href="{FileUrl(id, path, "download")}" download>Download</a></p></header>
                 {await Preview(app, id, file, cancel)}</section>
                 """));
-        var prefix = path.Length == 0 ? "" : path + "/";
-        var below = run.Artifacts.Where(a => a.Path.StartsWith(prefix, StringComparison.Ordinal)).ToList();
-        if (below.Count == 0 && path.Length > 0) throw TaktException.NotFound($"run {id} has no artifact '{path}'");
-        var entries = below.GroupBy(a => a.Path[prefix.Length..].Split('/', 2) is [var head, _] ? head + "/" : a.Path[prefix.Length..]).OrderBy(g => !g.Key.EndsWith('/')).ThenBy(g => g.Key, StringComparer.Ordinal).ToList();
+        if (path.Length > 0 && !run.Artifacts.Any(a => a.Path.StartsWith(path + "/", StringComparison.Ordinal))) throw TaktException.NotFound($"run {id} has no artifact '{path}'");
         return (path.Length == 0 ? "Artifacts" : Name(path), Html.Of($"""
             {trail}
-            {Parts.Section("Files", Parts.Table(["Name", "Files", "Size"], entries.Take(MostEntries).Select(g => new[] { Parts.Link(Url(id, prefix + g.Key.TrimEnd('/')), g.Key), Parts.Count(g.Count()), Parts.Size(g.Sum(a => a.Size)) }),
-                "This run has logged no artifact.", "mlflow.log_artifact(\"report.md\")", "Files", numbers: [1, 2]), entries.Count > MostEntries ? $"the first {MostEntries:N0} of {entries.Count:N0}" : null)}
+            {Parts.Section("Files", Entries(run, path))}
             """));
+    }
+
+    /// <summary>What is in a folder of a run: folders first, with what they hold.</summary>
+    /// <param name="path">Empty: all that it has.</param>
+    public static Html Entries(RunDetail run, string path)
+    {
+        var prefix = path.Length == 0 ? "" : path + "/";
+        var entries = run.Artifacts.Where(a => a.Path.StartsWith(prefix, StringComparison.Ordinal)).GroupBy(a => a.Path[prefix.Length..].Split('/', 2) is [var head, _] ? head + "/" : a.Path[prefix.Length..]).OrderBy(g => !g.Key.EndsWith('/')).ThenBy(g => g.Key, StringComparer.Ordinal).ToList();
+        return Html.Of($"""
+            {Parts.Table(["Name", "Files", "Size"], entries.Take(MostEntries).Select(g => new[] { Parts.Link(Url(run.Id.Value, prefix + g.Key.TrimEnd('/')), g.Key), Parts.Count(g.Count()), Parts.Size(g.Sum(a => a.Size)) }),
+                "This run has logged no artifact.", "mlflow.log_artifact(\"report.md\")", "Files", numbers: [1, 2])}
+            {(entries.Count > MostEntries ? Html.Of($"<p class=\"count dim\">the first {MostEntries:N0} of {entries.Count:N0}</p>") : Html.None)}
+            """);
     }
 
     static Html Trail(RunDetail run, string path)

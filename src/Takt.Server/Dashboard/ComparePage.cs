@@ -34,7 +34,7 @@ static class ComparePage
         var missing = ids.Except(table.Rows.Select(r => r.Id)).ToList();
         if (missing.Count > 0) throw TaktException.NotFound($"no run {string.Join(", ", missing.Take(5))}{(missing.Count > 5 ? $" and {missing.Count - 5} more" : "")}");
         var rows = table.Rows;
-        var columns = table.Columns.Select((c, i) => (Column: c, Index: i, Differs: Differs(rows, i))).ToList();
+        var columns = KeyOrder.Sort(table.Columns.Select((c, i) => (Column: c, Index: i, Differs: Differs(rows, i))), c => c.Column.Key);
         var axes = Axes(query["axes"].ToString(), columns, rows);
         var url = "/compare?run=" + string.Join(',', ids.Select(Uri.EscapeDataString)) + (query["axes"].ToString() is { Length: > 0 } drawn ? "&axes=" + Uri.EscapeDataString(drawn) : "");
         var differing = columns.Count(c => c.Differs);

@@ -31,10 +31,11 @@ public static class DashboardPages
         Map("/runs/{id}/artifacts/{**path}", http => ArtifactPage.Render(app, In(http), Value(http, "id"), Value(http, "path"), http.RequestAborted));
         Map("/experiments", http => ExperimentsPage.Render(app, In(http), http.Request.Query["find"].ToString(), http.Request.Query["page"].ToString()));
         Map("/compare", http => ComparePage.Render(app, In(http), http.Request.Query));
-        Map("/models", http => ModelPages.List(app, In(http)));
+        Map("/models", http => ModelPages.List(app, In(http), prompts: false, http.Request.Query["find"].ToString().Trim(), Text(http, "after")));
+        Map("/prompts", http => ModelPages.List(app, In(http), prompts: true, http.Request.Query["find"].ToString().Trim(), Text(http, "after")));
         Map("/models/{name}", http => ModelPages.One(app, In(http), Value(http, "name")));
         Map("/models/{name}/{version:int}", http => ModelVersionPage.Render(app, In(http), Value(http, "name"), int.Parse(Value(http, "version"))));
-        Map("/traces", http => TracePages.List(app, In(http), http.Request.Query["experiment"].ToString(), http.Request.Query["filter"].ToString().Trim(), http.Request.Query["after"].ToString() is { Length: > 0 } after ? after : null, Here(http)));
+        Map("/traces", http => TracePages.List(app, In(http), http.Request.Query["experiment"].ToString(), http.Request.Query["filter"].ToString().Trim(), Text(http, "after"), Here(http)));
         Map("/traces/{id}", http => TracePages.One(app, In(http), Value(http, "id")));
         Map("/deployments", http => In(http).IsDefault ? DeploymentPages.List(app) : ("Deployments", WorkspaceChoice.Elsewhere("Deployments")));
         Map("/deployments/{endpoint}", http => In(http).IsDefault ? DeploymentPages.One(app, Value(http, "endpoint"), http.Request.Query["part"] == "live") : throw WorkspaceChoice.NotHere("endpoint", Value(http, "endpoint"), In(http)));
@@ -62,6 +63,8 @@ public static class DashboardPages
         routes.MapGet("/assets/{**name}", (HttpContext http, string name) => Asset(http, name));
         routes.MapFallback((HttpContext http) => http.Request.Headers.Accept.ToString().Contains("text/html", StringComparison.OrdinalIgnoreCase)
             ? Fault(http, 404, "Not found", $"There is no page {http.Request.Path}.") : throw TaktException.NotFound($"no such endpoint: {http.Request.Method} {http.Request.Path}"));
+
+        static string? Text(HttpContext http, string name) => http.Request.Query[name].ToString() is { Length: > 0 } text ? text : null;
 
         Workspace In(HttpContext http) => WorkspaceChoice.Of(app, http);
 
@@ -118,7 +121,8 @@ public static class DashboardPages
     /// <summary>This server's address, as the reader's browser knows it.</summary>
     static string Here(HttpContext http) => $"{http.Request.Scheme}://{http.Request.Host}";
 
-    static string Value(HttpContext http, string name) => http.Request.RouteValues[name] as string ?? "";
+    /// <summary>The router leaves an encoded slash as it is; names of models have some.</summary>
+    static string Value(HttpContext http, string name) => (http.Request.RouteValues[name] as string ?? "").Replace("%2F", "/", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>A page, compressed when it is large and the browser can: a table of many columns shrinks to a tenth.</summary>
     sealed class PageAnswer(string html, int status) : IResult

@@ -19,7 +19,7 @@ static class ExperimentsPage
             {
                 Parts.Link($"/runs?experiment={e.Id}", Parts.Cut(e.Name, 90)), Html.Of($"<code>{e.Id}</code>"), Parts.Count(e.Runs), e.Newest is { } newest ? Parts.Time(RunListPage.Millis(newest), now) : Html.None, Parts.Time(e.UpdatedAt, now),
             }), "", "", "Experiments", numbers: [2]))}
-            <p class="pager"><span class="pages">{(at > 1 ? Html.Of($"<a rel=\"prev\" href=\"{Url(at - 1)}\">← Previous</a>") : Html.None)} {(list.Count > Together ? Html.Of($"<a rel=\"next\" href=\"{Url(at + 1)}\">Next →</a>") : Html.None)}</span></p></section>
+            {(at == 1 && list.Count <= Together ? Html.None : Html.Of($"""<p class="pager"><span class="pages">{(at > 1 ? Html.Of($"<a rel=\"prev\" href=\"{Url(at - 1)}\">← Previous</a>") : Html.None)} {(list.Count > Together ? Html.Of($"<a rel=\"next\" href=\"{Url(at + 1)}\">Next →</a>") : Html.None)}</span></p>"""))}</section>
             """));
     }
 }

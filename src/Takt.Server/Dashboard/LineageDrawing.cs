@@ -69,10 +69,7 @@ static class LineageDrawing
         {
             if (!place.TryGetValue(edge.From, out var from) || !place.TryGetValue(edge.To, out var to)) continue;
             var (x1, y1, x2, y2) = (from.X + box, from.Y + (Height / 2), to.X, to.Y + (Height / 2));
-            // an edge over several columns runs between the rows, for behind boxes it would look as if it ended there
-            var between = Math.Max(from.Y, to.Y) + Height + (GapY / 2);
-            var path = x2 - x1 <= gap ? FormattableString.Invariant($"M{x1},{y1} C{x1 + gap},{y1} {x2 - gap},{y2} {x2},{y2}")
-                : FormattableString.Invariant($"M{x1},{y1} C{x1 + (gap / 2)},{y1} {x1 + (gap / 2)},{between} {x1 + gap},{between} H{x2 - gap} C{x2 - (gap / 2)},{between} {x2 - (gap / 2)},{y2} {x2},{y2}");
+            var path = SvgText.Edge(x1, y1, x2, y2, gap, Math.Max(from.Y, to.Y) + Height + (GapY / 2));
             svg.Append(CultureInfo.InvariantCulture, $"<path d=\"{path}\"><title>").Append(Encoded($"{edge.From} — {edge.Kind} → {edge.To}")).Append("</title></path>");
         }
         foreach (var node in graph.Nodes)

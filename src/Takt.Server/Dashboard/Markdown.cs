@@ -11,6 +11,13 @@ static partial class Markdown
 {
     const int MostLines = 5000;
 
+    /// <summary>The first line that is no heading, else the heading, without the marks: for a cell of a table.</summary>
+    public static string FirstWords(string text)
+    {
+        var lines = text.ReplaceLineEndings("\n").Split('\n', MostLines).Where(l => l.Trim().Length > 0).ToList();
+        return (lines.Find(l => !l.StartsWith('#')) ?? lines.FirstOrDefault() ?? "").Replace("*", "", StringComparison.Ordinal).Replace("`", "", StringComparison.Ordinal).Trim(' ', '#', '>');
+    }
+
     public static Html Render(string text)
     {
         var html = new StringBuilder(text.Length * 2);

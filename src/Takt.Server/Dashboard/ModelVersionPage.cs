@@ -18,12 +18,13 @@ static class ModelVersionPage
         var deployed = app.Deployments.List().Where(d => workspace.IsDefault && (d.Live?.Model == version.Reference || d.Challenger?.Model == version.Reference)).ToList();
         return (version.Reference, Html.Of($"""
             <section class="card">
-            {Parts.Facts(("Model", Parts.Link(ModelPages.Url(name), Parts.Cut(name, 40))), ("Aliases", ModelPages.Aliases(version.Aliases)), ("Stage", seen.Stage == "None" ? Parts.Text("none") : ModelPages.Stage(seen.Stage)), ("Status", Parts.State(seen.Status == "READY" ? "ok" : seen.Status)), ("Registered", Parts.Time(version.CreatedAt, now)),
-                ("Run", run is null ? Parts.Id(version.Run?.Value) : RunPage.Named(run.Id.Value, run.Name)), ("Code", Parts.Id(version.CodeCommit)), ("Data", ModelPages.Data(version.DatasetCommits)), ("Source", Html.Of($"<span class=\"text\">{version.Source}</span>")),
+            {Parts.Facts(("Model", Parts.Link(ModelPages.Url(name), Parts.Cut(name, 40))), ("Aliases", ModelPages.Aliases(version.Aliases)), ("Stage", seen.Stage == "None" ? PromptText.Is(seen) ? Html.None : Parts.Text("none") : ModelPages.Stage(seen.Stage)), ("Status", seen.Status == "READY" ? Parts.Badge("ready", "good") : Parts.State(seen.Status)), ("Registered", Parts.Time(version.CreatedAt, now)),
+                ("Run", run is null ? Parts.Id(version.Run?.Value) : RunPage.Named(run.Id.Value, run.Name)), ("Code", Parts.Id(version.CodeCommit)), ("Data", ModelPages.Data(version.DatasetCommits)), ("Source", PromptText.Is(seen) ? Html.None : Html.Of($"<span class=\"text\">{version.Source}</span>")),
                 ("Deployed", Html.Join(deployed.Select(d => Html.Of($"{Parts.Link($"/deployments/{Uri.EscapeDataString(d.Endpoint)}", d.Endpoint)} {(d.Live?.Model == version.Reference ? "in charge" : "challenger")} ")))))}
             {(seen.Description.Length == 0 ? Html.None : Html.Of($"<div class=\"prose\">{Markdown.Render(seen.Description)}</div>"))}
             <div class="actions">{Actions(version, seen)}</div>
             </section>
+            {PromptText.Section(app.ModelCatalog.In(workspace), seen)}
             {await LineageDrawing.Section(app, workspace, $"model:{version.Reference}", LineageDirection.Both)}
             <div class="two">
             {Values("Metrics", version.Metrics.Count > 0 ? version.Metrics.Where(m => !m.Key.StartsWith(OfClasses, StringComparison.Ordinal)).Select(m => (m.Key, Parts.Figure(m.Value))) : run?.Metrics.Values.Select(m => (m.Key, Parts.Figure(m.Value))) ?? [])}
@@ -32,7 +33,7 @@ static class ModelVersionPage
             {Classes(version)}
             {(gates.Count == 0 ? Html.None : Parts.Section("Gates", Parts.Table(["Rule", "Verdict", "Left", "Right", "Why"], gates.Select(g => new[] { Html.Of($"<code>{g.Rule}</code>"), RunPage.Verdict(g.Verdict), Parts.Number(g.Left), Parts.Number(g.Right), Parts.Text(g.Reason) }), "", "", "Gates", numbers: [2, 3], dropEmpty: true)))}
             {await SignatureOf(app, version)}
-            {Values("Tags", seen.Tags.Select(t => (t.Key, t.Value)))}
+            {Values("Tags", seen.Tags.Where(t => !PromptText.Is(seen) || !t.Key.StartsWith("mlflow.prompt.", StringComparison.Ordinal)).Select(t => (t.Key, t.Value)))}
             {(version.Files.Count == 0 ? Html.None : Parts.Section("Package", Parts.Table(["File", "SHA-256"], version.Files.Select(f => new[] { Parts.Text(f.Key), Parts.Id(f.Value) }), "", "", "Package"), version.Package is { } package ? $"{package}"[..19] : null))}
             {Parts.Section("History", ModelPages.History(app, workspace, name, number, now))}
             """));
@@ -58,7 +59,7 @@ static class ModelVersionPage
         return Html.Of($"""
             {Forms.Dialog("set-alias", "Set alias", $"{url}/alias", $"Point an alias to {version.Reference}", Html.Of($"{which}<label class=\"field wide\"><span>Alias; whoever follows it, such as a deployment, gets this version from now on</span><input name=\"alias\" list=\"aliases\" required maxlength=\"255\" pattern=\"[A-Za-z0-9_\\-]+\" autocomplete=\"off\"></label><datalist id=\"aliases\"><option value=\"champion\"></option><option value=\"challenger\"></option></datalist>"), "Set alias")}
             {version.Aliases.Select((a, i) => Forms.Dialog($"unalias-{i}", $"Take {a} away", $"{url}/unalias", $"Take the alias {a} away?", Html.Of($"{which}<input type=\"hidden\" name=\"alias\" value=\"{a}\"><p>Whoever asks for <code>{version.Name}@{a}</code> finds nothing until it is set again.</p>"), "Take away", danger: true))}
-            {Forms.Dialog("move-stage", "Move to stage", $"{url}/stage", $"Move {version.Reference}", Html.Of($"{which}<label class=\"field wide\"><span>Stage</span><select name=\"stage\">{Stages.Select(s => Html.Of($"<option{new Html(s == seen.Stage ? " selected" : "")}>{s}</option>"))}</select></label><p><label><input type=\"checkbox\" name=\"archive\" value=\"1\"> archive the versions that are in it now</label></p>"), "Move")}
+            {(PromptText.Is(seen) ? Html.None : Forms.Dialog("move-stage", "Move to stage", $"{url}/stage", $"Move {version.Reference}", Html.Of($"{which}<label class=\"field wide\"><span>Stage</span><select name=\"stage\">{Stages.Select(s => Html.Of($"<option{new Html(s == seen.Stage ? " selected" : "")}>{s}</option>"))}</select></label><p><label><input type=\"checkbox\" name=\"archive\" value=\"1\"> archive the versions that are in it now</label></p>"), "Move"))}
             {Forms.Dialog("tag-version", "Set a tag", $"{url}/tag", "Set a tag", Html.Of($"{which}<label class=\"field wide\"><span>Name</span><input name=\"key\" required maxlength=\"250\" autocomplete=\"off\"></label><label class=\"field wide\"><span>Value</span><textarea name=\"value\" rows=\"3\" maxlength=\"100000\"></textarea></label>"), "Set")}
             {Forms.Dialog("describe", "Describe", $"{url}/describe", $"Describe {version.Reference}", Html.Of($"{which}<label class=\"field wide\"><span>Markdown</span><textarea name=\"description\" rows=\"8\" maxlength=\"100000\">{seen.Description}</textarea></label>"), "Save")}
             """);

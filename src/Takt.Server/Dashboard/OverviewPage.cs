@@ -16,11 +16,12 @@ static class OverviewPage
         var deployments = app.Deployments.List();
         var alerts = app.Monitors.Table.Alerts(limit: 8);
         var champion = models.Select(n => app.Models.Find($"{n}@champion")).FirstOrDefault(v => v is not null);
+        var several = models.Count > 1;
         Html[] stations =
         [
             Station("/data", "Data", data is [var d, ..] ? $"{d.Name}" : "no data yet", data is [var e, ..] ? Html.Of($"{Parts.Count(e.Tip.Rows)} rows · {Parts.Time(e.Tip.Time, now)}") : Parts.Text("versions of tables and folders")),
             Station("/pipelines", "Pipeline", run?.Experiment ?? "not run yet", run is null ? Parts.Text("stages of takt.yaml") : Html.Of($"{Parts.Outcome(run)} {Parts.Time(run.StartedAt, now)}")),
-            Station("/models", "Champion", champion?.Reference ?? "none yet", champion is null ? Parts.Text("the model in charge") : Parts.Text(Measure(champion.Metrics))),
+            several ? Station("/models", "Models", $"{models.Count:N0} models", Parts.Text(champion is null ? "none is champion" : $"such as {Parts.Cut(champion.Reference, 40)}")) : Station("/models", "Champion", champion?.Reference ?? "none yet", champion is null ? Parts.Text("the model in charge") : Parts.Text(Measure(champion.Metrics))),
             Station("/deployments", "Deployments", deployments switch { [] => "none yet", [var only] => only.Endpoint, _ => $"{deployments.Count} endpoints" },
                 deployments.Count == 0 ? Parts.Text("endpoints and rollouts") : Html.Of($"{Parts.Count(deployments.Sum(d => Traffic(app, d.Endpoint)))} requests {Html.Join(deployments.Where(d => d.Rollout is { Active: true }).Take(2).Select(d => Html.Of($"{Parts.State(d.Rollout!.State.ToString())} {(deployments.Count > 1 ? d.Endpoint : "")} ")))}")),
             Station("/monitors", "Monitor", alerts.Count == 0 ? "quiet" : "alerts", alerts is [var a, ..] ? Html.Of($"{Parts.Badge(a.Kind, "bad")} {Parts.Moment(a.WindowStart)}") : Parts.Text("no alert")),

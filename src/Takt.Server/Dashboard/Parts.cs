@@ -89,7 +89,7 @@ static class Parts
     }
 
     /// <summary>Six significant digits: enough to tell two runs apart, short enough for a column.</summary>
-    public static string Figure(double value) => double.IsNaN(value) ? "NaN" : value == 0 ? "0"
+    public static string Figure(double value) => double.IsNaN(value) ? "NaN" : value == 0 ? "0" : value == double.MaxValue ? "∞" : value == double.MinValue ? "-∞" // as which infinite values are kept
         : value == Math.Truncate(value) && Math.Abs(value) < 1e9 ? value.ToString("0", CultureInfo.InvariantCulture)
         : Math.Abs(value) is < 1e-4 or >= 1e9 ? value.ToString("0.####e+0", CultureInfo.InvariantCulture) : value.ToString("G6", CultureInfo.InvariantCulture);
 

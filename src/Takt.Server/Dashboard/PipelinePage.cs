@@ -52,11 +52,11 @@ static class PipelinePage
         // a pipeline of usual depth fits the page; a deeper one scrolls
         var box = Math.Clamp((1268 - ((columns.Count - 1) * GapX)) / columns.Count, 132, 176);
         var place = columns.SelectMany(c => c.Value.Select((name, i) => (name, X: c.Key * (box + GapX), Y: i * (Height + GapY)))).ToDictionary(p => p.name, p => (p.X, p.Y));
-        var (width, height) = ((columns.Count * (box + GapX)) - GapX + 4, (columns.Values.Max(c => c.Count) * (Height + GapY)) - GapY + 4);
+        var (width, height) = ((columns.Count * (box + GapX)) - GapX + 4, (columns.Values.Max(c => c.Count) * (Height + GapY)) + 4);
         var arrows = graph.Order.SelectMany(s => graph.Upstream[s.Name].Select(u => (From: place[u], To: place[s.Name])));
         return Html.Of($"""
             <div class="scroll" role="region" aria-label="Graph of the stages" tabindex="0"><svg class="graph" viewBox="-2 -2 {width} {height}" width="{width}" height="{height}" role="img" aria-label="Graph of the stages; the table below says the same">
-            {arrows.Select(a => Html.Of($"<path d=\"M{a.From.X + box},{a.From.Y + (Height / 2)} C{a.From.X + box + GapX},{a.From.Y + (Height / 2)} {a.To.X - GapX},{a.To.Y + (Height / 2)} {a.To.X},{a.To.Y + (Height / 2)}\"/>"))}
+            {arrows.Select(a => Html.Of($"<path d=\"{SvgText.Edge(a.From.X + box, a.From.Y + (Height / 2), a.To.X, a.To.Y + (Height / 2), GapX, Math.Max(a.From.Y, a.To.Y) + Height + (GapY / 2))}\"/>"))}
             {graph.Order.Select(s => Html.Of($"<g class=\"{Tone(states.GetValueOrDefault(s.Name))}\" transform=\"translate({place[s.Name].X},{place[s.Name].Y})\"><title>{s.Name}</title>{new Html(SvgText.Box(box, Height, s.Name, $"{s.Kind?.Name ?? "run"} · {(states.GetValueOrDefault(s.Name)?.State is { } state ? Parts.Words(state.ToString()) : "not run")}"))}</g>"))}
             </svg></div>
             """);

@@ -14,7 +14,9 @@ static class RunPage
     /// <summary>More rows than this are not put into a table of the page.</summary>
     const int MostValues = 3000;
     const int MostParts = 20;
-    const int MostArtifacts = 200;
+
+    /// <summary>More than these are shown by folder.</summary>
+    const int MostArtifacts = 25;
 
     public static Html Table(IReadOnlyList<RunDetail> runs, DateTimeOffset now) => Parts.Table(["Run", "Experiment", "Status", "Trigger", "Started", "Took"], runs.Select(r => new[]
     {
@@ -43,6 +45,11 @@ static class RunPage
         var running = tracked.Status is "RUNNING" or "SCHEDULED" && !tracked.Deleted;
         var note = tracked.Tags.LastOrDefault(t => t.Key == "mlflow.note.content").Value;
         var system = run.Tags.Where(t => IsSystem(t.Key)).ToList();
+        var own = run.Tags.Where(t => !IsSystem(t.Key)).ToList();
+        var shown = KeyOrder.Sort(keys.Where(k => !IsSystem(k.Newest.Key)), k => k.Newest.Key);
+        var (outputs, lineage) = (Outputs(app, workspace, tracked), await LineageDrawing.Section(app, workspace, $"run:{id}", LineageDirection.Both));
+        (string Name, bool There, int? Count)[] places = [("Stages", stages.Count > 0, stages.Count), ("Charts", keys.Any(k => k.Series), keys.Count(k => k.Series)), ("Metrics", shown.Count > 0, shown.Count), ("Params", run.Params.Count > 0, run.Params.Count),
+            ("Parts", children.Rows.Count > 0, children.More ? null : children.Rows.Count), ("Inputs", tracked.Inputs.Count > 0, tracked.Inputs.Count), ("Models", outputs.Value.Length > 0, null), ("Artifacts", run.Artifacts.Count > 0, run.Artifacts.Count), ("Lineage", lineage.Value.Length > 0, null), ("Tags", own.Count > 0, own.Count)];
         return (run.Name.Length is 0 ? $"Run {id[..Math.Min(12, id.Length)]}" : run.Name.Length > 120 ? run.Name[..120] + "…" : run.Name, Html.Of($"""
             <section class="card" id="about"{new Html(running ? " data-live" : "")} data-run="{id}">
             {(refused is null ? Html.None : Html.Of($"<p class=\"outcome warn\">Refused by <b>{refused}</b>. Nothing broke, and what was in charge stays in charge.</p>"))}
@@ -54,39 +61,49 @@ static class RunPage
             {(string.IsNullOrEmpty(note) ? Html.None : Html.Of($"<div class=\"prose\">{Markdown.Render(note)}</div>"))}
             <div class="actions">{(running ? Html.Of($"<button type=\"button\" id=\"pause\" aria-pressed=\"false\">Pause updates</button> <span class=\"dim\" id=\"news\" aria-live=\"polite\">live</span>") : Html.None)}{RunActions.Buttons(id, run.Name, tracked.Deleted)}</div>
             </section>
-            {(stages.Count == 0 ? Html.None : Parts.Section("Stages", Html.Join(stages.Select(s => Stage(app, run, s)))))}
+            {Jump(places.Where(p => p.There).ToList())}
+            {(stages.Count == 0 ? Html.None : At("Stages", Parts.Section("Stages", Html.Join(stages.Select(s => Stage(app, run, s))))))}
             {Charts(keys, [(id, run.Name)])}
             <div class="two">
-            {Values("Metrics", keys.Where(k => !IsSystem(k.Newest.Key)).Select(k => (k.Newest.Key, Html.Of($"<b data-metric=\"{k.Newest.Key}\" title=\"{k.Newest.Value.ToString("R", CultureInfo.InvariantCulture)}\">{Parts.Figure(k.Newest.Value)}</b> <span class=\"dim\" data-step=\"{k.Newest.Key}\">{(k.Newest.Step == 0 ? "" : $"step {k.Newest.Step}")}</span>{(extremes.TryGetValue(k.Newest.Key, out var of) ? Range(k.Newest.Key, of) : Html.None)}"))), keys.Count)}
-            {Values("Params", run.Params.Select(p => (p.Key, Parts.Long(p.Value))), run.Params.Count)}
+            {At("Metrics", Values("Metrics", shown.Select(k => (k.Newest.Key, Html.Of($"<b data-metric=\"{k.Newest.Key}\" title=\"{k.Newest.Value.ToString("R", CultureInfo.InvariantCulture)}\">{Parts.Figure(k.Newest.Value)}</b> <span class=\"dim\" data-step=\"{k.Newest.Key}\">{(k.Newest.Step == 0 ? "" : $"step {k.Newest.Step}")}</span>{(extremes.TryGetValue(k.Newest.Key, out var of) ? Range(k.Newest.Key, of) : Html.None)}"))), shown.Count))}
+            {At("Params", Values("Params", KeyOrder.Sort(run.Params, p => p.Key).Select(p => (p.Key, Parts.Long(p.Value))), run.Params.Count))}
             </div>
-            {(children.Rows.Count == 0 ? Html.None : Parts.Section("Parts", Html.Of($"""
+            {(children.Rows.Count == 0 ? Html.None : At("Parts", Parts.Section("Parts", Html.Of($"""
                 {Parts.Table(["Run", "Status", "Started", "Took", .. children.Columns.Select(c => c.Key)], children.Rows.Select(r => (Html[])
                 [
                     Named(r.Id, r.Name), Parts.Outcome(r.Status, r.Refused), Parts.Time(RunListPage.Millis(r.Started), now), Parts.Text(r.Ended is { } at ? Parts.Took(at - r.Started) : ""),
                     .. r.Cells.Select(c => Parts.Text(c.Number is { } number ? Parts.Figure(number) : Parts.Cut(c.Text ?? "", 48))),
                 ]), "", "", "Parts", numbers: [3, .. Enumerable.Range(4, children.Columns.Count).Where(i => children.Rows.All(r => r.Cells[i - 4] is var c && (c.Number is not null || c.Text is null || Parts.LooksNumeric(c.Text))))], dropEmpty: true)}
                 <p class="count"><a href="/runs?experiment={tracked.Experiment}&filter={Uri.EscapeDataString($"tags.`mlflow.parentRunId` = '{id}'")}">{(children.More ? "All of its parts" : "As a table to sort and compare")}</a></p>
-                """), children.More ? $"the first {MostParts}" : $"{children.Rows.Count}"))}
-            {Inputs(tracked)}{Outputs(app, workspace, tracked)}
-            {Artifacts(run)}
-            {await LineageDrawing.Section(app, workspace, $"run:{id}", LineageDirection.Both)}
-            {Values("Tags", run.Tags.Where(t => !IsSystem(t.Key)).Select(t => (t.Key, Parts.Long(t.Value))), run.Tags.Count)}
+                """), children.More ? $"the first {MostParts}" : $"{children.Rows.Count}")))}
+            {At("Inputs", Inputs(tracked))}{At("Models", outputs)}
+            {At("Artifacts", Artifacts(run))}
+            {At("Lineage", lineage)}
+            {At("Tags", Values("Tags", own.Select(t => (t.Key, Parts.Long(t.Value))), own.Count))}
             {(system.Count == 0 ? Html.None : Html.Of($"<details class=\"card fold\"><summary><h2>System</h2></summary>{Parts.Table(["Name", "Value"], system.Take(MostValues).Select(t => new[] { Html.Of($"<code>{t.Key}</code>"), Parts.Long(t.Value) }), "", "", "System")}</details>"))}
             <script src="/assets/run.js" defer></script>
             """));
     }
+
+    /// <summary>What a long page has, each a click away.</summary>
+    static Html Jump(IReadOnlyList<(string Name, bool There, int? Count)> places) => places.Count < 3 ? Html.None
+        : Html.Of($"<nav class=\"jump\" aria-label=\"On this page\">{places.Select(p => Html.Of($"<a href=\"#{Place(p.Name)}\">{p.Name}{(p.Count is { } count ? Html.Of($" <span class=\"dim\">{count:N0}</span>") : Html.None)}</a>"))}</nav>");
+
+    // a stage's own name is a place of the page as well
+    static string Place(string section) => section == "Charts" ? "charts" : $"at-{section.ToLowerInvariant()}";
+
+    static Html At(string section, Html content) => content.Value.Length == 0 ? Html.None : Html.Of($"<div id=\"{Place(section)}\">{content}</div>");
 
     static Html Range(string key, MetricExtremes of) => Html.Of($"<span class=\"range dim\" data-range=\"{key}\" data-least=\"{of.Least.ToString("R", CultureInfo.InvariantCulture)}\" data-most=\"{of.Most.ToString("R", CultureInfo.InvariantCulture)}\">least <b>{Parts.Figure(of.Least)}</b> at {of.LeastStep}, greatest <b>{Parts.Figure(of.Most)}</b> at {of.MostStep}</span>");
 
     /// <summary>A place for each chart; it is drawn when it comes into view.</summary>
     public static Html Charts(IReadOnlyList<MetricKey> keys, IReadOnlyList<(string Id, string Name)> runs)
     {
-        var series = keys.Where(k => k.Series).ToList();
+        var series = KeyOrder.Sort(keys.Where(k => k.Series), k => k.Newest.Key);
         if (series.Count == 0) return Html.None;
         // a group of one or two charts would leave most of its row empty: those stand together
         static string Folder(MetricKey k) => k.Newest.Key.LastIndexOf('/') is var slash and > 0 ? k.Newest.Key[..slash] : "";
-        var small = series.GroupBy(Folder).Where(g => g.Count() < 3).Select(g => g.Key).ToHashSet(StringComparer.Ordinal);
+        var small = series.GroupBy(Folder).Where(g => g.Count() < 3 && g.Key != "system").Select(g => g.Key).ToHashSet(StringComparer.Ordinal);
         var groups = series.GroupBy(k => Folder(k) is var folder && small.Contains(folder) ? "" : folder).OrderBy(g => g.Key == "system" || g.Key.StartsWith("system/", StringComparison.Ordinal)).ThenBy(g => g.Key, StringComparer.Ordinal).ToList();
         return Html.Of($"""
             <link rel="stylesheet" href="/assets/uplot/uplot.min.css">
@@ -122,10 +139,8 @@ static class RunPage
             .Concat(run.Outputs.Take(MostParts).Select(o => new[] { Html.Of($"{app.LoggedModels.In(workspace).Find(o.Model)?.Name} <code>{o.Model}</code>"), Parts.Text("logged model"), Parts.Count(o.Step) })), "", "", "Models", dropEmpty: true));
     }
 
-    static Html Artifacts(RunDetail run) => run.Artifacts.Count == 0 ? Html.None : Parts.Section("Artifacts", Html.Of($"""
-        {Parts.Table(["Path", "Size", "SHA-256"], run.Artifacts.Take(MostArtifacts).Select(a => new[] { Parts.Link(ArtifactPage.Url(run.Id.Value, a.Path), a.Path), Parts.Size(a.Size), Parts.Id(a.Digest.ToString()) }), "", "", "Artifacts", numbers: [1])}
-        {(run.Artifacts.Count > MostArtifacts ? Html.Of($"<p class=\"count\">{Parts.Link(ArtifactPage.Url(run.Id.Value, ""), $"all {run.Artifacts.Count:N0}, by folder")}</p>") : Html.None)}
-        """), $"{run.Artifacts.Count:N0} files, {Parts.Bytes(run.Artifacts.Sum(a => a.Size))}");
+    static Html Artifacts(RunDetail run) => run.Artifacts.Count == 0 ? Html.None : Parts.Section("Artifacts", run.Artifacts.Count > MostArtifacts ? ArtifactPage.Entries(run, "")
+        : Parts.Table(["Path", "Size", "SHA-256"], run.Artifacts.Select(a => new[] { Parts.Link(ArtifactPage.Url(run.Id.Value, a.Path), a.Path), Parts.Size(a.Size), Parts.Id(a.Digest.ToString()) }), "", "", "Artifacts", numbers: [1]), $"{run.Artifacts.Count:N0} files, {Parts.Bytes(run.Artifacts.Sum(a => a.Size))}");
 
     static Html Stage(TaktApp app, RunDetail run, StageRun stage)
     {

@@ -54,4 +54,10 @@ static class SvgText
         < 0x2E80 => 0.78,
         _ => 1.1,
     };
+
+    /// <summary>The line between two boxes. One over several columns runs between the rows, for behind boxes it would look as if it ended there.</summary>
+    /// <param name="gap">Between two columns.</param>
+    /// <param name="between">The height of the room below both rows.</param>
+    public static string Edge(int x1, int y1, int x2, int y2, int gap, int between) => x2 - x1 <= gap ? FormattableString.Invariant($"M{x1},{y1} C{x1 + gap},{y1} {x2 - gap},{y2} {x2},{y2}")
+        : FormattableString.Invariant($"M{x1},{y1} C{x1 + (gap / 2)},{y1} {x1 + (gap / 2)},{between} {x1 + gap},{between} H{x2 - gap} C{x2 - (gap / 2)},{between} {x2 - (gap / 2)},{y2} {x2},{y2}");
 }

@@ -71,11 +71,11 @@ static class TracePages
         var (low, high) = spans.Count == 0 ? (0L, 1L) : (spans.Min(s => s.Started), Math.Max(spans.Min(s => s.Started) + 1, spans.Max(s => s.Ended ?? s.Started)));
         return (trace.Tag("mlflow.traceName") is { Length: > 0 } name ? name : "Trace", Html.Of($"""
             <section class="card">{Parts.Facts(("State", State(trace.State)), ("Trace", Html.Of($"<code title=\"{trace.Id}\">{(trace.Id.Length > 15 ? trace.Id[..15] : trace.Id)}</code> <button type=\"button\" class=\"small\" data-copy=\"{trace.Id}\">Copy</button>")), ("Began", Parts.Time(RunListPage.Millis(trace.Started), now)), ("Took", Parts.Text(trace.Duration is { } took ? Parts.Took(took) : "running")),
-                ("Experiment", Parts.Link($"/traces?experiment={experiment.Id}", experiment.Name)), ("Run", trace.Fact("mlflow.sourceRun") is { Length: > 0 } run ? Parts.Id(run, $"/runs/{run}") : Html.None), ("Session", Parts.Text(trace.Fact("mlflow.trace.session"))), ("Tokens", Parts.Text(trace.Fact("mlflow.trace.tokenUsage"))))}
+                ("Experiment", Parts.Link($"/traces?experiment={experiment.Id}", experiment.Name)), ("Run", trace.Fact("mlflow.sourceRun") is { Length: > 0 } run ? Parts.Id(run, $"/runs/{run}") : Html.None), ("Session", Parts.Text(trace.Fact("mlflow.trace.session"))), ("Tokens", Parts.Text(Tokens(trace.Fact("mlflow.trace.tokenUsage")))))}
             </section>
             {(trace.Assessments.Count == 0 ? Html.None : Parts.Section("Assessments", Parts.Table(["Name", "Value", "By", "Why", "Given"], trace.Assessments.Select(a => new[]
             {
-                Html.Of($"{a.Name} {(a.Valid ? Html.None : Parts.Badge("replaced", "quiet"))}"), a.Error is { } error ? Parts.Long(error) : Parts.Long(a.Value), Parts.Text($"{a.Source} ({a.SourceType.ToLowerInvariant().Replace('_', ' ')})"), Parts.Long(a.Rationale ?? ""), Parts.Time(RunListPage.Millis(a.Created), now),
+                Html.Of($"{a.Name} {(a.Valid ? Html.None : Parts.Badge("replaced", "quiet"))}"), a.Error is { } error ? Parts.Long(error) : Parts.Long(Told(a.Value)), Parts.Text($"{a.Source} ({a.SourceType.ToLowerInvariant().Replace('_', ' ')})"), Parts.Long(a.Rationale ?? ""), Parts.Time(RunListPage.Millis(a.Created), now),
             }), "", "", "Assessments")))}
             <section class="card" id="spans"><header><h2>Spans</h2><p class="note">{spans.Count:N0} spans, {Parts.Took((high - low) / 1_000_000)}; open one to see what it was given and gave</p>
             {(spans.Count < FewSpans ? Html.None : Html.Of($"<div class=\"chart-tools\"><label>Find <input type=\"search\" id=\"span-find\" size=\"12\" autocomplete=\"off\"></label><label><input type=\"checkbox\" id=\"span-errors\"> Errors only</label><button type=\"button\" class=\"small\" id=\"span-all\">Unfold all</button> <span class=\"dim\" id=\"span-note\" role=\"status\">← folds what is below a span, → unfolds it</span></div>"))}</header>
@@ -176,7 +176,37 @@ static class TracePages
 
     static Html State(string state) => state switch { "OK" => Parts.Badge("ok", "good"), "ERROR" => Parts.Badge("error", "bad"), "IN_PROGRESS" => Parts.Badge("running", "busy"), _ => Parts.Badge("unknown", "quiet") };
 
-    static Html Badge(Assessment assessment) => Parts.Badge($"{assessment.Name}: {Short(assessment.Error is null ? assessment.Value : "error")}", assessment.Error is not null || assessment.Value is "false" or "\"no\"" ? "bad" : assessment.Value is "true" or "\"yes\"" ? "good" : "quiet");
+    /// <summary>A value that is kept as JSON as a reader writes it: a text without quotes, a number in six digits.</summary>
+    static string Told(string json)
+    {
+        try
+        {
+            var value = JsonElement.Parse(json);
+            return value.ValueKind switch { JsonValueKind.String => value.GetString()!, JsonValueKind.Number => Parts.Figure(value.GetDouble()), _ => json };
+        }
+        catch (JsonException)
+        {
+            return json;
+        }
+    }
+
+    /// <summary>MLflow's counts in words; anything else as it is.</summary>
+    static string? Tokens(string? usage)
+    {
+        if (usage is null) return null;
+        try
+        {
+            var of = JsonElement.Parse(usage);
+            long? Count(string name) => of.ValueKind == JsonValueKind.Object && of.TryGetProperty(name, out var value) && value.TryGetInt64(out var count) ? count : null;
+            return Count("total_tokens") is not { } all ? usage : string.Create(CultureInfo.InvariantCulture, $"{all:N0}{(Count("input_tokens") is { } given && Count("output_tokens") is { } made ? $": {given:N0} in, {made:N0} out" : "")}");
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return usage;
+        }
+    }
+
+    static Html Badge(Assessment assessment) => Parts.Badge($"{assessment.Name}: {Short(assessment.Error is null ? Told(assessment.Value) : "error")}", assessment.Error is not null || assessment.Value is "false" or "\"no\"" ? "bad" : assessment.Value is "true" or "\"yes\"" ? "good" : "quiet");
 
     static Html Pairs(string title, List<KeyValuePair<string, string>> pairs) => pairs.Count == 0 ? Html.None
         : Parts.Section(title, Parts.Table(["Name", "Value"], pairs.OrderBy(p => p.Key, StringComparer.Ordinal).Take(1000).Select(p => new[] { Html.Of($"<code>{p.Key}</code>"), Parts.Long(p.Value) }), "", "", title));

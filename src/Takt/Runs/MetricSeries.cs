@@ -86,7 +86,7 @@ public sealed class MetricSeries(Database database, Workspace workspace = defaul
         {
             var ms = p.Time.ToUnixTimeMilliseconds();
             var x = axis == SeriesAxis.Step ? p.Step : (ms - first) / 1000.0;
-            if ((from is null || x >= from) && (to is null || x <= to)) points.Add(new(x, p.Value, ms));
+            if ((from is null || x >= from) && (to is null || x <= to)) points.Add(new(x, Math.Abs(p.Value) == double.MaxValue ? double.NaN : p.Value, ms)); // what was infinite: all others would be one line beside it
         }
         points.Sort(static (a, b) => a.X != b.X ? a.X.CompareTo(b.X) : a.Time.CompareTo(b.Time));
         var kept = 0;

@@ -109,8 +109,10 @@ public sealed class RunGrid(Database database, Workspace workspace = default)
 
     static List<RunColumn> Few(SqlSession session, Sql ids, int metrics, int parameters) =>
     [
-        .. session.Query($"select key from run_metric where run in ({ids}) and key not like {"system/%"} group by key order by count(*) desc, key limit {metrics}", row => new RunColumn(RunColumnKind.Metric, row.Text(0))),
-        .. session.Query($"select key from run_param where run in ({ids}) group by key order by count(distinct value) > 1 desc, count(*) desc, key limit {parameters}", row => new RunColumn(RunColumnKind.Param, row.Text(0))),
+        .. KeyOrder.Sort(session.Query($"select key, count(*) from run_metric where run in ({ids}) and key not like {"system/%"} group by key", row => (Key: row.Text(0), Runs: row.Number(1))), k => k.Key)
+            .OrderByDescending(k => k.Runs).Take(metrics).Select(k => new RunColumn(RunColumnKind.Metric, k.Key)),
+        .. KeyOrder.Sort(session.Query($"select key, count(*), count(distinct value) from run_param where run in ({ids}) group by key", row => (Key: row.Text(0), Runs: row.Number(1), Values: row.Number(2))), k => k.Key)
+            .OrderByDescending(k => k.Values > 1).ThenByDescending(k => k.Runs).Take(parameters).Select(k => new RunColumn(RunColumnKind.Param, k.Key)),
     ];
 
     /// <summary>A table of parents has the keys of their parts, too, as far as there is room.</summary>

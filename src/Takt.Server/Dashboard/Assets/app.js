@@ -1,8 +1,11 @@
 // What every page shares: dialogs, finding in a table, and the addresses that MLflow's clients print.
 (function () {
   // "View run at http://host/#/experiments/1/runs/ID": the part behind # never reaches the server
-  const place = /^#\/experiments\/(\d+)(?:\/runs\/([\w-]+)|(\/traces))?/.exec(location.hash), model = /^#\/models\/([^/?]+)(?:\/versions\/(\d+))?/.exec(location.hash);
-  if (place) location.replace(place[2] ? "/runs/" + place[2] : place[3] ? "/traces?experiment=" + place[1] : "/runs?experiment=" + place[1]);
+  const place = /^#\/experiments\/(\d+)(?:\/runs\/([\w-]+)|(\/traces))?/.exec(location.hash), model = /^#\/(?:models|prompts)\/([^/?]+)(?:\/versions\/(\d+))?/.exec(location.hash);
+  const trace = /[?&]selected(?:Evaluation|Trace)Id=([\w%-]+)/.exec(location.hash), together = /^#\/compare-runs\?(.*)/.exec(location.hash);
+  if (trace) location.replace("/traces/" + trace[1]);
+  else if (together) location.replace("/compare?run=" + (new URLSearchParams(together[1]).get("runs") || "").replace(/[^\w,-]/g, ""));
+  else if (place) location.replace(place[2] ? "/runs/" + place[2] : place[3] ? "/traces?experiment=" + place[1] : "/runs?experiment=" + place[1]);
   else if (model) location.replace("/models/" + model[1] + (model[2] ? "/" + model[2] : ""));
 
   // navigator.clipboard is there on https and on loopback only

@@ -100,7 +100,7 @@
     entry.data = data; entry.rows = rows; entry.bounds = bounds(entry);
     entry.chart = new uPlot(options(plot, entry, lines), [data.x].concat(rows.slice(1)), canvas);
     const points = data.lines.reduce((sum, l) => sum + l.points, 0), gaps = data.lines.reduce((sum, l) => sum + l.gaps, 0), hidden = runs.filter(r => !r.shown).length;
-    plot.querySelector("figcaption").textContent = plot.dataset.key + (data.exact ? "" : " · " + points.toLocaleString("en") + " points, thinned") + (gaps ? " · " + gaps + " NaN" : "") + (entry.outside ? " · " + entry.outside + " outside" : "") + (hidden ? " · " + hidden + " hidden" : "");
+    plot.querySelector("figcaption").textContent = plot.dataset.key + (data.exact ? "" : " · " + points.toLocaleString("en") + " points, thinned") + (gaps ? " · " + gaps + " NaN or ∞" : "") + (entry.outside ? " · " + entry.outside + " outside" : "") + (hidden ? " · " + hidden + " hidden" : "");
     let least = Infinity, most = -Infinity;
     for (const line of data.lines) for (const v of line.y) if (v !== null) { least = Math.min(least, v); most = Math.max(most, v); }
     canvas.setAttribute("aria-label", "Chart of " + plot.dataset.key + ": " + points.toLocaleString("en") + " points of " + (data.lines.length === 1 ? "1 run" : data.lines.length + " runs") + (least <= most ? ", from " + brief(least) + " to " + brief(most) : ""));

@@ -2,7 +2,9 @@
 (function () {
   const rows = [...document.querySelectorAll("#spans .span")], depth = rows.map(r => +r.dataset.depth), names = rows.map(r => r.querySelector("b").textContent.toLowerCase());
   const find = document.getElementById("span-find"), errors = document.getElementById("span-errors"), all = document.getElementById("span-all"), note = document.getElementById("span-note"), hint = note.textContent;
-  const many = 100, level = 2, folded = new Set();
+  const many = 100, usual = 60, folded = new Set();
+  let level = 1; // as many levels as fit about two screens
+  while (depth.filter(d => d <= level + 1).length <= usual && depth.some(d => d > level)) level++;
   const end = rows.map((r, i) => { let j = i + 1; while (j < rows.length && depth[j] > depth[i]) j++; return j; }), below = i => end[i] - i - 1;
   function show() {
     const wanted = find.value.trim().toLowerCase(), looked = wanted !== "" || errors.checked;
