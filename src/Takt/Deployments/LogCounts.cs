@@ -1,4 +1,5 @@
 using System.IO.MemoryMappedFiles;
+using Takt.Storage;
 
 namespace Takt.Deployments;
 
@@ -14,8 +15,10 @@ sealed class LogCounts : IDisposable
     readonly MemoryMappedViewAccessor _view;
     long _taken, _settled;
 
+    /// <exception cref="TaktException">Unavailable: the disk is full.</exception>
     public LogCounts(string path)
     {
+        Allocate(path);
         _file = MemoryMappedFile.CreateFromFile(path, FileMode.OpenOrCreate, null, Bytes, MemoryMappedFileAccess.ReadWrite);
         _view = _file.CreateViewAccessor(0, Bytes);
         Lost = Math.Max(0, _view.ReadInt64(LostBefore)) + Math.Max(0, _view.ReadInt64(Taken) - _view.ReadInt64(Settled));
@@ -31,6 +34,22 @@ sealed class LogCounts : IDisposable
     public void Take(long rows) => _view.Write(Taken, _taken += rows);
 
     public void Settle(long rows) => _view.Write(Settled, _settled += rows);
+
+    // not a hole: the system ends a process that writes into one by way of its mapping while the disk is full
+    static void Allocate(string path)
+    {
+        using var file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        var length = (int)Math.Min(RandomAccess.GetLength(file), Bytes);
+        if (length == Bytes) return;
+        try
+        {
+            RandomAccess.Write(file, new byte[Bytes - length], length);
+        }
+        catch (IOException e) when (StorageFaults.Of(e, path) is { } known)
+        {
+            throw known;
+        }
+    }
 
     public void Dispose()
     {

@@ -1,5 +1,6 @@
 using Takt.Data;
 using Takt.Deployments;
+using Takt.Storage.Tests;
 using Microsoft.Extensions.Time.Testing;
 
 namespace Takt.Tests.Deployments;
@@ -80,6 +81,50 @@ public sealed class JournalTests : IDisposable
         await log.Append([new Label("p-1:0", 1, DateTimeOffset.UnixEpoch)]);
         await await flush.Task;
         Assert.Single(Directory.GetFiles(_folder, "labels-*.parquet"));
+    }
+
+    [Fact]
+    public async Task A_label_that_comes_while_others_are_written_is_answered_by_its_own_sync_not_by_theirs()
+    {
+        // the clock is asked when a journal begins, between the taking of what waits and its writing; of three journals the disk refuses the first and the third
+        var time = new Interrupting();
+        var aside = _folder + "-aside";
+        await using var log = new PredictionLog(_folder, time);
+        var label = new TaskCompletionSource<Task>(TaskCreationOptions.RunContinuationsAsynchronously);
+        time.Once = () =>
+        {
+            Refuse();
+            _ = log.Append(Batch("p-2"));
+            _ = log.Flush(); // ends the second journal
+            time.Once = () =>
+            {
+                Take();
+                label.SetResult(log.Append([new Label("p-2:0", 1, DateTimeOffset.UnixEpoch)]));
+                time.Once = Refuse; // the second is synced and told of, the label is in the third
+            };
+        };
+        await log.Append(Batch("p-1"));
+        try
+        {
+            Assert.Equal(TaktError.Unavailable, (await Assert.ThrowsAsync<TaktException>(async () => await await label.Task)).Error);
+        }
+        finally
+        {
+            Take();
+        }
+
+        void Refuse()
+        {
+            Directory.Move(_folder, aside);
+            File.WriteAllText(_folder, "a file where the folder should be");
+        }
+
+        void Take()
+        {
+            if (!Directory.Exists(aside)) return;
+            File.Delete(_folder);
+            Directory.Move(aside, _folder);
+        }
     }
 
     [Fact]
@@ -265,6 +310,19 @@ public sealed class JournalTests : IDisposable
         next.Dispose();
         using var third = new LogCounts(path);
         Assert.Equal(87, third.Lost);
+    }
+
+    [Fact]
+    public void A_log_that_begins_on_a_full_disk_is_refused_not_the_process_ended()
+    {
+        using var disk = SmallDisk.Mount(2);
+        var (path, filler) = (Path.Combine(disk.Folder, "counts"), Path.Combine(disk.Folder, "filler"));
+        using (var file = File.OpenHandle(filler, FileMode.CreateNew, FileAccess.Write))
+            try { for (; ; ) RandomAccess.Write(file, new byte[1024], RandomAccess.GetLength(file)); } catch (IOException) { }
+        for (var i = 0; i < 2; i++) Assert.Contains("disk full", Assert.Throws<TaktException>(() => new LogCounts(path)).Message);
+        File.Delete(filler);
+        using var counts = new LogCounts(path);
+        Assert.Equal(0, counts.Lost);
     }
 
     [Fact]
