@@ -37,12 +37,11 @@ static class InitCommand
             if (parsed.GetValue(from) is not null && parsed.GetValue(data) is not null) throw TaktException.Invalid("--from and --data: one of them");
             if (parsed.GetValue(data) is null && (parsed.GetValue(target) ?? parsed.GetValue(positive) ?? parsed.GetValue(task) ?? parsed.GetValue(name)) is not null) throw TaktException.Invalid("--target, --positive, --task and --name go with --data FILE: the table to learn from");
             var folder = ProjectFolder.Start(parsed);
-            Directory.CreateDirectory(folder);
             OwnProject.Made? made = null;
             if (parsed.GetValue(from) is { } sample) Sample.Copy(sample, folder);
             else if (parsed.GetValue(data) is { } table) made = OwnProject.Write(folder, table, parsed.GetValue(target), parsed.GetValue(positive), parsed.GetValue(name), parsed.GetValue(task));
             else Empty(folder);
-            Ignore(Path.Combine(folder, ".gitignore"));
+            Ignore(Path.Combine(folder, ".gitignore"), made is null ? [".takt/"] : [".takt/", "/data/*", "!/data/*.takt", .. made.File.StartsWith("incoming/", StringComparison.Ordinal) ? (string[])["/incoming/"] : [], "/out/"]);
             if (parsed.GetValue(CommandLine.Json)) Terminal.Json(Json(folder, made));
             else if (made is not null) Tell(folder, made);
             else Terminal.Note($"a project in {folder}: `takt run` runs it, `takt serve` serves it", Terminal.Tone.Good);
@@ -56,6 +55,7 @@ static class InitCommand
         var file = Path.Combine(folder, TaktFolder.ProjectFileName);
         if (File.Exists(file)) throw TaktException.Conflict($"{folder} has a {TaktFolder.ProjectFileName} already");
         var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(folder));
+        Directory.CreateDirectory(folder);
         Files.WriteAtomically(file, string.Format(Template, Data.YamlText.Of(name.Length > 0 ? name : "project")));
     }
 
@@ -105,11 +105,14 @@ static class InitCommand
         return json;
     }
 
-    /// <summary>State stays out of git.</summary>
-    static void Ignore(string path)
+    /// <summary>State stays out of git, and so does what a run makes again or the store keeps; pointers do not.</summary>
+    static void Ignore(string path, IEnumerable<string> what)
     {
         var text = File.Exists(path) ? File.ReadAllText(path) : "";
-        if (text.Split('\n').Any(line => line.Trim() is ".takt" or ".takt/")) return;
-        Files.WriteAtomically(path, text + (text.Length == 0 || text.EndsWith('\n') ? "" : "\n") + ".takt/\n");
+        var there = text.Split('\n').Select(Plain).ToHashSet(StringComparer.Ordinal);
+        var lines = what.Where(line => !there.Contains(Plain(line))).ToList();
+        if (lines.Count > 0) Files.WriteAtomically(path, text + (text.Length == 0 || text.EndsWith('\n') ? "" : "\n") + string.Join('\n', lines) + "\n");
+
+        static string Plain(string line) => line.Trim().TrimEnd('/');
     }
 }

@@ -93,10 +93,12 @@ static class ModelCommands
     {
         if (answer["versions"] is JsonArray)
         {
-            DataText.Rows(["VERSION", "ALIASES", "REGISTERED", "AUC", "LOG LOSS", "RMSE", "RUN"], answer.List("versions").Select(v => (v, Metrics: v["metrics"] as JsonObject)).Select(v => new[]
-            {
-                v.v.Text("version"), Aliases(v.v), v.v.Time("createdAt"), v.Metrics.Text("auc"), v.Metrics.Text("log_loss"), v.Metrics.Text("rmse"), v.v.Text("run"),
-            }));
+            var versions = answer.List("versions").Select(v => (v, Metrics: v["metrics"] as JsonObject)).ToList();
+            var measures = Measures.Of(versions.Select(v => v.Metrics));
+            DataText.Rows(["VERSION", "ALIASES", "REGISTERED", .. measures.Select(m => m.Head), "RUN"], versions.Select(v => (string[])
+            [
+                v.v.Text("version"), Aliases(v.v), v.v.Time("createdAt"), .. measures.Select(m => v.Metrics.Text(m.Name)), v.v.Text("run"),
+            ]));
             return;
         }
         ApiCommand.Facts(("model", $"{answer.Text("name")}@{answer.Text("version")}"), ("aliases", Aliases(answer)), ("registered", answer.Time("createdAt")), ("run", answer.Text("run")),

@@ -8,9 +8,6 @@ static class MonitorCommands
 {
     static readonly Argument<string> Name = new("monitor") { Description = "A monitor of takt.yaml" };
 
-    /// <summary>Of a model that tells two classes apart, of one that tells several, and of one that predicts a number; those that no window has are left out.</summary>
-    static readonly (string Name, string Head)[] Measures = [("auc", "AUC"), ("macro_f1", "MACRO F1"), ("balanced_accuracy", "BALANCED ACCURACY"), ("log_loss", "LOG LOSS"), ("calibration_gap", "GAP"), ("rmse", "RMSE"), ("mae", "MAE")];
-
     public static Command Create() => new("monitor", "Drift, performance, alerts, and what they started")
     {
         ApiCommand.Of("list", "All monitors and their newest window", _ => "/api/v1/monitors", List),
@@ -37,7 +34,7 @@ static class MonitorCommands
         else
         {
             var windows = answer.List("windows").Select(w => (w, Worst: w.List("drift").FirstOrDefault(), Performance: w["performance"] as JsonObject)).ToList();
-            var measures = Measures.Where(m => windows.Exists(w => w.Performance?[m.Name] is not null)).ToList();
+            var measures = Measures.Of(windows.Select(w => w.Performance));
             DataText.Rows(["WINDOW", "PREDICTIONS", "LABELLED", "MODEL", "WORST COLUMN", "PSI", .. measures.Select(m => m.Head), "VERDICT"], windows.Select(w => (string[])
             [
                 w.w.Moment("start"), w.w.Text("rows"), w.w.Text("labelled"), w.w.Text("model"), w.Worst.Text("column"), w.Worst.Text("psi", 3), .. measures.Select(m => w.Performance.Text(m.Name, 3)), w.w.Text("verdict"),

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using DuckDB.NET.Data;
 using Takt.Data;
@@ -201,7 +202,7 @@ public static class OwnProject
             });
         }
         inputs = table.Columns.Select(c => c.Name).Where(c => c != target).ToList();
-        return new JsonObject { ["dataframe_split"] = new JsonObject { ["columns"] = names, ["data"] = new JsonArray(row) } }.ToJsonString() + "\n";
+        return new JsonObject { ["dataframe_split"] = new JsonObject { ["columns"] = names, ["data"] = new JsonArray(row) } }.ToJsonString(new JsonSerializerOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }) + "\n";
     }
 
     static string Yaml(string name, string source, string target, string task, ColumnProfile column)

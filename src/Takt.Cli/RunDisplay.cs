@@ -26,7 +26,7 @@ sealed class RunDisplay(bool quiet)
         var shown = result.Stages.Count <= MostRows ? result.Stages : result.Stages.Where(s => s.State is not (StageState.Cached or StageState.Skipped)).Take(MostRows).ToList();
         if (shown.Count > 0) DataText.Rows(["STAGE", "STATE", "TIME", "WHAT"], shown.Select(s => new[] { s.Stage, Word(s.State), Seconds(s), s.State is StageState.Failed or StageState.NotPassed ? "see below" : OneLine(s.Summary) }));
         var counts = result.Stages.GroupBy(s => s.State).OrderBy(g => g.Key).Select(g => $"{g.Count()} {Word(g.Key)}");
-        Terminal.Note($"run {result.Run.Value[..12]}: {string.Join(", ", counts)}", result.Succeeded ? Terminal.Tone.Good : result.StoppedByGate ? Terminal.Tone.Warn : Terminal.Tone.Bad);
+        Terminal.Note($"run {result.Run}: {string.Join(", ", counts)}", result.Succeeded ? Terminal.Tone.Good : result.StoppedByGate ? Terminal.Tone.Warn : Terminal.Tone.Bad);
         // a failure in full, below the table, where it is looked for
         foreach (var failed in result.Stages.Where(s => s.State is StageState.Failed)) Terminal.Note($"{failed.Stage} failed: {failed.Summary}", Terminal.Tone.Bad);
         foreach (var refusal in result.Stages.Select(s => s.Refusal).OfType<string>()) Terminal.Note($"refused by {refusal}", Terminal.Tone.Warn);

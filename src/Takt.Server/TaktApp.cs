@@ -213,6 +213,8 @@ public sealed class TaktApp : IAsyncDisposable
             var bucket = S3BlobStore.Open(address, Path.Combine(folder.Cache, "blobs"), time);
             return (bucket, bucket.Scratch);
         }
+        if (address is not null && address.IndexOf("://", StringComparison.Ordinal) is > 0 and var at)
+            throw TaktException.Invalid($"'{address[..at]}:' is no kind of store for blobs; there are a folder and s3://bucket/prefix?endpoint=…");
         var files = new FolderBlobStore(address is null ? folder.Store : Path.GetFullPath(address, folder.Root), time);
         return (files, files.Scratch);
     }

@@ -59,6 +59,6 @@ public static class ApiErrors
         http.Response.ContentType = "application/json";
         var list = new JsonArray();
         foreach (var fault in faults) list.Add(fault);
-        return http.Response.WriteAsync(new JsonObject { ["error"] = new JsonObject { ["code"] = code, ["message"] = message, ["faults"] = list } }.ToJsonString());
+        return http.Response.WriteAsync(new JsonObject { ["error"] = new JsonObject { ["code"] = code, ["message"] = message, ["faults"] = list } }.ToPlainText());
     }
 }

@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Takt.Data;
 using Takt.Deployments;
+using Takt.Server.Protocols;
 
 namespace Takt.Server.Api;
 
@@ -137,5 +138,5 @@ public static class DeploymentsApi
         return Json(new JsonObject { ["predictions"] = rows, ["dropped"] = log.Dropped, ["lost"] = log.Lost });
     }
 
-    static IResult Json(JsonObject json) => Results.Text(json.ToJsonString(), "application/json");
+    static IResult Json(JsonObject json) => JsonAnswer.Of(json);
 }

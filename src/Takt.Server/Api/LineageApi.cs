@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Takt.Deployments;
+using Takt.Server.Protocols;
 
 namespace Takt.Server.Api;
 
@@ -60,5 +61,5 @@ public static class LineageApi
         ["facts"] = new JsonObject(node.Facts.OrderBy(f => f.Key, StringComparer.Ordinal).Select(f => KeyValuePair.Create(f.Key, (JsonNode?)f.Value))),
     };
 
-    static IResult Json(JsonObject json) => Results.Text(json.ToJsonString(), "application/json");
+    static IResult Json(JsonObject json) => JsonAnswer.Of(json);
 }

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Takt.Models;
+using Takt.Server.Protocols;
 
 namespace Takt.Server.Api;
 
@@ -27,7 +28,7 @@ public static class ModelsApi
             _ = app.Models.Resolve(name, http.Workspace());
             return Json("versions", app.Models.Versions(name, http.Workspace()).Select(View));
         });
-        api.MapGet("/{name}/versions/{reference}", (HttpContext http, string name, string reference) => Results.Text(View(app.Models.Resolve($"{name}@{reference}", http.Workspace())).ToJsonString(), "application/json"));
+        api.MapGet("/{name}/versions/{reference}", (HttpContext http, string name, string reference) => JsonAnswer.Of(View(app.Models.Resolve($"{name}@{reference}", http.Workspace()))));
         api.MapGet("/{name}/history", (HttpContext http, string name) => Json("events", app.Models.History(name, workspace: http.Workspace()).Select(e => new JsonObject
         {
             ["version"] = e.Version,
@@ -39,13 +40,13 @@ public static class ModelsApi
         {
             var version = app.Models.Resolve($"{name}@{reference}", http.Workspace());
             await app.Models.SetAlias(name, alias, version.Version, http.Workspace());
-            return Results.Text(View(app.Models.Resolve(version.Reference, http.Workspace())).ToJsonString(), "application/json");
+            return JsonAnswer.Of(View(app.Models.Resolve(version.Reference, http.Workspace())));
         });
         api.MapPost("/{name}/versions/{reference}/convert", async (HttpContext http, string name, string reference, string? to) =>
         {
             var version = app.Models.Resolve($"{name}@{reference}", http.Workspace());
             if (string.IsNullOrEmpty(to)) throw TaktException.Invalid("?to= is missing: the format, such as onnx");
-            return Results.Text(View(await app.Models.Convert(version, to, http.RequestAborted)).ToJsonString(), "application/json");
+            return JsonAnswer.Of(View(await app.Models.Convert(version, to, http.RequestAborted)));
         });
     }
 
@@ -64,5 +65,5 @@ public static class ModelsApi
         ["source"] = version.Source,
     };
 
-    static IResult Json(string member, IEnumerable<JsonObject> items) => Results.Text(new JsonObject { [member] = new JsonArray([.. items]) }.ToJsonString(), "application/json");
+    static IResult Json(string member, IEnumerable<JsonObject> items) => JsonAnswer.Of(new JsonObject { [member] = new JsonArray([.. items]) });
 }

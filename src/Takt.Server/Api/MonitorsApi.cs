@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Takt.Monitors;
+using Takt.Server.Protocols;
 
 namespace Takt.Server.Api;
 
@@ -32,7 +33,7 @@ public static class MonitorsApi
         routes.MapPost("/api/v1/monitors/{name}/tick", async (string name) =>
         {
             Require(app, name);
-            return Results.Text(new JsonObject { ["judged"] = await app.Loop.Tick(name) }.ToJsonString(), "application/json");
+            return JsonAnswer.Of(new JsonObject { ["judged"] = await app.Loop.Tick(name) });
         });
         routes.MapGet("/api/v1/alerts", (string? monitor) => Json("alerts", app.Monitors.Table.Alerts(monitor).Select(a => new JsonObject
         {
@@ -79,5 +80,5 @@ public static class MonitorsApi
         if (monitors.All(m => m.Name != name)) throw TaktException.NotFound($"no monitor '{name}' in takt.yaml; it has {(monitors.Count == 0 ? "none" : string.Join(", ", monitors.Select(m => m.Name)))}");
     }
 
-    static IResult Json(string member, IEnumerable<JsonObject> items) => Results.Text(new JsonObject { [member] = new JsonArray([.. items]) }.ToJsonString(), "application/json");
+    static IResult Json(string member, IEnumerable<JsonObject> items) => JsonAnswer.Of(new JsonObject { [member] = new JsonArray([.. items]) });
 }

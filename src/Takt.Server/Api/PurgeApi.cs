@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Takt.Models;
 using Takt.Pipelines;
+using Takt.Server.Protocols;
 
 namespace Takt.Server.Api;
 
@@ -26,7 +27,7 @@ public static class PurgeApi
         _ => Quantity.TryDuration(text, out var value) ? value : throw TaktException.Invalid($"{name} is '{text}', not a duration such as 30d, 12h or 0"),
     };
 
-    static IResult View(PurgePlan plan, bool applied) => Results.Text(new JsonObject
+    static IResult View(PurgePlan plan, bool applied) => JsonAnswer.Of(new JsonObject
     {
         ["applied"] = applied,
         ["experiments"] = Texts(plan.Experiments),
@@ -37,7 +38,7 @@ public static class PurgeApi
         ["uploads"] = plan.Uploads,
         ["freed"] = plan.Freed,
         ["freedBytes"] = plan.FreedBytes,
-    }.ToJsonString(), "application/json");
+    });
 
     static JsonArray Texts(IReadOnlyList<string> texts) => new([.. texts.Select(t => (JsonNode?)t)]);
 }

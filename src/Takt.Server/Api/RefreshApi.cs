@@ -4,16 +4,17 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Takt.Runs;
+using Takt.Server.Protocols;
 
 namespace Takt.Server.Api;
 
 /// <summary>Data that is collected on a schedule, and how that goes.</summary>
 public static class RefreshApi
 {
-    public static void MapRefreshes(this IEndpointRouteBuilder routes, TaktApp app) => routes.MapGet("/api/v1/refreshes", () => Results.Text(new JsonObject
+    public static void MapRefreshes(this IEndpointRouteBuilder routes, TaktApp app) => routes.MapGet("/api/v1/refreshes", () => JsonAnswer.Of(new JsonObject
     {
         ["refreshes"] = View(File.Exists(app.Folder.ProjectFile) ? app.Refreshes.List() : []),
-    }.ToJsonString(), "application/json"));
+    }));
 
     /// <summary>As JSON, of the API and of <c>takt status --json</c>.</summary>
     public static JsonArray View(IReadOnlyList<Refresh> refreshes) => new([.. refreshes.Select(r => (JsonNode)new JsonObject

@@ -8,6 +8,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Net.Http.Headers;
 using Takt.Data;
 using Takt.Data.Remotes;
+using Takt.Server.Protocols;
 
 namespace Takt.Server.Api;
 
@@ -71,7 +72,7 @@ public static class RemoteApi
 
     static JsonNode View(RemoteRef one) => new JsonObject { ["dataset"] = one.Dataset, ["name"] = one.Name, ["tag"] = one.IsTag, ["target"] = one.Target.ToString(), ["step"] = one.Step };
 
-    static IResult Text(JsonObject json) => Results.Text(json.ToJsonString(), "application/json");
+    static IResult Text(JsonObject json) => JsonAnswer.Of(json);
 
     static async Task<T> Json<T>(HttpContext http, Func<JsonObject, T> read, CancellationToken cancel)
     {

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Takt.Data;
+using Takt.Server.Protocols;
 
 namespace Takt.Server.Api;
 
@@ -48,5 +49,5 @@ public static class RetentionApi
 
     static JsonObject View(RetentionRule rule) => new() { ["dataset"] = rule.Dataset, ["keepLast"] = rule.KeepLast, ["keepForSeconds"] = rule.KeepFor?.TotalSeconds, ["project"] = rule.IsOfProject };
 
-    static IResult Text(JsonObject json) => Results.Text(json.ToJsonString(), "application/json");
+    static IResult Text(JsonObject json) => JsonAnswer.Of(json);
 }

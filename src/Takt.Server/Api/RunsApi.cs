@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Takt.Runs;
+using Takt.Server.Protocols;
 
 namespace Takt.Server.Api;
 
@@ -60,5 +61,5 @@ public static class RunsApi
         ["summary"] = stage.Summary,
     };
 
-    static IResult Json(JsonObject json) => Results.Text(json.ToJsonString(), "application/json");
+    static IResult Json(JsonObject json) => JsonAnswer.Of(json);
 }

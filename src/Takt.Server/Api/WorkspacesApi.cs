@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Takt.Server.Protocols;
 using Takt.Storage;
 
 namespace Takt.Server.Api;
@@ -23,5 +24,5 @@ public static class WorkspacesApi
 
     static JsonObject View(WorkspaceInfo workspace) => new() { ["name"] = workspace.Name, ["description"] = workspace.Description };
 
-    static IResult Json(JsonObject json) => Results.Text(json.ToJsonString(), "application/json");
+    static IResult Json(JsonObject json) => JsonAnswer.Of(json);
 }

@@ -62,7 +62,7 @@ public static class DashboardPages
         routes.MapGet("/live", (HttpContext http) => In(http).IsDefault ? Live(http, app) : throw WorkspaceChoice.NotHere("traffic", "live", In(http)));
         routes.MapGet("/assets/{**name}", (HttpContext http, string name) => Asset(http, name));
         routes.MapFallback((HttpContext http) => http.Request.Headers.Accept.ToString().Contains("text/html", StringComparison.OrdinalIgnoreCase)
-            ? Fault(http, 404, "Not found", $"There is no page {http.Request.Path}.") : throw TaktException.NotFound($"no such endpoint: {http.Request.Method} {http.Request.Path}"));
+            ? Fault(http, 404, "Not found", $"There is no page {http.Request.Path}.") : throw TaktException.NotFound($"there is nothing at {http.Request.Method} {http.Request.Path}"));
 
         static string? Text(HttpContext http, string name) => http.Request.Query[name].ToString() is { Length: > 0 } text ? text : null;
 

@@ -261,8 +261,8 @@ public sealed class Rollouts(DeploymentBook book, ModelRegistry registry, Router
         var before = step.Champion.Requests >= FewestRequests ? step.Champion : all.Champion; // at 100 % the champion rests: compare with what it did before
         if (before.Requests < FewestRequests) before = champion.Stats.Now();
         double? Metric(string name) => name.StartsWith("champion.", StringComparison.Ordinal) ? before.Value(name["champion.".Length..]) : step.Challenger.Value(name);
-        var seen = string.Create(CultureInfo.InvariantCulture,
-            $"{step.Challenger.Requests} requests, {step.Challenger.Errors} errors, p95 {step.Challenger.Value("p95_ms"):0.##} ms (champion {before.Value("p95_ms"):0.##} ms)");
+        var seen = string.Create(CultureInfo.InvariantCulture, $"{step.Challenger.Requests} requests, {step.Challenger.Errors} errors")
+            + (step.Challenger.Value("p95_ms") is { } p95 ? string.Create(CultureInfo.InvariantCulture, $", p95 {p95:0.##} ms{(before.Value("p95_ms") is { } was ? $" (champion {was:0.##} ms)" : "")}") : "");
         var evidence = spec.Analysis?.Weigh(all, rollout.OverMs) ?? [];
         var look = new RolloutLook(rollout.Number, rollout.Step, "look", deployment.ChallengerShare, step.Challenger.Requests, step.Champion.Requests, evidence, now);
 

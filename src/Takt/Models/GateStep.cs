@@ -77,5 +77,5 @@ public sealed class GateStep(GateTable results) : IStepKind
         GateVerdict.Passed => "passed",
         GateVerdict.Failed => "FAILED",
         _ => "n/a   ",
-    }}  {outcome.Rule}   {(outcome.Left is null ? "" : $"{outcome.Left:0.####} vs {outcome.Right:0.####}")} {outcome.Reason}";
+    }}  {outcome.Rule}   {(outcome.Left is null ? outcome.Reason : $"{outcome.Left:0.####} vs {outcome.Right:0.####}")}";
 }

@@ -1,6 +1,9 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Takt.Data;
+using Takt.Deployments;
+using Takt.Models;
 using Takt.Server.Protocols.OpenInference;
 
 namespace Takt.Protocols.Tests.OpenInference;
@@ -27,6 +30,19 @@ public sealed class NumberTests
         }
         foreach (var text in (string[])["0", "-0", "0.0", "1e400", "-1e400", "1e-400", "1E+5", "9007199254740993", "9007199254740992.5", "18446744073709551615", "18446744073709551616", "0.000000000000000000000000000001234567890123456789", "3.4028235677973366e38", "1.1754943e-38", "1e-45", "7e-46", "2.2250738585072011e-308", "123456789012345678901234567890e-20"])
             Agrees(text);
+    }
+
+    [Fact]
+    public void What_is_no_number_in_JSON_is_null_in_an_answer_of_rows()
+    {
+        var signature = new Signature([], [new Field("wide", FieldType.Double), new Field("narrow", FieldType.Float)]);
+        var revision = new Revision("e", 1, "m@1", new DeploymentSpec("e", [1], TimeSpan.Zero, 0, [], null, true, null), DateTimeOffset.UnixEpoch);
+        double[] numbers = [1.5, double.PositiveInfinity, double.NegativeInfinity, double.NaN, 1e300];
+        var bytes = new System.Buffers.ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(bytes))
+            OpenInferenceApi.Write(json, "e", InferRequest.Parse("""{"inputs":[{"name":"x","shape":[1],"datatype":"FP64","data":[1]}]}"""u8), new Answer("p-1", revision, signature, new Table([Column.Of("wide", numbers), Column.Of("narrow", numbers)])));
+        using var answer = JsonDocument.Parse(bytes.WrittenMemory);
+        Assert.Equal(["[1.5,null,null,null,1E+300]", "[1.5,null,null,null,null]"], answer.RootElement.GetProperty("outputs").EnumerateArray().Select(o => o.GetProperty("data").GetRawText()));
     }
 
     static void Agrees(string text)

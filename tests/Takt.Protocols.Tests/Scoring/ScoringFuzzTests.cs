@@ -39,6 +39,17 @@ public sealed class ScoringFuzzTests
         ["csv"] = $"{string.Join(',', Signature.Inputs.Select(f => f.Name))}\n{Row(0)[1..^1]}\r\n\n{string.Join(',', Signature.Inputs.Select(f => f.Type == FieldType.String ? "\"a \"\"quoted\"\", text\"" : Value(f, 0)))}\n",
     };
 
+    /// <summary>A file that a model was made of can be asked about as it is.</summary>
+    [Theory]
+    [InlineData("yes", true), InlineData("Y", true), InlineData("1", true), InlineData("TRUE", true), InlineData("no", false), InlineData("f", false), InlineData("0", false)]
+    public void Csv_is_read_as_it_is_when_a_model_learns_from_it(string word, bool value)
+    {
+        var table = ScoringRequest.Csv(Encoding.UTF8.GetBytes($"\uFEFFvip,calls\n{word},3.0\n,\n"), new Signature([new Field("vip", FieldType.Boolean), new Field("calls", FieldType.Long)], [new Field("y", FieldType.Double)]));
+        Assert.Equal((value, 3L, true), (table["vip"].Booleans[0], table["calls"].Integers[0], table["calls"].IsMissing(1)));
+        Assert.Contains("perhaps is no boolean", Assert.Throws<TaktException>(() => ScoringRequest.Csv("vip\nperhaps\n"u8.ToArray(), new Signature([new Field("vip", FieldType.Boolean)], []))).Message);
+        Assert.Contains("3.5 is no long", Assert.Throws<TaktException>(() => ScoringRequest.Csv("n\n3.5\n"u8.ToArray(), new Signature([new Field("n", FieldType.Long)], []))).Message);
+    }
+
     [Theory]
     [InlineData("dataframe_split"), InlineData("dataframe_records"), InlineData("instances"), InlineData("inputs"), InlineData("csv")]
     public void A_mangled_request_is_read_or_refused_in_words(string form)

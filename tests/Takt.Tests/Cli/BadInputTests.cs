@@ -167,6 +167,14 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
+    public async Task A_store_for_blobs_of_another_kind_is_no_folder()
+    {
+        Write("takt.yaml", "takt: 1\nproject: p\nstages:\n  a: { run: echo hi }\n");
+        Expect(await TaktProcess.Run(_folder, "models", "list", "--blobs", "gs://bucket/takt"), 2, "'gs:' is no kind of store for blobs", "s3://bucket");
+        Assert.False(Directory.Exists(Path.Combine(_folder, "gs:")));
+    }
+
+    [Fact]
     public async Task A_mistyped_command_is_named_even_when_the_word_after_it_is_one() =>
         Expect(await TaktProcess.Run(_folder, "depoly", "status"), 2, "'depoly' is no command of takt; did you mean 'deploy'?");
 

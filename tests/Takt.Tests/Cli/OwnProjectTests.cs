@@ -72,6 +72,33 @@ public sealed class OwnProjectTests : IDisposable
     }
 
     [Fact]
+    public async Task Git_gets_the_project_and_its_pointers_and_no_data()
+    {
+        async Task<string> Git(params string[] args)
+        {
+            using var git = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("git", ["-C", _folder, .. args]) { RedirectStandardOutput = true })!;
+            var said = await git.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+            await git.WaitForExitAsync(TestContext.Current.CancellationToken);
+            return said;
+        }
+        var elsewhere = Customers("elsewhere/left.csv");
+        var project = Path.Combine(_folder, "p");
+        Assert.Equal(2, (await TaktProcess.Run(_folder, "-C", "p", "init", "--data", elsewhere)).ExitCode);
+        Assert.False(Directory.Exists(project)); // nothing was made of it
+        Assert.Equal(0, (await TaktProcess.Run(_folder, "-C", "p", "init", "--data", elsewhere, "--target", "left")).ExitCode);
+        Assert.Equal(0, (await TaktProcess.Run(_folder, "-C", "f", "init", "--from", "flights")).ExitCode);
+        await Git("init", "-q");
+        foreach (var made in (string[])["p/data/left/left.csv", "p/data/left.takt", "p/out/model/model.lgb", "f/data/flights/w.parquet", "f/data/flights.takt", "f/out/metrics.json"])
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(Path.Combine(_folder, made))!);
+            File.WriteAllText(Path.Combine(_folder, made), "");
+        }
+        var seen = (await Git("ls-files", "--others", "--exclude-standard", "p", "f")).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(["p/.gitignore", "p/data/left.takt", "p/request.json", "p/sql/test.sql", "p/sql/train.sql", "p/takt.yaml"], seen.Where(s => s[0] == 'p'));
+        Assert.Equal(["f/data/flights.takt"], seen.Where(s => s.StartsWith("f/data/", StringComparison.Ordinal) || s.StartsWith("f/out/", StringComparison.Ordinal) || s.StartsWith("f/incoming/", StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public void One_of_several_values_is_told_from_the_rest_when_it_is_named()
     {
         File.WriteAllText(Path.Combine(_folder, "a.csv"), "x,kind\n" + string.Concat(Enumerable.Range(0, 60).Select(i => $"{i},{"abc"[i % 3]}\n")));

@@ -270,6 +270,20 @@ public sealed class WorkTreeTests : WorkTreeFixture
     }
 
     [Fact]
+    public async Task Who_changes_a_file_while_others_are_checked_out_is_not_taken_for_the_checkout()
+    {
+        Directory.CreateDirectory(PathOf("data/more"));
+        for (var i = 0; i < 3000; i++) Write($"data/more/{i}.txt", $"{i}");
+        await Add();
+        Directory.Delete(PathOf("data/more"), recursive: true);
+        var checkout = Task.Run(() => _paths.Checkout(_tree.Named(PathOf("data")), only: null, force: false), TestContext.Current.CancellationToken);
+        while (!checkout.IsCompleted && Directory.GetDirectories(PathOf("data"), ".takt-*.tmp").Length == 0) await Task.Yield();
+        Write("data/a.txt", "A"); // it was looked at before
+        Assert.Equal((3000, 0), await checkout);
+        Assert.Equal(["changed data/a.txt"], Status());
+    }
+
+    [Fact]
     public async Task What_the_store_has_lost_fails_for_itself_alone_and_is_named()
     {
         Write("data/lost.txt", "lost");

@@ -116,6 +116,15 @@ public sealed class RolloutTests : RolloutLine
     }
 
     [Fact]
+    public async Task A_rollout_that_nobody_asked_anything_tells_no_latency()
+    {
+        await Live();
+        await _app.Deployments.Deploy(Spec() with { Canary = [1], StepRequests = 0, StepTime = TimeSpan.Zero }, "m@2");
+        for (var tick = 0; tick < 3; tick++) await _app.Rollouts.Tick();
+        Assert.Equal((RolloutState.Succeeded, "0 requests, 0 errors"), (_app.Deployments.Get("e").Rollout!.State, _app.Deployments.Get("e").Rollout!.Evidence));
+    }
+
+    [Fact]
     public async Task A_deployment_that_can_not_be_read_does_not_hold_the_others_up()
     {
         await _app.Deployments.Deploy(Spec() with { Endpoint = "a" }, "m@1");

@@ -211,7 +211,7 @@ public static class GitLfsApi
     {
         http.Response.StatusCode = status;
         http.Response.ContentType = ContentType;
-        await http.Response.WriteAsync(answer.ToJsonString(), http.RequestAborted);
+        await http.Response.WriteAsync(answer.ToPlainText(), http.RequestAborted);
     }
 
     static async Task<JsonObject> Body(HttpContext http)

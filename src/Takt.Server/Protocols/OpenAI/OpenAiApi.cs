@@ -162,7 +162,7 @@ public static class OpenAiApi
             if (http.Response.HasStarted)
             {
                 // headers are out: the error travels inside the stream
-                await http.Response.WriteAsync($"data: {Body(error, "server_error", null, "upstream_error").ToJsonString()}\n\n", CancellationToken.None);
+                await http.Response.WriteAsync($"data: {Body(error, "server_error", null, "upstream_error").ToPlainText()}\n\n", CancellationToken.None);
                 return Results.Empty;
             }
             http.Response.Headers.RetryAfter = "1";
@@ -214,5 +214,5 @@ public static class OpenAiApi
 
     static string? Text(JsonObject json, string name) => json[name] is JsonValue value && value.TryGetValue(out string? text) ? text : null;
 
-    static IResult Json(int status, JsonObject json) => Results.Text(json.ToJsonString(), "application/json", statusCode: status);
+    static IResult Json(int status, JsonObject json) => JsonAnswer.Of(json, status);
 }

@@ -340,7 +340,7 @@ static class InferCall
         await http.RetryAfter(e);
         http.Response.StatusCode = status ?? Status(e.Error);
         http.Response.ContentType = "application/json";
-        await http.Response.WriteAsync(new JsonObject { ["error"] = string.Join("; ", e.Faults) }.ToJsonString());
+        await http.Response.WriteAsync(new JsonObject { ["error"] = string.Join("; ", e.Faults) }.ToPlainText());
     }
 
     public static int Status(TaktError error) => error switch

@@ -47,7 +47,7 @@ public static class OpenInferenceApi
     static IResult Ready(HttpContext http, TaktApp app)
     {
         var ready = IsReady(http, app);
-        return Results.Text(new JsonObject { ["ready"] = ready }.ToJsonString(), "application/json", statusCode: ready ? 200 : 503);
+        return JsonAnswer.Of(new JsonObject { ["ready"] = ready }, ready ? 200 : 503);
     }
 
     internal static bool IsReady(HttpContext http, TaktApp app) => app.Rollouts.Ready && !http.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.IsCancellationRequested;
@@ -108,6 +108,7 @@ public static class OpenInferenceApi
             for (var row = 0; row < column.Length; row++)
             {
                 if (column.IsMissing(row)) json.WriteNullValue();
+                else if (column.Type == ColumnType.Number && !(field.Type == FieldType.Float ? float.IsFinite((float)column.Numbers[row]) : double.IsFinite(column.Numbers[row]))) json.WriteNullValue(); // JSON has no infinity
                 else if (column.Type == ColumnType.Number && field.Type == FieldType.Float) json.WriteNumberValue((float)column.Numbers[row]);
                 else if (column.Type == ColumnType.Number) json.WriteNumberValue(column.Numbers[row]);
                 else if (column.Type == ColumnType.Boolean) json.WriteBooleanValue(column.Booleans[row]);
@@ -137,7 +138,7 @@ public static class OpenInferenceApi
         var list = new JsonArray();
         foreach (var (name, version, state, reason) in Index(app, readyOnly))
             list.Add(version is null ? new JsonObject { ["name"] = name, ["state"] = state, ["reason"] = reason } : new JsonObject { ["name"] = name, ["version"] = version, ["state"] = state, ["reason"] = reason });
-        return Results.Text(list.ToJsonString(), "application/json");
+        return JsonAnswer.Of(list);
     }
 
     /// <summary>Every endpoint with the revisions that are loaded, and those of which none is, without a version.</summary>
@@ -207,9 +208,9 @@ public static class OpenInferenceApi
         catch (TaktException e)
         {
             await context.HttpContext.RetryAfter(e);
-            return Results.Text(new JsonObject { ["error"] = string.Join("; ", e.Faults) }.ToJsonString(), "application/json", statusCode: InferCall.Status(e.Error));
+            return JsonAnswer.Of(new JsonObject { ["error"] = string.Join("; ", e.Faults) }, InferCall.Status(e.Error));
         }
     }
 
-    static IResult Json(JsonObject json) => Results.Text(json.ToJsonString(), "application/json");
+    static IResult Json(JsonObject json) => JsonAnswer.Of(json);
 }

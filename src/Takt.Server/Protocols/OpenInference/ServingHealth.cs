@@ -24,7 +24,7 @@ static class ServingHealth
             };
         }
         var (database, store) = (Part(app, Outages.Database), Part(app, Outages.Store));
-        return Results.Text(new JsonObject
+        return JsonAnswer.Of(new JsonObject
         {
             ["ready"] = OpenInferenceApi.IsReady(http, app),
             ["degraded"] = app.Outages.Of(Outages.Database) is not null || app.Outages.Of(Outages.Store) is not null || app.Predictions.Open.Any(l => l.Value.Fault is not null || l.Value.SharingFault is not null),
@@ -33,7 +33,7 @@ static class ServingHealth
             ["database"] = database,
             ["store"] = store,
             ["prediction_log"] = logs,
-        }.ToJsonString(), "application/json");
+        });
     }
 
     static JsonObject Part(TaktApp app, string part) => app.Outages.Of(part) is not { } outage ? new JsonObject { ["up"] = true } : new JsonObject { ["up"] = false, ["since"] = outage.Since, ["fault"] = outage.Why };

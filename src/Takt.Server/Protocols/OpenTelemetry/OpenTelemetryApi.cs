@@ -93,6 +93,6 @@ public static class OpenTelemetryApi
     {
         http.Response.StatusCode = status;
         http.Response.ContentType = "application/json";
-        return http.Response.WriteAsync(new JsonObject { ["error_code"] = code, ["message"] = message, ["detail"] = message }.ToJsonString());
+        return http.Response.WriteAsync(new JsonObject { ["error_code"] = code, ["message"] = message, ["detail"] = message }.ToPlainText());
     }
 }

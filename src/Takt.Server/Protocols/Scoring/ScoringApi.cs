@@ -234,5 +234,5 @@ public static class ScoringApi
 
     static IResult Error(int status, string message) => Json(status, new JsonObject { ["error"] = message });
 
-    static IResult Json(int status, JsonObject json) => Results.Text(json.ToJsonString(), "application/json", statusCode: status);
+    static IResult Json(int status, JsonObject json) => JsonAnswer.Of(json, status);
 }

@@ -92,7 +92,7 @@ static class ScoringRequest
         List<string?[]> lines;
         try
         {
-            lines = Lines(Strict.GetString(body));
+            lines = Lines(Strict.GetString(body).TrimStart('\uFEFF')); // Excel's mark of UTF-8 is no part of the first name
         }
         catch (DecoderFallbackException e)
         {
@@ -279,8 +279,9 @@ static class ScoringRequest
             var fits = _values[place] switch
             {
                 double[] numbers => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out numbers[row]) && !double.IsInfinity(numbers[row]),
-                long[] integers => long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out integers[row]) || Time(place, text, out integers[row]),
-                bool[] booleans => bool.TryParse(text, out booleans[row]),
+                long[] integers => long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out integers[row])
+                    || (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var whole) && Whole(whole, out integers[row])) || Time(place, text, out integers[row]), // 3.0: so programs write a column in which some are missing
+                bool[] booleans => Boolean(text, out booleans[row]),
                 string?[] texts => (texts[row] = text) is not null,
                 _ => false,
             };
@@ -316,6 +317,13 @@ static class ScoringRequest
             if (_signature.Inputs[place].Type != FieldType.Datetime || !DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)) return false;
             microseconds = (time.UtcTicks - DateTimeOffset.UnixEpoch.Ticks) / 10;
             return true;
+        }
+
+        /// <summary>The words that DuckDB takes for a boolean in a CSV that is learned from.</summary>
+        static bool Boolean(string text, out bool value)
+        {
+            value = text.ToLowerInvariant() is "true" or "t" or "yes" or "y" or "1";
+            return value || text.ToLowerInvariant() is "false" or "f" or "no" or "n" or "0";
         }
 
         static bool Whole(double number, out long integer)

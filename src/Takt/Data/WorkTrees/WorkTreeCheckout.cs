@@ -63,12 +63,12 @@ sealed class WorkTreeCheckout(WorkTree tree, PackStore store)
         if (lost.Count > 0) throw Lost(lost);
         var absent = wanted.RemoveAll(file => !Chosen(file.Path)); // not there, and not to be
         foreach (var file in gone) Remove(file.FullPath, full);
-        var faults = await Write(full, wanted, store.Reader, cancel);
+        var (written, faults) = await Write(full, wanted, store.Reader, cancel);
         if (wanted.Count == 0) Directory.CreateDirectory(full);
         if (faults.Count > 0)
             throw new TaktException(TaktError.Invalid, [.. faults.Take(MostFaults), .. faults.Count > MostFaults ? [$"and {faults.Count - MostFaults:N0} more"] : Array.Empty<string>(), faults.Count == wanted.Count ? "no file was written" : $"the other {wanted.Count - faults.Count:N0} files were written"]);
         var part = tree.PartFile(tracked.Path);
-        if (only is null) Note(tracked, files);
+        if (only is null) Note(tracked, files, kept, written);
         if (absent == 0) PartOfFolder.Forget(part);
         else if (fresh) new PartOfFolder([only!]).Write(part);
         else PartOfFolder.Read(part)?.And(only!).Write(part); // what lacks in a folder that was whole was removed by its user
@@ -81,8 +81,8 @@ sealed class WorkTreeCheckout(WorkTree tree, PackStore store)
     /// Writes files on all cores. Folders that are not there yet are filled aside and renamed once: half the system calls, and killed half-way none of it is seen.
     /// What the store can't give fails for itself alone.
     /// </summary>
-    /// <returns>The faults.</returns>
-    static async Task<List<string>> Write(string full, List<TreeEntry> wanted, BlobReader blobs, CancellationToken cancel)
+    /// <returns>What each file was like just after it had been written, and the faults.</returns>
+    static async Task<(FileStat?[] Written, List<string> Faults)> Write(string full, List<TreeEntry> wanted, BlobReader blobs, CancellationToken cancel)
     {
         const int MostInRun = 256; // files of one folder one core after another: two that write into it at once wait for each other
         var targets = new Dictionary<string, string>(StringComparer.Ordinal);
@@ -96,6 +96,7 @@ sealed class WorkTreeCheckout(WorkTree tree, PackStore store)
             else runs.Add((Target(folder), Target(folder) != folder, i, 1));
             last = folder;
         }
+        var written = new FileStat?[wanted.Count];
         var faults = new List<string>();
         WorkProgress.ToDo(wanted.Count, wanted.Sum(file => file.Size));
         try
@@ -110,6 +111,7 @@ sealed class WorkTreeCheckout(WorkTree tree, PackStore store)
                     {
                         if (run.Fresh) Make(blobs, wanted[i], path);
                         else Put(blobs, wanted[i], path);
+                        written[i] = FileStat.OfLink(path); // stays so when its folder gets its name
                         WorkProgress.Done(1, wanted[i].Size);
                     }
                     catch (TaktException e) when (e.Error is TaktError.NotFound or TaktError.Invalid)
@@ -122,7 +124,7 @@ sealed class WorkTreeCheckout(WorkTree tree, PackStore store)
             CrashPoint.Pass("checkout.filled");
             foreach (var (from, to) in aside)
                 if (Directory.Exists(from)) Directory.Move(from, to);
-            return faults;
+            return (written, faults);
         }
         catch (IOException e) when (StorageFaults.Of(e, full) is null && aside.Any(folder => Directory.Exists(folder.From) && Directory.Exists(folder.To)))
         {
@@ -149,12 +151,13 @@ sealed class WorkTreeCheckout(WorkTree tree, PackStore store)
         }
     }
 
-    // files as they were just written: what is on disk is what the store has
-    void Note(TrackedPath tracked, List<TreeEntry> files)
+    // files as they were when they were looked at or written, not as they are now: who changed one meanwhile is to be seen
+    void Note(TrackedPath tracked, List<TreeEntry> files, Dictionary<int, FileStat> kept, FileStat?[] written)
     {
         using var index = new StatIndex.Writer(tree.IndexFile(tracked.Path));
-        foreach (var file in files)
-            if (FileStat.OfLink(tree.Full(tracked.Path) + "/" + Encoding.UTF8.GetString(file.Path)) is { } stat) index.Add(new StatEntry(file.Path, stat, file.Id), WorkTree.Now());
+        var next = 0;
+        for (var i = 0; i < files.Count; i++)
+            if ((kept.TryGetValue(i, out var stat) ? stat : written[next++]) is { } then) index.Add(new StatEntry(files[i].Path, then, files[i].Id), WorkTree.Now());
         index.Finish(tracked.Content);
     }
 
