@@ -44,7 +44,8 @@ public sealed class TaktApp : IAsyncDisposable
         WebhookSender = new WebhookSender(Webhooks, time);
         LoggedModels = new LoggedModels(database, time);
         Experiments = new Experiments(database, time);
-        RunLog = new RunLog(database, time);
+        _points = database.Dialect == SqlDialect.Sqlite && OperatingSystem.IsLinux() ? new PointJournal(database, folder.Points, time) : null;
+        RunLog = new RunLog(database, time, points: _points);
         RunSearch = new RunSearch(database);
         MetricHistory = new MetricHistory(database);
         RunGrid = new RunGrid(database);
@@ -205,6 +206,7 @@ public sealed class TaktApp : IAsyncDisposable
     public Func<Data.Dvc.DvcRemote, string, string?, CancellationToken, Task<Stream?>> DvcBuckets => _dvcBuckets.Open;
 
     readonly DvcBuckets _dvcBuckets = new();
+    readonly PointJournal? _points;
 
     static (IBlobStore Blobs, string Scratch) OpenBlobs(TaktFolder folder, string? address, TimeProvider? time)
     {
@@ -227,6 +229,7 @@ public sealed class TaktApp : IAsyncDisposable
         WebhookSender.Dispose();
         await ServingTraces.DisposeAsync();
         await Predictions.DisposeAsync();
+        if (_points is not null) await _points.DisposeAsync();
         await Database.DisposeAsync();
         (Blobs as IDisposable)?.Dispose();
     }

@@ -26,8 +26,7 @@ public static class TaktHost
     public static string Version { get; } = typeof(TaktHost).Assembly.GetName().Version!.ToString(3);
 
     /// <param name="configure">Chooses where to listen: Kestrel's addresses, or a test server.</param>
-    /// <param name="refuse">Added before every façade, after the errors' wording.</param>
-    public static WebApplication Build(TaktApp app, Action<WebApplicationBuilder> configure, ServerRoles roles = ServerRoles.All, Action<IApplicationBuilder>? refuse = null)
+    public static WebApplication Build(TaktApp app, Action<WebApplicationBuilder> configure, ServerRoles roles = ServerRoles.All)
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
@@ -44,7 +43,6 @@ public static class TaktHost
         GrpcDrain.Use(web);
         web.RefuseSmuggling();
         web.UseTaktErrors();
-        refuse?.Invoke(web);
         web.RefuseForeignPages();
         web.RefuseWaysOut();
         if (roles.HasFlag(ServerRoles.Serving)) web.UseInference(app);
@@ -56,7 +54,7 @@ public static class TaktHost
         });
         web.UseProjectRows();
         web.UseRouting();
-        web.MapMethods("/health", ["GET", "HEAD"], () => "OK"); // some balancers ask for the head only
+        web.MapGet("/health", () => "OK");
         web.MapMetrics(app);
         web.MapDeployments(app);
         if (roles.HasFlag(ServerRoles.Serving)) MapServing(web, app);

@@ -10,6 +10,7 @@ public sealed record TaktFolder(string Root, string State)
     public string ProjectFile => Path.Combine(Root, ProjectFileName);
     public string LockFile => Path.Combine(Root, "takt.lock");
     public string Database => Path.Combine(State, "takt.db");
+    public string Points => Path.Combine(State, "takt.db-points");
     public string Store => Path.Combine(State, "store");
     public string Runs => Path.Combine(State, "runs");
     public string Predictions => Path.Combine(State, "predictions");

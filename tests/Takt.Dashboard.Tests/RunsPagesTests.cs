@@ -1,5 +1,4 @@
 using System.Net;
-using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Microsoft.Playwright;
@@ -285,6 +284,16 @@ public sealed class RunsPagesTests(RunsServer server, Chromium chromium)
     }
 
     [Fact]
+    public async Task A_foreign_name_that_points_to_loopback_changes_nothing()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/models/scorer/alias") { Content = new FormUrlEncodedContent([new("version", "1"), new("alias", "stolen")]) };
+        request.Headers.Host = $"rebound.example:{server.Server.Address.Port}";
+        request.Headers.Add("Origin", $"http://rebound.example:{server.Server.Address.Port}");
+        using var answer = await server.Http.SendAsync(request);
+        Assert.Equal(HttpStatusCode.Forbidden, answer.StatusCode);
+    }
+
+    [Fact]
     public async Task Pages_and_files_carry_policies_that_let_no_foreign_script_run()
     {
         using var page = await server.Http.GetAsync(Table);
@@ -318,7 +327,7 @@ public sealed class RunsPagesTests(RunsServer server, Chromium chromium)
     public async Task A_workspace_is_chosen_in_the_head_and_shows_its_own_runs()
     {
         await server.Server.App.Workspaces.Create("research", null, null);
-        using var made = new HttpRequestMessage(HttpMethod.Post, "/api/2.0/mlflow/experiments/create") { Content = new StringContent("{\"name\": \"secret plan\"}", Encoding.UTF8, "application/json") };
+        using var made = new HttpRequestMessage(HttpMethod.Post, "/api/2.0/mlflow/experiments/create") { Content = new StringContent("{\"name\": \"secret plan\"}") };
         made.Headers.Add("X-MLFLOW-WORKSPACE", "research");
         using var answer = await server.Http.SendAsync(made);
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());

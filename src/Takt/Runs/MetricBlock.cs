@@ -11,14 +11,15 @@ static class MetricBlock
     public static byte[] Encode(ReadOnlySpan<MetricPoint> points)
     {
         var bytes = new byte[points.Length * PointSize];
-        for (var i = 0; i < points.Length; i++)
-        {
-            var to = bytes.AsSpan(i * PointSize);
-            BinaryPrimitives.WriteInt64LittleEndian(to, points[i].Step);
-            BinaryPrimitives.WriteInt64LittleEndian(to[8..], points[i].Time);
-            BinaryPrimitives.WriteDoubleLittleEndian(to[16..], points[i].Value);
-        }
+        for (var i = 0; i < points.Length; i++) Write(bytes.AsSpan(i * PointSize), points[i]);
         return bytes;
+    }
+
+    public static void Write(Span<byte> to, MetricPoint point)
+    {
+        BinaryPrimitives.WriteInt64LittleEndian(to, point.Step);
+        BinaryPrimitives.WriteInt64LittleEndian(to[8..], point.Time);
+        BinaryPrimitives.WriteDoubleLittleEndian(to[16..], point.Value);
     }
 
     public static MetricPoint Point(ReadOnlySpan<byte> bytes) => new(

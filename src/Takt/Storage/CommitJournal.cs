@@ -60,7 +60,13 @@ sealed partial class CommitJournal(string path) : IDisposable
     {
         // not before the first commit: until then the engine may not have made the file
         _file ??= File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-        while (fdatasync(_file) != 0)
+        Sync(_file, path);
+    }
+
+    /// <exception cref="TaktException">Unavailable: the disk did not take it.</exception>
+    public static void Sync(SafeFileHandle file, string path)
+    {
+        while (fdatasync(file) != 0)
             if (Marshal.GetLastPInvokeError() is var error && error != Interrupted)
                 throw new TaktException(TaktError.Unavailable,
                     $"the disk did not keep what was written to '{path}' ({Marshal.GetPInvokeErrorMessage(error)}); nothing more is written. Check the disk and the system's log, then start Takt again");

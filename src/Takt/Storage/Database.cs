@@ -37,6 +37,14 @@ public sealed class Database : IAsyncDisposable
     /// <exception cref="TaktException">Unavailable, Denied or Invalid: the database can't be used; the message says what to do.</exception>
     public T Read<T>(Func<SqlSession, T> work)
     {
+        // when they can't be written, on a full disk say, what is there is still to be had
+        if (_writer?.Behind is { } rows && rows.Any()) _writer.WriteNow(durable: false);
+        return ReadBeside(work);
+    }
+
+    /// <summary>As <see cref="Read{T}"/>, of rows that are not among those that come by <see cref="Attach"/>: it need not wait for them.</summary>
+    internal T ReadBeside<T>(Func<SqlSession, T> work)
+    {
         try
         {
             if (_readers is not null) return _readers.Read(work);
@@ -74,6 +82,20 @@ public sealed class Database : IAsyncDisposable
     }
 
     public Task Write(Action<SqlSession> work) => Write(session => { work(session); return true; });
+
+    /// <summary>SQLite: from now on each read and each write finds these rows written. One at most.</summary>
+    internal void Attach(WriteBehind rows) => _writer!.Behind = rows;
+
+    /// <summary>SQLite: writes what is attached.</summary>
+    /// <param name="durable">It need not be durable elsewhere any more, once this has returned.</param>
+    /// <exception cref="TaktException">As <see cref="Read{T}"/>.</exception>
+    internal void WriteAttached(bool durable)
+    {
+        if (_writer!.WriteNow(durable) is { } failed) throw failed is DbException e && _explain(e) is { } known ? known : failed;
+    }
+
+    /// <summary>SQLite: how many commits of this process have changed rows, without those of <see cref="Attach"/>.</summary>
+    internal long Changes => _writer!.Changes;
 
     /// <summary>Deletes every row but what a new database has, for tests that want a fresh start without a new process.</summary>
     public async Task Empty()

@@ -1,110 +1,71 @@
 using System.Data.Common;
-using System.Threading.Channels;
 
 namespace Takt.Storage;
 
 /// <summary>The one writer of a SQLite database: takes what has queued up while the last commit was on its way to the disk and commits it as one.</summary>
 /// <remarks>
-/// A caller that finds nobody writing and nobody waiting commits on its own thread: two changes of threads less, a fifth of the time of a lone commit.
-/// All others queue for a thread of the writer's own, so that a starved thread pool never holds up a commit. Each caller's work stands in a savepoint:
-/// one that fails rolls back alone. When the commit itself fails, nothing of the whole group was written and every caller is told.
+/// Each caller's work stands in a savepoint: one that fails rolls back alone. When the commit itself fails, nothing of the whole group was written and every caller is told.
 /// When the disk does not keep a commit, those and all later writes are refused: what comes behind a hole in the log would be lost with it.
 /// </remarks>
 sealed class GroupWriter : IAsyncDisposable
 {
-    /// <summary>How many callers' work one commit may carry; bounds what a failed commit takes with it.</summary>
-    const int LargestGroup = 256;
-
-    /// <summary>How many callers may wait; those after them wait to be let into the queue.</summary>
-    const int LongestQueue = 4096;
-
     readonly DbDataSource _source;
     readonly SqlDialect _dialect;
     readonly string? _journal;
-    readonly Channel<QueuedWrite> _queue = Channel.CreateBounded<QueuedWrite>(new BoundedChannelOptions(LongestQueue) { SingleReader = true });
-    readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-    /// <summary>Held while anybody writes; guards the connection.</summary>
-    readonly Lock _writing = new();
+    readonly GroupCommit<QueuedWrite> _group;
 
     WriteConnection? _connection;
     TaktException? _lost;
-    bool _closed;
+    WriteBehind? _behind;
+    long _changes;
 
     public GroupWriter(DbDataSource source, SqlDialect dialect, string? journal)
     {
         _source = source;
         _dialect = dialect;
         _journal = journal;
-        new Thread(WriteUntilClosed) { Name = "takt writer", IsBackground = true }.Start();
+        _group = new("takt writer", group => Commit(group), () => _connection?.Dispose());
+    }
+
+    /// <summary>How many commits have changed rows, without those of <see cref="Behind"/>; counted before the callers are told.</summary>
+    public long Changes => Volatile.Read(ref _changes);
+
+    /// <summary>Written before the next group, or when <see cref="WriteNow"/> is called.</summary>
+    public WriteBehind? Behind
+    {
+        get => Volatile.Read(ref _behind);
+        set => Volatile.Write(ref _behind, value);
     }
 
     public async Task<T> Write<T>(Func<SqlSession, T> work)
     {
         var write = new QueuedWrite<T>(work);
-        if (TryAlone(write)) return await write.Done;
-        try
-        {
-            await _queue.Writer.WriteAsync(write);
-        }
-        catch (ChannelClosedException)
-        {
-            throw new TaktException(TaktError.Unavailable, "Takt is shutting down; try again once it has started");
-        }
+        await _group.Add(write);
         return await write.Done;
     }
 
-    public async ValueTask DisposeAsync()
+    /// <summary>Writes what is behind. It is durable elsewhere: here only when asked.</summary>
+    /// <returns>Why not; null: it is written.</returns>
+    public Exception? WriteNow(bool durable)
     {
-        _queue.Writer.TryComplete();
-        await _stopped.Task;
+        Exception? failed = null;
+        return _group.Between(() => failed = Commit([], durable)) ? failed : new InvalidOperationException("the rows can't be written now");
     }
 
-    // first come, first served: not when somebody waits
-    bool TryAlone(QueuedWrite write)
-    {
-        if (!_writing.TryEnter()) return false;
-        try
-        {
-            if (_closed || _queue.Reader.Count > 0 || _queue.Reader.Completion.IsCompleted) return false;
-            Commit([write]);
-        }
-        finally
-        {
-            _writing.Exit();
-        }
-        write.Complete();
-        return true;
-    }
+    public ValueTask DisposeAsync() => _group.DisposeAsync();
 
-    void WriteUntilClosed()
+    Exception? Commit(IReadOnlyList<QueuedWrite> group, bool durable = false)
     {
-        var group = new List<QueuedWrite>(LargestGroup);
-        while (_queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
-        {
-            group.Clear();
-            lock (_writing)
-            {
-                while (group.Count < LargestGroup && _queue.Reader.TryRead(out var write)) group.Add(write);
-                Commit(group);
-            }
-            foreach (var write in group) write.Complete();
-        }
-        lock (_writing)
-        {
-            _closed = true;
-            _connection?.Dispose();
-        }
-        _stopped.SetResult();
-    }
-
-    void Commit(IReadOnlyList<QueuedWrite> group)
-    {
+        var behind = Behind is { } rows && rows.Any() ? new QueuedWrite<bool>(session => { rows.Write(session); return true; }) : null;
         try
         {
             if (_lost is not null) throw _lost;
             _connection ??= new WriteConnection(_source.OpenConnection(), _dialect, _journal);
-            if (!_connection.Commit(group)) return;
+            var changed = (behind is not null || group.Count > 0) && _connection.Commit(behind is null ? group : [behind, .. group]);
+            if (behind is { Failed: null }) Behind!.Written();
+            if (changed && group.Count > 0) Interlocked.Increment(ref _changes);
+            // what is behind is durable already; without a log all is in the file
+            if (durable ? !changed && !File.Exists(_journal) : !changed || group.Count == 0) return behind?.Failed;
             try
             {
                 _connection.Sync();
@@ -114,6 +75,7 @@ sealed class GroupWriter : IAsyncDisposable
                 _lost = e;
                 throw;
             }
+            return behind?.Failed;
         }
         catch (Exception e)
         {
@@ -121,6 +83,7 @@ sealed class GroupWriter : IAsyncDisposable
             // whatever state the connection is in, the next group begins with a fresh one
             _connection?.Dispose();
             _connection = null;
+            return e;
         }
     }
 }

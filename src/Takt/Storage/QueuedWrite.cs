@@ -1,12 +1,9 @@
 namespace Takt.Storage;
 
 /// <summary>One caller's work on its way through the <see cref="GroupWriter"/>.</summary>
-abstract class QueuedWrite
+abstract class QueuedWrite : GroupMember
 {
-    public Exception? Failed;
-
     public abstract void Run(SqlSession session);
-    public abstract void Complete();
 }
 
 sealed class QueuedWrite<T>(Func<SqlSession, T> run) : QueuedWrite

@@ -10,20 +10,29 @@ public abstract class TrackingContract : IAsyncLifetime
 {
     protected string Folder { get; } = Directory.CreateTempSubdirectory("takt").FullName;
     Database _database = null!;
+    PointJournal? _points;
     readonly FakeTimeProvider _time = new(DateTimeOffset.Parse("2026-03-01T10:00:00Z"));
 
     protected abstract Task<Database> Open();
 
-    public async ValueTask InitializeAsync() => _database = await Open();
+    /// <summary>Where this engine has one.</summary>
+    protected virtual PointJournal? Journal(Database database, TimeProvider time) => null;
+
+    public async ValueTask InitializeAsync()
+    {
+        _database = await Open();
+        _points = Journal(_database, _time);
+    }
 
     public async ValueTask DisposeAsync()
     {
+        if (_points is not null) await _points.DisposeAsync();
         await _database.DisposeAsync();
         Directory.Delete(Folder, recursive: true);
         GC.SuppressFinalize(this);
     }
 
-    RunLog Log => new(_database, _time);
+    RunLog Log => new(_database, _time, points: _points);
     RunSearch Runs => new(_database);
     MetricHistory History => new(_database);
     Experiments Groups => new(_database, _time);

@@ -15,7 +15,7 @@ public static class MlflowApi
 
     public static void MapMlflow(this IEndpointRouteBuilder routes, TaktApp app)
     {
-        routes.MapMethods("/version", ["GET", "HEAD"], () => Version);
+        routes.MapGet("/version", () => Version);
         ArtifactRoutes.MapBrowser(routes, app);
         MapGraphQl(routes, app);
         // only pages ask for these
