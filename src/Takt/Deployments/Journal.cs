@@ -25,7 +25,7 @@ sealed class Journal : IDisposable
         Path = path;
         var folder = System.IO.Path.GetDirectoryName(path)!;
         Directory.CreateDirectory(folder);
-        _file = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read, 1 << 16);
+        _file = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read, 0); // no buffer: what a full disk refused would be tried again, and thrown, by Dispose
         Files.SyncFolder(folder);
     }
 

@@ -316,13 +316,40 @@ public sealed class JournalTests : IDisposable
     public void A_log_that_begins_on_a_full_disk_is_refused_not_the_process_ended()
     {
         using var disk = SmallDisk.Mount(2);
-        var (path, filler) = (Path.Combine(disk.Folder, "counts"), Path.Combine(disk.Folder, "filler"));
-        using (var file = File.OpenHandle(filler, FileMode.CreateNew, FileAccess.Write))
-            try { for (; ; ) RandomAccess.Write(file, new byte[1024], RandomAccess.GetLength(file)); } catch (IOException) { }
+        var path = Path.Combine(disk.Folder, "counts");
+        var filler = Fill(disk);
         for (var i = 0; i < 2; i++) Assert.Contains("disk full", Assert.Throws<TaktException>(() => new LogCounts(path)).Message);
         File.Delete(filler);
         using var counts = new LogCounts(path);
         Assert.Equal(0, counts.Lost);
+    }
+
+    [Fact]
+    public async Task A_disk_that_fills_up_under_a_log_refuses_labels_and_takes_them_again_once_there_is_room()
+    {
+        using var disk = SmallDisk.Mount(4);
+        await using var log = new PredictionLog(Path.Combine(disk.Folder, "m"), TimeProvider.System);
+        await log.Append(Batch("p-1"));
+        await log.Append([new Label("p-1:0", 1, DateTimeOffset.UnixEpoch)]);
+        var filler = Fill(disk);
+        for (var i = 0; i < 2; i++) // the second finds no journal
+            Assert.Equal(TaktError.Unavailable, (await Assert.ThrowsAsync<TaktException>(() => log.Append(Labels("p-lost")))).Error);
+        File.Delete(filler);
+        await log.Append(Labels("p-2"));
+        await log.Flush();
+        using var connection = await log.Open();
+        Assert.Equal(501, Tables.Query(connection!, "select count(*) as n from labels where id not like 'p-lost%'")["n"].Integers[0]);
+
+        // more than what is left of the journal's last block, less than a stream buffers
+        static List<Label> Labels(string id) => Enumerable.Range(0, 500).Select(i => new Label($"{id}:{i}", 1, DateTimeOffset.UnixEpoch)).ToList();
+    }
+
+    /// <returns>The file that takes all that was left.</returns>
+    static string Fill(SmallDisk disk)
+    {
+        var filler = Path.Combine(disk.Folder, "filler");
+        using var file = File.OpenHandle(filler, FileMode.CreateNew, FileAccess.Write);
+        try { for (; ; ) RandomAccess.Write(file, new byte[1024], RandomAccess.GetLength(file)); } catch (IOException) { return filler; }
     }
 
     [Fact]
