@@ -148,8 +148,9 @@ static class DataStoreCommands
     {
         var quick = new Option<bool>("--quick") { Description = "Look at lists and lengths only; do not read the data" };
         var repair = new Option<bool>("--repair") { Description = "Take what is damaged out of the store first: adding the files again, or a remote, brings it back" };
-        var remote = new Option<string?>("--remote", "-r") { Description = "Look at a remote instead, by its name or address: whether it has all that its branches and tags need" };
-        var command = new Command("verify", "Look for damage: every byte of the store, every version's files, every pointer") { quick, repair, remote };
+        var remote = new Option<string?>("--remote", "-r") { Description = "Look at a remote instead, by its name or address: whether it has all that its branches and tags need, by names and lengths" };
+        var data = new Option<bool>("--data") { Description = "With --remote: read every byte there as well, all of which comes over the line" };
+        var command = new Command("verify", "Look for damage: every byte of the store, every version's files, every pointer") { quick, repair, remote, data };
         command.SetAction(async (parsed, cancel) =>
         {
             var tree = Tree(parsed);
@@ -157,8 +158,9 @@ static class DataStoreCommands
             if (parsed.GetValue(remote) is { } named)
             {
                 if (parsed.GetValue(quick) || parsed.GetValue(repair)) throw TaktException.Invalid("--remote goes without --quick and --repair: 'takt data push' sends again what a remote has lost, 'takt data verify --repair' is for the store that it is run on");
-                return await RemoteCommands.Verify(parsed, app, named, cancel);
+                return await RemoteCommands.Verify(parsed, app, named, parsed.GetValue(data), cancel);
             }
+            if (parsed.GetValue(data)) throw TaktException.Invalid("--data goes with --remote; of the store here every byte is read, unless --quick is said");
             IReadOnlyList<string> repaired = [];
             List<string> faults;
             using (ProgressLine.Show(parsed, "verifying", "records"))

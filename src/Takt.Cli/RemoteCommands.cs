@@ -96,7 +96,7 @@ static class RemoteCommands
                 foreach (var lost in report.Lost.Take(ShownFaults)) Terminal.Note($"takt: warning: {lost}", Terminal.Tone.Warn);
                 if (report.Lost.Count > ShownFaults) Terminal.Note($"takt: warning: and {report.Lost.Count - ShownFaults:N0} more", Terminal.Tone.Warn);
                 if (report.Lost.Count > 0 || report.Mended > 0) Console.WriteLine($"{setting.Name}: {DataText.Count(report.Mended, "record")} that it had lost sent again");
-                Console.WriteLine(report.Records == 0 && report.Moved.Count == 0 ? $"{setting.Name} has everything" : $"{setting.Name}: {DataText.Size(report.Bytes)} sent, {DataText.Count(report.Records, "record")}");
+                Console.WriteLine(report.Records == 0 && report.Moved.Count == 0 ? $"{setting.Name}: nothing to send" : $"{setting.Name}: {DataText.Size(report.Bytes)} sent, {DataText.Count(report.Records, "record")}");
             }
             return report.Lacking.Count == 0 ? ExitCode.Ok : throw new TaktException(TaktError.NotFound, [.. report.Lacking.Take(ShownFaults), $"{setting.Name} is not whole, and what it lacks is not here either: push from where it is; 'takt data verify --remote {setting.Name}' lists all of it"]);
         });
@@ -104,15 +104,22 @@ static class RemoteCommands
     }
 
     /// <summary>What a remote lacks of its versions.</summary>
-    public static async Task<int> Verify(ParseResult parsed, TaktApp app, string named, CancellationToken cancel)
+    /// <param name="data">Or has damaged.</param>
+    public static async Task<int> Verify(ParseResult parsed, TaktApp app, string named, bool data, CancellationToken cancel)
     {
         var setting = RemoteList.Find(app.Folder, named);
         IReadOnlyList<string> faults;
         await using (var remote = app.OpenRemote(setting.Address, write: false))
-        using (ProgressLine.Show(parsed, $"verifying {setting.Name}", "records")) faults = await new RemoteCheck(app.Blobs, remote).Run(cancel);
+        using (ProgressLine.Show(parsed, $"verifying {setting.Name}", "records")) faults = await new RemoteCheck(app.Blobs, remote, data).Run(cancel);
         if (parsed.GetValue(CommandLine.Json)) Terminal.Json(new JsonObject { ["remote"] = setting.Name, ["faults"] = Texts(faults) });
         else foreach (var fault in faults) Console.WriteLine(fault);
-        Console.Error.WriteLine(faults.Count == 0 ? $"{setting.Name} has all of its versions" : $"'takt data push -r {named}' from where the content is sends it again");
+        Console.Error.WriteLine((faults.Count, data) switch
+        {
+            (0, true) => $"{setting.Name} has all of its versions, and every byte is right",
+            (0, false) => $"{setting.Name} has all of its versions, by names and lengths; --data reads every byte",
+            (_, true) => $"remove what is damaged there (on a server, 'takt data verify --repair'); then 'takt data push -r {named}' from where the content is sends it again",
+            _ => $"'takt data push -r {named}' from where the content is sends it again",
+        });
         return faults.Count == 0 ? ExitCode.Ok : ExitCode.Failed;
     }
 

@@ -392,5 +392,23 @@ public abstract class RemoteContract : IDisposable
             Assert.Contains("damaged", e.Message);
         }
         Assert.Empty(await DatasetCheck.Of(b.Database, b.Store, data: true));
+        await using (var remote = Open())
+        {
+            Assert.Empty(await new RemoteCheck(a.Store, remote).Run()); // names and lengths are right
+            var faults = await new RemoteCheck(a.Store, remote, data: true).Run();
+            Assert.Contains(faults, fault => fault.Contains("damaged", StringComparison.Ordinal));
+            Assert.Contains(faults, fault => fault.StartsWith("data@sha256:", StringComparison.Ordinal));
+        }
+    }
+
+    [Fact]
+    public async Task A_remote_whose_every_byte_is_right_is_read_through_without_a_fault()
+    {
+        await using var a = At("a");
+        await using var c = At("c");
+        Fill(a, weights: true);
+        await a.Add();
+        await using (var remote = Open()) await a.Push(remote);
+        await using (var remote = Open()) Assert.Empty(await new RemoteCheck(c.Store, remote, data: true).Run());
     }
 }

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text;
 using Takt.Data.Trees;
 using Takt.Storage;
@@ -6,12 +7,14 @@ using Takt.Storage.Packs;
 namespace Takt.Data.Remotes;
 
 /// <summary>Whether a remote has all of every version that its branches and tags lead to. Asks for names and lengths; content is not read, trees only where this store lacks them.</summary>
-public sealed class RemoteCheck(PackStore store, Remote remote)
+/// <param name="data">All content is read as well, and compared with its SHA-256: what changed in place counts as missing. All of it comes over the line.</param>
+public sealed class RemoteCheck(PackStore store, Remote remote, bool data = false)
 {
     const int MostFaults = 1000, Batch = 8192;
 
     readonly HashSet<ContentId> _trees = [], _lists = [];
     readonly Dictionary<ContentId, bool> _there = [];
+    readonly HashSet<ContentId> _damaged = [];
     readonly List<string> _faults = [];
 
     /// <returns>What is missing there, in words, with the paths that need it; empty when nothing is.</returns>
@@ -54,7 +57,7 @@ public sealed class RemoteCheck(PackStore store, Remote remote)
         foreach (var (id, name, size) in files)
         {
             if (!_lists.Add(id)) continue;
-            var whole = _there[id] ? size <= store.Config.Max || await HasChunks(id, cancel) : await HasWhole(id, cancel);
+            var whole = _there[id] ? size <= store.Config.Max || await HasChunks(id, cancel) : !_damaged.Contains(id) && await HasWhole(id, cancel);
             if (!whole) Add($"{Named(commit)}: {name} is not whole there");
         }
     }
@@ -62,7 +65,8 @@ public sealed class RemoteCheck(PackStore store, Remote remote)
     async Task<bool> HasWhole(ContentId id, CancellationToken cancel)
     {
         if (await remote.GetWhole(id, 0, cancel) is not { } found) return false;
-        await found.Content.DisposeAsync();
+        await using var content = found.Content;
+        if (data) return await IsRight(id, content, cancel);
         return await store.Whole.Length(id.Digest, cancel) is not { } length || length == found.Length;
     }
 
@@ -100,7 +104,35 @@ public sealed class RemoteCheck(PackStore store, Remote remote)
         {
             var has = await remote.Has(batch, cancel);
             for (var i = 0; i < batch.Length; i++) _there[batch[i]] = has[i];
+            if (data) await Read([.. batch.Where((_, i) => has[i])], cancel);
         }
+    }
+
+    // what does not come as it should is not there
+    async Task Read(IReadOnlyList<ContentId> ids, CancellationToken cancel)
+    {
+        var wrong = ids.ToHashSet();
+        try
+        {
+            await remote.Get(ids, record =>
+            {
+                wrong.Remove(record.Id);
+                WorkProgress.Done(1, record.Stored.Length);
+            }, cancel);
+        }
+        catch (TaktException e) when (e.Error == TaktError.Invalid)
+        {
+            foreach (var fault in e.Faults) Add(fault);
+        }
+        foreach (var id in wrong) _there[id] = false;
+        _damaged.UnionWith(wrong);
+    }
+
+    async Task<bool> IsRight(ContentId id, Stream content, CancellationToken cancel)
+    {
+        if (Digest.FromHash(await SHA256.HashDataAsync(content, cancel)) == id.Digest) return true;
+        Add($"{remote.Place} holds other bytes than {id} says");
+        return false;
     }
 
     static string Named(DatasetCommit commit) => $"{commit.Dataset}@sha256:{commit.Id.Hex[..12]}";
