@@ -45,6 +45,19 @@ public sealed class DashboardTests(FlightsLine line, Chromium chromium) : IClass
     }
 
     [Fact]
+    public async Task What_was_taken_for_what_stands_on_the_pages_of_a_version_and_of_its_evaluation_and_a_link_to_the_stage_opens_it()
+    {
+        var page = await chromium.Browser.NewPageAsync(new() { BaseURL = line.Address });
+        await page.GotoAsync("/models/flights/1", new() { WaitUntil = WaitUntilState.DOMContentLoaded });
+        var cells = (await page.Locator(".confusion td").AllTextContentsAsync()).Select(c => int.Parse(c, System.Globalization.NumberStyles.AllowThousands, System.Globalization.CultureInfo.InvariantCulture)).ToList();
+        Assert.Equal((cells[0] + cells[1], cells[3] + cells[4]), (cells[2], cells[5])); // a true class a row, its sum at the end
+        Assert.Equal(line.Server.App.Models.Resolve("flights@1").Metrics["rows"], cells[2] + cells[5]);
+        await page.GotoAsync($"/runs/{line.Run}#evaluate", new() { WaitUntil = WaitUntilState.DOMContentLoaded });
+        await page.WaitForSelectorAsync("#evaluate[open] .confusion");
+        await page.CloseAsync();
+    }
+
+    [Fact]
     public async Task On_a_narrow_screen_no_page_is_wider_than_the_screen()
     {
         var page = await chromium.Browser.NewPageAsync(new() { BaseURL = line.Address, ViewportSize = new() { Width = 390, Height = 800 } });

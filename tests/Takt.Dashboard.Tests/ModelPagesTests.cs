@@ -1,4 +1,6 @@
 using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json;
 using Microsoft.Playwright;
 
 namespace Takt.Dashboard.Tests;
@@ -48,6 +50,20 @@ public sealed class ModelPagesTests(RunsServer server, Chromium chromium)
         var page = await chromium.Browser.NewPageAsync(new() { BaseURL = server.Address });
         await page.GotoAsync("/#/prompts/summarize");
         await PageCheck.Arrived(page, "/models/summarize");
+        await page.CloseAsync();
+    }
+
+    [Fact]
+    public async Task A_logged_model_tells_its_run_and_how_good_it_is_on_which_data_and_is_found_by_its_metrics()
+    {
+        using var made = await server.Http.PostAsJsonAsync("/api/2.0/mlflow/logged-models", new { experiment_id = server.Experiment, name = "ckpt <b>", source_run_id = server.Odd, @params = new[] { new { key = "depth", value = "3" } } });
+        var id = (await made.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("model").GetProperty("info").GetProperty("model_id").GetString()!;
+        await server.Call("runs/log-batch", new { run_id = server.Odd, metrics = new[] { new { key = "held_out", value = 0.875, timestamp = 1_790_000_000_000, step = 3, model_id = id, dataset_name = "holdout", dataset_digest = "d1" } } });
+        Assert.Equal([], await PageCheck.All(chromium.Browser, server.Address, [($"/logged-models/{id}", "holdout", true), ("/logged-models?filter=metrics.held_out %3E 0.8", "ckpt <b>", true), ("/logged-models?filter=metrics.held_out %3E 0.9", "No logged model matches", false)]));
+        var page = await chromium.Browser.NewPageAsync(new() { BaseURL = server.Address });
+        await page.GotoAsync($"/#/experiments/{server.Experiment}/models/{id}");
+        await PageCheck.Arrived(page, $"/logged-models/{id}");
+        Assert.Contains("0.875", await page.TextContentAsync("main"));
         await page.CloseAsync();
     }
 

@@ -59,7 +59,15 @@ public static class MonitorsApi
         })));
     }
 
-    static JsonObject View(MonitorWindow window) => new()
+    static JsonObject View(MonitorWindow window)
+    {
+        var view = Told(window);
+        if (window.Confusion is { } confusion)
+            view["confusion"] = new JsonObject { ["classes"] = new JsonArray([.. confusion.Classes.Select(c => (JsonNode)c)]), ["rows"] = new JsonArray([.. confusion.Counts.Select(row => new JsonArray([.. row.Select(c => (JsonNode)c)]))]) };
+        return view;
+    }
+
+    static JsonObject Told(MonitorWindow window) => new()
     {
         ["start"] = window.Start,
         ["end"] = window.End,

@@ -35,6 +35,8 @@ public static class DashboardPages
         Map("/prompts", http => ModelPages.List(app, In(http), prompts: true, http.Request.Query["find"].ToString().Trim(), Text(http, "after")));
         Map("/models/{name}", http => ModelPages.One(app, In(http), Value(http, "name")));
         Map("/models/{name}/{version:int}", http => ModelVersionPage.Render(app, In(http), Value(http, "name"), int.Parse(Value(http, "version"))));
+        Map("/logged-models", http => LoggedModelPages.List(app, In(http), http.Request.Query["experiment"].ToString(), http.Request.Query["filter"].ToString().Trim(), Text(http, "after")));
+        Map("/logged-models/{id}", http => LoggedModelPages.One(app, In(http), Value(http, "id")));
         Map("/traces", http => TracePages.List(app, In(http), http.Request.Query["experiment"].ToString(), http.Request.Query["filter"].ToString().Trim(), Text(http, "after"), Here(http)));
         Map("/traces/{id}", http => TracePages.One(app, In(http), Value(http, "id")));
         Map("/deployments", http => In(http).IsDefault ? DeploymentPages.List(app) : ("Deployments", WorkspaceChoice.Elsewhere("Deployments")));

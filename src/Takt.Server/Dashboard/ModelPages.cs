@@ -28,7 +28,7 @@ static class ModelPages
                 prompts ? "mlflow.genai.register_prompt(name=\"NAME\", template=\"…\")" : "takt run\nmlflow.register_model(\"runs:/RUN_ID/model\", \"NAME\")", title, dropEmpty: true);
         return (title, Html.Of($"""
             <section class="card"><form class="toolbar" method="get" action="{path}" role="search"><label class="field wide"><span>Name</span><input type="search" name="find" value="{find}" autocomplete="off"></label><button class="primary">Search</button></form>
-            <p class="count"><span>{(prompts ? Parts.Link("/models", "models") : Parts.Link("/prompts", "prompts"))}</span></p>
+            <p class="count"><span>{(prompts ? Parts.Link("/models", "models") : Parts.Link("/prompts", "prompts"))} · {Parts.Link("/logged-models", "logged models")}</span></p>
             {table}
             {(after is null && page.Next is null ? Html.None : Html.Of($"<p class=\"pager\"><span class=\"pages\">{(after is null ? Html.None : Parts.Link($"{path}?{asked}".TrimEnd('&', '?'), "First page"))} {(page.Next is { } next ? Html.Of($"<a rel=\"next\" href=\"{path}?{asked}after={Uri.EscapeDataString(next)}\">Next →</a>") : Html.None)}</span></p>"))}</section>
             """));

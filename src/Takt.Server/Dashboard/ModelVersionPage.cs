@@ -31,6 +31,7 @@ static class ModelVersionPage
             {Values("Params", version.Params.Count > 0 ? version.Params.Select(p => (p.Key, p.Value)) : run?.Params.Select(p => (p.Key, p.Value)) ?? [])}
             </div>
             {Classes(version)}
+            {(await ConfusionTable.Of(app, version.Run, version.Metrics) is { } confusion ? Parts.Section("Confusion", ConfusionTable.Draw(confusion, "Rows of the test")) : Html.None)}
             {(gates.Count == 0 ? Html.None : Parts.Section("Gates", Parts.Table(["Rule", "Verdict", "Left", "Right", "Why"], gates.Select(g => new[] { Html.Of($"<code>{g.Rule}</code>"), RunPage.Verdict(g.Verdict), Parts.Number(g.Left), Parts.Number(g.Right), Parts.Text(g.Reason) }), "", "", "Gates", numbers: [2, 3], dropEmpty: true)))}
             {await SignatureOf(app, version)}
             {Values("Tags", seen.Tags.Where(t => !PromptText.Is(seen) || !t.Key.StartsWith("mlflow.prompt.", StringComparison.Ordinal)).Select(t => (t.Key, t.Value)))}

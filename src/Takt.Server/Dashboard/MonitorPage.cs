@@ -1,3 +1,4 @@
+using Takt.Evaluation;
 using Takt.Monitors;
 using Takt.Runs;
 
@@ -41,6 +42,7 @@ static class MonitorPage
             {Parts.SectionWith(name, Html.Of($"""
                 <div class="sparks">{new[] { "auc", "log_loss", "calibration_gap", "positive_rate", "rmse", "mae", "r2", "macro_f1" }.Select(metric => Parts.Sparkline(oldest.ConvertAll(w => Of(w, metric)), metric))}</div>
                 {(asked is { Drift.Count: > 0 } ? Html.Of($"<h3>Drift in the newest window</h3>{Parts.Table(["Column", "PSI", "Test", "p (corrected)", "What moved most"], asked.Drift.Select(d => new[] { Parts.Text(d.Column), Parts.Bar(d.Psi, Math.Max(threshold, 0.01), $"{d.Psi:0.000}", d.Psi >= threshold ? "bad" : ""), Parts.Text(d.Test), Parts.Text(Parts.Chance(d.P)), Parts.Text(d.Moved) }), "", "", "Drift", numbers: [3])}") : Html.None)}
+                {(windows.Select(w => (Window: w, Of: w.Confusion ?? Confusion.OfBinary(w.Performance, w.Labelled))).FirstOrDefault(w => w.Of is not null) is { Of: { } confusion } told ? Html.Of($"<h3>Confusion in the newest labelled window</h3>{ConfusionTable.Draw(confusion, $"Labelled predictions since {told.Window.Start.UtcDateTime:yyyy-MM-dd HH:mm} UTC")}") : Html.None)}
                 <h3>Windows</h3>
                 {Parts.Table(["Window (UTC)", "Verdict", "Predictions", "Labelled", "Model", "Most drift", "PSI", "AUC", "Accuracy", "Macro F1", "Log loss", "Predicted", "Happened", "RMSE", "MAE", "Mean prediction"], windows.Select(w => new[]
                 {

@@ -32,7 +32,8 @@ static class Page
     {
         var parts = path.Split('/', StringSplitOptions.RemoveEmptyEntries);
         if (path == "/compare" || path == "/experiments") parts = ["runs", ""];
-        if (path == "/prompts") parts = ["models", ""];
+        if (path is "/prompts" or "/logged-models") parts = ["models", ""];
+        if (parts is ["logged-models", not ""]) return Html.Of($"<nav class=\"above\" aria-label=\"Above\"><a href=\"/models\">Models</a> / <a href=\"/logged-models\">Logged models</a></nav>");
         if (parts.Length < 2 || Places.FirstOrDefault(p => p.Path == "/" + parts[0]) is not { Name: { } name } place) return Html.None;
         return Html.Of($"<nav class=\"above\" aria-label=\"Above\"><a href=\"{place.Path}\">{name}</a>{(parts is ["models", var model, _, ..] ? Html.Of($" / <a href=\"{ModelPages.Url(Uri.UnescapeDataString(model))}\" dir=\"auto\">{Parts.Cut(Uri.UnescapeDataString(model))}</a>") : Html.None)}</nav>");
     }
@@ -40,5 +41,5 @@ static class Page
     /// <summary>Ways on from a page that could not be shown: the list of what was asked for first.</summary>
     public static Html Links(string path) => new(string.Join(" · ", Places.Where(p => p.Path is "/" or "/runs" or "/models" || Here(p.Path, path)).OrderBy(p => Here(p.Path, path) ? 0 : 1).Select(p => Parts.Link(p.Path, p.Name).Value)));
 
-    static bool Here(string place, string path) => place == "/" ? path == "/" : path == place || path.StartsWith(place + "/", StringComparison.Ordinal) || (place == "/runs" && (path is "/compare" || path.StartsWith("/experiments", StringComparison.Ordinal))) || (place == "/models" && path == "/prompts");
+    static bool Here(string place, string path) => place == "/" ? path == "/" : path == place || path.StartsWith(place + "/", StringComparison.Ordinal) || (place == "/runs" && (path is "/compare" || path.StartsWith("/experiments", StringComparison.Ordinal))) || (place == "/models" && (path is "/prompts" || path.StartsWith("/logged-models", StringComparison.Ordinal)));
 }

@@ -62,7 +62,7 @@ static class RunPage
             <div class="actions">{(running ? Html.Of($"<button type=\"button\" id=\"pause\" aria-pressed=\"false\">Pause updates</button> <span class=\"dim\" id=\"news\" aria-live=\"polite\">live</span>") : Html.None)}{RunActions.Buttons(id, run.Name, tracked.Deleted)}</div>
             </section>
             {Jump(places.Where(p => p.There).ToList())}
-            {(stages.Count == 0 ? Html.None : At("Stages", Parts.Section("Stages", Html.Join(stages.Select(s => Stage(app, run, s))))))}
+            {(stages.Count == 0 ? Html.None : At("Stages", Parts.Section("Stages", Html.Join(await Task.WhenAll(stages.Select(s => Stage(app, run, s)))))))}
             {Charts(keys, [(id, run.Name)])}
             <div class="two">
             {At("Metrics", Values("Metrics", shown.Select(k => (k.Newest.Key, Html.Of($"<b data-metric=\"{k.Newest.Key}\" title=\"{k.Newest.Value.ToString("R", CultureInfo.InvariantCulture)}\">{Parts.Figure(k.Newest.Value)}</b> <span class=\"dim\" data-step=\"{k.Newest.Key}\">{(k.Newest.Step == 0 ? "" : $"step {k.Newest.Step}")}</span>{(extremes.TryGetValue(k.Newest.Key, out var of) ? Range(k.Newest.Key, of) : Html.None)}"))), shown.Count))}
@@ -136,19 +136,21 @@ static class RunPage
         var versions = app.ModelCatalog.In(workspace).SearchVersions($"run_id = '{run.Id}'", [], MostParts, null).Items;
         return run.Outputs.Count == 0 && versions.Count == 0 ? Html.None : Parts.Section("Models", Parts.Table(["Model", "What", "Stage or step"],
             versions.Select(v => new[] { Parts.Link($"/models/{Uri.EscapeDataString(v.Name)}/{v.Version}", $"{v.Name}@{v.Version}"), Parts.Text("registered version"), v.Stage == "None" ? Html.None : Parts.Badge(v.Stage, "busy") })
-            .Concat(run.Outputs.Take(MostParts).Select(o => new[] { Html.Of($"{app.LoggedModels.In(workspace).Find(o.Model)?.Name} <code>{o.Model}</code>"), Parts.Text("logged model"), Parts.Count(o.Step) })), "", "", "Models", dropEmpty: true));
+            .Concat(run.Outputs.Take(MostParts).Select(o => new[] { Html.Of($"<a href=\"{LoggedModelPages.Url(o.Model)}\">{app.LoggedModels.In(workspace).Find(o.Model)?.Name} <code>{o.Model}</code></a>"), Parts.Text("logged model"), Parts.Count(o.Step) })), "", "", "Models", dropEmpty: true));
     }
 
     static Html Artifacts(RunDetail run) => run.Artifacts.Count == 0 ? Html.None : Parts.Section("Artifacts", run.Artifacts.Count > MostArtifacts ? ArtifactPage.Entries(run, "")
         : Parts.Table(["Path", "Size", "SHA-256"], run.Artifacts.Select(a => new[] { Parts.Link(ArtifactPage.Url(run.Id.Value, a.Path), a.Path), Parts.Size(a.Size), Parts.Id(a.Digest.ToString()) }), "", "", "Artifacts", numbers: [1]), $"{run.Artifacts.Count:N0} files, {Parts.Bytes(run.Artifacts.Sum(a => a.Size))}");
 
-    static Html Stage(TaktApp app, RunDetail run, StageRun stage)
+    static async Task<Html> Stage(TaktApp app, RunDetail run, StageRun stage)
     {
+        var confusion = await ConfusionTable.Of(app, stage);
         var log = app.Pipelines.LogOf(run.Id, stage.Stage, LongestLog) ?? "";
         var gates = stage.Run is { } gateRun ? app.Gates.Of(gateRun) : [];
         return Html.Of($"""
             <details id="{stage.Stage}"{new Html(stage.Succeeded ? "" : " open")}><summary class="stage"><b>{stage.Stage}</b> {Parts.State(stage.State.ToString())} <span class="dim">{(stage.State is StageState.Cached or StageState.Skipped ? Html.None : Parts.Seconds(stage.StartedAt, stage.EndedAt))}</span> <span class="text">{stage.Summary}</span></summary>
             {(gates.Count == 0 ? Html.None : Parts.Table(["Rule", "Verdict", "Left", "Right", "Why"], gates.Select(g => new[] { Html.Of($"<code>{g.Rule}</code>"), Verdict(g.Verdict), Parts.Number(g.Left), Parts.Number(g.Right), Parts.Text(g.Reason) }), "", "", "Rules of the gate", numbers: [2, 3], dropEmpty: true))}
+            {(confusion is null ? Html.None : ConfusionTable.Draw(confusion, "Rows of the test"))}
             {(log.Length == 0 ? Html.Of($"<p class=\"dim\">nothing was run</p>") : Html.Of($"<pre tabindex=\"0\">{log}</pre>"))}
             {(stage.Run is { } own ? Html.Of($"<p>{Parts.Link($"/runs/{own}", "params, metrics and tags of this stage")}</p>") : Html.None)}</details>
             """);

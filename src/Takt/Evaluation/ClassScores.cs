@@ -94,12 +94,11 @@ public sealed class ClassScores : Scores
         metrics[5] = most / rows;
     }
 
-    /// <summary>How many rows of each class (first index) were said to be of each (second).</summary>
-    public int[,] Confusion()
+    public Confusion Confusion()
     {
-        var counts = new int[Classes.Count, Classes.Count];
-        for (var i = 0; i < _label.Length; i++) counts[_label[i], _said[i]]++;
-        return counts;
+        var counts = Classes.Select(_ => new long[Classes.Count]).ToArray();
+        for (var i = 0; i < _label.Length; i++) counts[_label[i]][_said[i]]++;
+        return new(Classes, counts);
     }
 
     static Dictionary<string, int> Places(IReadOnlyList<string> classes) => classes.Select((c, i) => (c, i)).ToDictionary(c => c.c, c => c.i, StringComparer.Ordinal);

@@ -11,13 +11,13 @@ static class ClassFigures
     const int MostTold = 50;
 
     /// <param name="Precision">Null: no row was said to be of the class. So <paramref name="Recall"/> and <paramref name="F1"/> where there is none.</param>
-    readonly record struct Figures(string Class, int Rows, int Said, double? Precision, double? Recall, double? F1);
+    readonly record struct Figures(string Class, long Rows, long Said, double? Precision, double? Recall, double? F1);
 
     public static void Write(Utf8JsonWriter json, ClassScores scores)
     {
-        var counts = scores.Confusion();
+        var confusion = scores.Confusion();
         json.WriteStartObject("classes");
-        foreach (var of in Of(scores, counts))
+        foreach (var of in Of(confusion))
         {
             json.WriteStartObject(of.Class);
             json.WriteNumber("rows", of.Rows);
@@ -29,37 +29,25 @@ static class ClassFigures
         }
         json.WriteEndObject();
         // lists: they are no metrics of the run
-        json.WriteStartObject("confusion");
-        json.WriteStartArray("classes");
-        foreach (var name in scores.Classes) json.WriteStringValue(name);
-        json.WriteEndArray();
-        json.WriteStartArray("rows");
-        for (var truth = 0; truth < scores.Classes.Count; truth++)
-        {
-            json.WriteStartArray();
-            for (var said = 0; said < scores.Classes.Count; said++) json.WriteNumberValue(counts[truth, said]);
-            json.WriteEndArray();
-        }
-        json.WriteEndArray();
-        json.WriteEndObject();
+        confusion.Write(json);
     }
 
     public static void Write(TextWriter log, ClassScores scores)
     {
         var width = Math.Min(30, scores.Classes.Max(c => c.Length));
         log.WriteLine($"{"class".PadRight(width)}    rows  precision  recall      f1");
-        foreach (var of in Of(scores, scores.Confusion()).Take(MostTold))
+        foreach (var of in Of(scores.Confusion()).Take(MostTold))
             log.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{of.Class.PadRight(width)}  {of.Rows,6}  {of.Precision,9:0.000}  {of.Recall,6:0.000}  {of.F1,6:0.000}"));
     }
 
-    static IEnumerable<Figures> Of(ClassScores scores, int[,] counts)
+    static IEnumerable<Figures> Of(Confusion confusion)
     {
-        var all = Enumerable.Range(0, scores.Classes.Count).ToList();
+        var (all, counts) = (Enumerable.Range(0, confusion.Classes.Count).ToList(), confusion.Counts);
         foreach (var k in all)
         {
-            var (rows, said, right) = (all.Sum(o => counts[k, o]), all.Sum(o => counts[o, k]), counts[k, k]);
+            var (rows, said, right) = (counts[k].Sum(), all.Sum(o => counts[o][k]), counts[k][k]);
             static double? Share(double part, double of) => of > 0 ? part / of : null;
-            yield return new(scores.Classes[k], rows, said, Share(right, said), Share(right, rows), Share(2.0 * right, rows + said));
+            yield return new(confusion.Classes[k], rows, said, Share(right, said), Share(right, rows), Share(2.0 * right, rows + said));
         }
     }
 }

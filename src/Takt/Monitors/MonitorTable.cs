@@ -1,5 +1,7 @@
+using System.Text;
 using System.Text.Json;
 using Takt.Data;
+using Takt.Evaluation;
 using Takt.Pipelines;
 using Takt.Storage;
 
@@ -17,8 +19,36 @@ public sealed class MonitorTable(Database database, TimeProvider time, Leases le
     /// <summary>The newest first.</summary>
     public IReadOnlyList<MonitorWindow> Windows(string monitor, int limit = 200) => database.Read(session => session.Query($"""
         select start_time, end_time, rows, labelled, model, drift, performance, verdict from monitor_window where monitor = {monitor} order by start_time desc limit {limit}
-        """, row => new MonitorWindow(monitor, row.Time(0), row.Time(1), row.Number(2), row.Number(3), row.Text(4),
-            JsonSerializer.Deserialize(row.Text(5), MonitorsJson.Default.ListColumnDrift)!, JsonSerializer.Deserialize(row.Text(6), MonitorsJson.Default.DictionaryStringDouble)!, row.Text(7))));
+        """, row =>
+        {
+            var performance = Measured(row.Text(6), out var confusion);
+            return new MonitorWindow(monitor, row.Time(0), row.Time(1), row.Number(2), row.Number(3), row.Text(4), JsonSerializer.Deserialize(row.Text(5), MonitorsJson.Default.ListColumnDrift)!, performance, row.Text(7)) { Confusion = confusion };
+        }));
+
+    /// <summary>The metrics, and beside them the member <c>confusion</c> as a metrics file has it.</summary>
+    static Dictionary<string, double> Measured(string json, out Confusion? confusion)
+    {
+        using var of = JsonDocument.Parse(json);
+        confusion = Confusion.Of(of.RootElement);
+        return of.RootElement.EnumerateObject().Where(p => p.Name != "confusion").ToDictionary(p => p.Name, p => p.Value.Deserialize(MonitorsJson.Default.Double), StringComparer.Ordinal);
+    }
+
+    static string Measured(MonitorWindow window)
+    {
+        using var text = new MemoryStream();
+        using (var json = new Utf8JsonWriter(text))
+        {
+            json.WriteStartObject();
+            foreach (var (name, value) in window.Performance)
+            {
+                json.WritePropertyName(name);
+                JsonSerializer.Serialize(json, value, MonitorsJson.Default.Double);
+            }
+            window.Confusion?.Write(json);
+            json.WriteEndObject();
+        }
+        return Encoding.UTF8.GetString(text.GetBuffer(), 0, (int)text.Length);
+    }
 
     /// <summary>The newest window of each monitor that has one, in the order of their names.</summary>
     public IReadOnlyList<MonitorWindow> Newest() => database.Read(session => session.Query($"select distinct monitor from monitor_window order by monitor", row => row.Text(0)))
@@ -45,7 +75,7 @@ public sealed class MonitorTable(Database database, TimeProvider time, Leases le
             insert into monitor_window(monitor, start_time, end_time, rows, labelled, model, drift, performance, verdict, updated)
             values({window.Monitor}, {window.Start}, {window.End}, {window.Rows}, {window.Labelled}, {window.Model},
                    {JsonSerializer.Serialize(window.Drift, MonitorsJson.Default.IReadOnlyListColumnDrift)},
-                   {JsonSerializer.Serialize(window.Performance, MonitorsJson.Default.IReadOnlyDictionaryStringDouble)}, {window.Verdict}, {now})
+                   {Measured(window)}, {window.Verdict}, {now})
             on conflict(monitor, start_time) do update set end_time = excluded.end_time, rows = excluded.rows, labelled = excluded.labelled, model = excluded.model, drift = excluded.drift,
                    performance = excluded.performance, verdict = excluded.verdict, updated = excluded.updated
             """);

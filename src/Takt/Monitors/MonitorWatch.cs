@@ -135,9 +135,9 @@ public sealed class MonitorWatch(MonitorTable table, ModelRegistry registry, Pre
             var mature = labelled >= rows * Mature;
             window = window with { Drift = Drift(baseline, info, asked, mature), Verdict = mature ? "ok" : "waiting for labels" };
             AddDrift(window, spec, baseline, alerts);
-            if (mature && info is not null && Performance(info, asked) is { } performance)
+            if (mature && info is not null && Scored(info, asked) is { } scores)
             {
-                window = window with { Performance = performance };
+                window = window with { Performance = scores.Defined(), Confusion = (scores as ClassScores)?.Confusion() };
                 AddPerformance(window, spec, version!, alerts);
             }
             if (alerts.Count > 0) window = window with { Verdict = "alert" };
@@ -182,7 +182,7 @@ public sealed class MonitorWatch(MonitorTable table, ModelRegistry registry, Pre
     }
 
     /// <returns>Null: a client's model that answers otherwise.</returns>
-    static Dictionary<string, double>? Performance(PackageInfo info, Table table)
+    static Scores? Scored(PackageInfo info, Table table)
     {
         var label = table["label"];
         if (table.Find("out_" + info.Output) is not { } answer || (answer.Type == ColumnType.Text) != info.Classes is not null) return null;
@@ -191,10 +191,10 @@ public sealed class MonitorWatch(MonitorTable table, ModelRegistry registry, Pre
         {
             var truth = Column.Of(label.Name, rows.Select(label.TextAt).ToArray());
             Column? Probability(string name) => known.Contains(name) && table.Find("out_" + PackageInfo.ProbabilityOf(name)) is { } column ? Column.Of(column.Name, rows.Select(column.NumberAt).ToArray()) : null;
-            return ClassScores.Of(ClassScores.All(known, truth), truth, Probability).Defined();
+            return ClassScores.Of(ClassScores.All(known, truth), truth, Probability);
         }
         if (label.Type == ColumnType.Text) return null; // of a model before it, which said classes
-        return new NumberScores(rows.Select(answer.NumberAt).ToArray(), rows.Select(label.NumberAt).ToArray(), info.Task == "binary").Defined();
+        return new NumberScores(rows.Select(answer.NumberAt).ToArray(), rows.Select(label.NumberAt).ToArray(), info.Task == "binary");
     }
 
     static void AddDrift(MonitorWindow window, MonitorSpec spec, Baseline baseline, List<(string, string, string)> alerts)

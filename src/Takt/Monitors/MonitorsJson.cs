@@ -4,7 +4,6 @@ namespace Takt.Monitors;
 
 [JsonSerializable(typeof(IReadOnlyList<ColumnDrift>))]
 [JsonSerializable(typeof(List<ColumnDrift>))]
-[JsonSerializable(typeof(IReadOnlyDictionary<string, double>))]
-[JsonSerializable(typeof(Dictionary<string, double>))]
+[JsonSerializable(typeof(double))]
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
 sealed partial class MonitorsJson : JsonSerializerContext;

@@ -141,6 +141,8 @@ public sealed class OwnProjectTests : IDisposable
         await app.Loop.Tick(cancel: cancel);
         var windows = app.Monitors.Table.Windows("birds").Where(w => w.Rows > 0).OrderBy(w => w.Start).ToList();
         Assert.Equal([0, 1], windows.Take(2).Select(w => w.Performance["accuracy"]));
+        Assert.Equal([(60L, 0L), (60L, 60L)], windows.Take(2).Select(w => w.Confusion!).Select(c => (c.Counts.Sum(row => row.Sum()), c.Classes.Select((_, k) => c.Counts[k][k]).Sum())));
+        Assert.Contains("title=\"100.0 % of Gentoo were told right\">20<", Server.Dashboard.MonitorPage.Render(app).Item2.Value);
         Assert.Contains(app.Monitors.Table.Alerts("birds"), a => a.Kind == "performance" && a.Message.StartsWith("accuracy is 0.000", StringComparison.Ordinal));
         var newest = await NewestPredictions.Of(app.Predictions.Of("birds"), 60);
         Assert.Equal(newest!["out_class"].Texts[..60], newest["label"].Texts[..60]);
@@ -159,6 +161,8 @@ public sealed class OwnProjectTests : IDisposable
         Assert.Equal("birds@1", metrics.RootElement.GetProperty("champion").GetProperty("version").GetString());
         Assert.InRange(metrics.RootElement.GetProperty("comparison").GetProperty("macro_f1").GetDouble(), -0.2, 0.2);
         Assert.True(metrics.RootElement.GetProperty("classes").GetProperty("Adelie").GetProperty("recall").GetDouble() > 0.9);
+        var confusion = (await Server.Dashboard.ConfusionTable.Of(app, result.Run, new Dictionary<string, double>()))!; // out of the store, whatever the work tree has
+        Assert.Equal(metrics.RootElement.GetProperty("confusion").GetProperty("rows").EnumerateArray().SelectMany(row => row.EnumerateArray().Select(c => c.GetInt64())), confusion.Counts.SelectMany(row => row));
         Assert.True(metrics.RootElement.GetProperty("accuracy").GetDouble() > metrics.RootElement.GetProperty("majority_share").GetDouble());
     }
 

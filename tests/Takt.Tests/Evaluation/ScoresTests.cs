@@ -49,7 +49,7 @@ public sealed class ScoresTests
         Assert.Equal(0.6750205078632582, weighted[1], 12);
         Assert.Equal(0.6, weighted[2], 12);
         Assert.Equal(0.5634920634920635, weighted[4], 12);
-        Assert.Equal([4, 1, 0, 1, 2, 0, 0, 1, 1], scores.Confusion().Cast<int>());
+        Assert.Equal([4, 1, 0, 1, 2, 0, 0, 1, 1], scores.Confusion().Counts.SelectMany(row => row));
     }
 
     [Fact]

@@ -1,12 +1,17 @@
 // What every page shares: dialogs, finding in a table, and the addresses that MLflow's clients print.
 (function () {
   // "View run at http://host/#/experiments/1/runs/ID": the part behind # never reaches the server
-  const place = /^#\/experiments\/(\d+)(?:\/runs\/([\w-]+)|(\/traces))?/.exec(location.hash), model = /^#\/(?:models|prompts)\/([^/?]+)(?:\/versions\/(\d+))?/.exec(location.hash);
+  const place = /^#\/experiments\/(\d+)(?:\/runs\/([\w-]+)|(\/traces)|\/models\/([\w-]+))?/.exec(location.hash), model = /^#\/(?:models|prompts)\/([^/?]+)(?:\/versions\/(\d+))?/.exec(location.hash);
   const trace = /[?&]selected(?:Evaluation|Trace)Id=([\w%-]+)/.exec(location.hash), together = /^#\/compare-runs\?(.*)/.exec(location.hash);
   if (trace) location.replace("/traces/" + trace[1]);
   else if (together) location.replace("/compare?run=" + (new URLSearchParams(together[1]).get("runs") || "").replace(/[^\w,-]/g, ""));
-  else if (place) location.replace(place[2] ? "/runs/" + place[2] : place[3] ? "/traces?experiment=" + place[1] : "/runs?experiment=" + place[1]);
+  else if (place) location.replace(place[2] ? "/runs/" + place[2] : place[3] ? "/traces?experiment=" + place[1] : place[4] ? "/logged-models/" + place[4] : "/runs?experiment=" + place[1]);
   else if (model) location.replace("/models/" + model[1] + (model[2] ? "/" + model[2] : ""));
+
+  // a link to what is folded (a stage of a run) opens it
+  function unfold() { const at = document.getElementById(decodeURIComponent(location.hash.slice(1))); if (at instanceof HTMLDetailsElement) { at.open = true; at.scrollIntoView(); } }
+  addEventListener("hashchange", unfold);
+  if (/^#[^/]/.test(location.hash)) unfold();
 
   // navigator.clipboard is there on https and on loopback only
   async function toClipboard(text) {
