@@ -231,7 +231,9 @@ public sealed class TraceTests
         (_, body) = await server.Send("POST", "/api/3.0/mlflow/traces/tr-1/assessments",
             """{"assessment": {"assessment_name": "e", "expectation": {"serialized_value": {"serialization_format": "JSON_FORMAT", "value": "[1, {\"b\": 2}]"}}}}""");
         Assert.Contains("\"value\":\"[1, {\\\"b\\\": 2}]\"", body);
-        Assert.Equal(400, (await server.Send("POST", "/api/3.0/mlflow/traces/tr-1/assessments", """{"assessment": {"assessment_name": "f", "feedback": {"value": null}}}""")).Status);
+        (_, body) = await server.Send("POST", "/api/3.0/mlflow/traces/tr-1/assessments", """{"assessment": {"assessment_name": "f", "feedback": {"value": null}}}""");
+        Assert.Contains("\"feedback\":{\"value\":null}", body);
+        Assert.Contains("\"feedback\":{\"value\":null}", (await server.Send("GET", "/api/3.0/mlflow/traces/get?trace_id=tr-1")).Body);
     }
 
     [Fact]

@@ -38,8 +38,7 @@ static class AssessmentJson
         if (given.ObjectOrNull("feedback") is { } feedback)
         {
             var error = (feedback.ObjectOrNull("error") ?? given.ObjectOrNull("error")) is { } e ? Error(e) : null;
-            var value = Text(feedback, "value");
-            return value == "null" && error is null ? throw TaktException.Invalid("Either `value` or `error` must be provided.") : (Assessment.Feedback, value, error);
+            return (Assessment.Feedback, Text(feedback, "value"), error); // null without an error too, since MLflow 3.14: a judge that had no opinion
         }
         if (given.ObjectOrNull("expectation") is { } expectation)
         {
