@@ -23,6 +23,7 @@ static class ConfigCommand
                 ("collect-garbage", options.CollectGarbage.Value ?? "only by 'takt data gc --apply'", options.CollectGarbage.Source),
                 ("retention", options.Retention.Value ?? "what was deleted is kept", options.Retention.Source),
                 ("gateway", options.Gateway.Value ?? "none: MLflow's prompt engineering pages list no endpoints", options.Gateway.Source),
+                ("allowed-hosts", options.AllowedHosts.Value ?? "on loopback its own names, elsewhere any", options.AllowedHosts.Source),
                 ("python", options.Python.Value ?? "python3", options.Python.Source),
             ];
             if (parsed.GetValue(CommandLine.Json))

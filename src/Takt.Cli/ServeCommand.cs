@@ -16,11 +16,12 @@ static class ServeCommand
         var port = new Option<int>("--port", "-p") { Description = "0 takes any that is free", DefaultValueFactory = _ => DefaultPort };
         var grpc = new Option<int?>("--grpc-port") { Description = "Answer the Open Inference Protocol over gRPC too, on this port (Triton's is 8001); 0 takes any that is free" };
         var insecure = new Option<bool>("--insecure") { Description = "Listen beyond this machine although there is no login yet" };
+        var names = new Option<string?>("--allowed-hosts") { Description = "Names that clients may call this server by, with commas between, * for any characters; on loopback else only those of loopback" };
         var data = new Option<string?>("--data") { Description = "Serve this folder, made when it is not there; it needs no takt.yaml" };
         var roles = new Option<string>("--roles") { Description = "serving: only answers for models; control: all but that; all", DefaultValueFactory = _ => "all" };
         roles.AcceptOnlyFromAmong("serving", "control", "all");
         var testing = new Option<bool>("--testing") { Description = "For test suites: webhooks may go to this machine by http, and POST /testing/reset empties everything" };
-        var command = new Command("serve", "Serve models, watch them, and keep the loop turning") { host, port, grpc, data, insecure, roles, testing };
+        var command = new Command("serve", "Serve models, watch them, and keep the loop turning") { host, port, grpc, names, data, insecure, roles, testing };
         command.SetAction(async (parsed, cancel) =>
         {
             var address = parsed.GetValue(host)!;
@@ -31,6 +32,7 @@ static class ServeCommand
             if (parsed.GetValue(grpc) is > 0 and var same && same == parsed.GetValue(port)) throw TaktException.Invalid($"--grpc-port must be another port than --port, which is {same} too: in clear text gRPC and HTTP/1.1 can't share one");
             var folder = parsed.GetValue(data) is { Length: > 0 } path ? Made(path) : ProjectFolder.At(parsed);
             var options = ProjectFolder.Options(parsed, folder) with { Testing = parsed.GetValue(testing), GrpcPort = parsed.GetValue(grpc), Roles = Enum.Parse<ServerRoles>(parsed.GetValue(roles)!, ignoreCase: true) };
+            if (parsed.GetValue(names) is { Length: > 0 } allowed) options = options with { AllowedHosts = new("allowed-hosts", allowed, "--allowed-hosts") };
             if (options.Roles != ServerRoles.All && options.Testing) throw TaktException.Invalid("--testing is for a whole server: leave --roles out");
             if (options.Roles == ServerRoles.Control && options.GrpcPort is not null) throw TaktException.Invalid("--grpc-port is for servers that serve models; --roles control does not");
             if (options.Roles != ServerRoles.All && options.Database.Value is null) throw TaktException.Invalid($"--roles {parsed.GetValue(roles)} is one part of several servers on one database: name it with --database postgres://… or TAKT__DATABASE");

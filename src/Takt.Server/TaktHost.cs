@@ -26,7 +26,8 @@ public static class TaktHost
     public static string Version { get; } = typeof(TaktHost).Assembly.GetName().Version!.ToString(3);
 
     /// <param name="configure">Chooses where to listen: Kestrel's addresses, or a test server.</param>
-    public static WebApplication Build(TaktApp app, Action<WebApplicationBuilder> configure, ServerRoles roles = ServerRoles.All)
+    /// <param name="refuse">Added before every façade, after the errors' wording.</param>
+    public static WebApplication Build(TaktApp app, Action<WebApplicationBuilder> configure, ServerRoles roles = ServerRoles.All, Action<IApplicationBuilder>? refuse = null)
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
@@ -43,6 +44,7 @@ public static class TaktHost
         GrpcDrain.Use(web);
         web.RefuseSmuggling();
         web.UseTaktErrors();
+        refuse?.Invoke(web);
         web.RefuseForeignPages();
         web.RefuseWaysOut();
         if (roles.HasFlag(ServerRoles.Serving)) web.UseInference(app);

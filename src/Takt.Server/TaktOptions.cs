@@ -23,6 +23,9 @@ public sealed record TaktOptions
     /// <summary>An MLflow AI gateway that the prompt engineering pages of MLflow's UI ask through this server; null: none. <c>MLFLOW_DEPLOYMENTS_TARGET</c> sets it as well.</summary>
     public TaktSetting Gateway { get; init; } = new("gateway", null, "default");
 
+    /// <summary>Names that this server answers to besides addresses and those of loopback, such as <c>takt.example,*.team.example</c>; null: none on loopback, any elsewhere; <c>*</c>: any.</summary>
+    public TaktSetting AllowedHosts { get; init; } = new("allowed-hosts", null, "default");
+
     /// <summary>Foreign test suites run against this server: webhooks may go to this machine by http, and <c>POST /testing/reset</c> empties everything.</summary>
     public bool Testing { get; init; }
 
@@ -42,7 +45,7 @@ public sealed record TaktOptions
     public static TaktOptions Read(TaktFolder folder, string? database = null, string? blobs = null)
     {
         var file = ReadFile(folder.Settings);
-        return new TaktOptions { Database = Setting("database", database, file), Blobs = Setting("blobs", blobs, file), Retention = Duration(Setting("retention", null, file)), CollectGarbage = Duration(Setting("collect-garbage", null, file)), Python = Named("TAKT_PYTHON", "python", file), Gateway = Url(Named("MLFLOW_DEPLOYMENTS_TARGET", "gateway", file)), S3Keys = Protocols.S3.S3Keys.FromEnvironment() };
+        return new TaktOptions { Database = Setting("database", database, file), Blobs = Setting("blobs", blobs, file), Retention = Duration(Setting("retention", null, file)), CollectGarbage = Duration(Setting("collect-garbage", null, file)), Python = Named("TAKT_PYTHON", "python", file), Gateway = Url(Named("MLFLOW_DEPLOYMENTS_TARGET", "gateway", file)), AllowedHosts = Setting("allowed-hosts", null, file), S3Keys = Protocols.S3.S3Keys.FromEnvironment() };
     }
 
     static TaktSetting Setting(string name, string? flag, IReadOnlyDictionary<string, string> file)
@@ -78,9 +81,9 @@ public sealed record TaktOptions
             number++;
             if (line.Length == 0 || line[0] == '#') continue;
             var pair = line.Split('=', 2, StringSplitOptions.TrimEntries);
-            if (pair is [var name and ("database" or "blobs" or "retention" or "collect-garbage" or "python"), { Length: > 0 } value]) settings[name] = value;
+            if (pair is [var name and ("database" or "blobs" or "retention" or "collect-garbage" or "python" or "allowed-hosts"), { Length: > 0 } value]) settings[name] = value;
             else if (pair is [var remote, { Length: > 0 }] && remote.StartsWith(Data.Remotes.RemoteList.Prefix, StringComparison.Ordinal)) continue;
-            else faults.Add($"takt.config:{number}: not a setting; there are 'database = postgres://…' , 'blobs = s3://…', 'retention = 30d', 'collect-garbage = 14d', 'python = /usr/bin/python3' and 'remote.NAME = ADDRESS'");
+            else faults.Add($"takt.config:{number}: not a setting; there are 'database = postgres://…' , 'blobs = s3://…', 'retention = 30d', 'collect-garbage = 14d', 'python = /usr/bin/python3', 'allowed-hosts = takt.example' and 'remote.NAME = ADDRESS'");
         }
         return faults.Count == 0 ? settings : throw new TaktException(TaktError.Invalid, faults);
     }

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
@@ -7,6 +8,7 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Takt.Runs;
+using Takt.Server.Protocols;
 using Takt.Server.Protocols.OpenInference;
 
 namespace Takt.Server;
@@ -58,6 +60,7 @@ public sealed class TaktServer : IAsyncDisposable
         {
             if (Socket(folder) is { } stale) File.Delete(stale); // of a server that was killed: the lock says that none runs
             options ??= TaktOptions.Read(folder);
+            var address = Parse(host);
             app = TaktApp.Open(folder, options: options);
             web = TaktHost.Build(app, builder =>
             {
@@ -66,8 +69,8 @@ public sealed class TaktServer : IAsyncDisposable
                     kestrel.AddServerHeader = false;
                     kestrel.Limits.MaxRequestBodySize = null; // each façade has its own limit
                     kestrel.Limits.RequestHeadersTimeout = SlowestHeaders;
-                    kestrel.Listen(Parse(host), port);
-                    if (options.GrpcPort is { } grpc) kestrel.ListenGrpc(Parse(host), grpc);
+                    kestrel.Listen(address, port);
+                    if (options.GrpcPort is { } grpc) kestrel.ListenGrpc(address, grpc);
                     if (Socket(folder) is { } socket) kestrel.ListenUnixSocket(socket);
                 });
                 builder.WebHost.GiveUpAfter(options.ClientPatience);
@@ -84,7 +87,7 @@ public sealed class TaktServer : IAsyncDisposable
                 builder.Services.AddHostedService<GarbageWorker>();
                 builder.Services.AddHostedService<RefreshWorker>();
                 builder.Services.AddHostedService<Protocols.Webhooks.WebhookWorker>();
-            }, options.Roles);
+            }, options.Roles, all => all.RefuseUnknownHosts(options.AllowedHosts.Value, IPAddress.IsLoopback(address)));
             await web.StartAsync(cancel);
             if (Socket(folder) is { } path && !OperatingSystem.IsWindows()) File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
             var addresses = web.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses // in the order of Listen
@@ -109,7 +112,7 @@ public sealed class TaktServer : IAsyncDisposable
     /// <summary>Returns when the server is told to stop (Ctrl-C, SIGTERM).</summary>
     public Task WaitForShutdown(CancellationToken cancel) => _web.WaitForShutdownAsync(cancel);
 
-    static System.Net.IPAddress Parse(string host) => System.Net.IPAddress.TryParse(host is "localhost" ? "127.0.0.1" : host, out var address) ? address : throw TaktException.Invalid($"--host must be an IP address, not '{host}'");
+    static IPAddress Parse(string host) => IPAddress.TryParse(host is "localhost" ? "127.0.0.1" : host, out var address) ? address : throw TaktException.Invalid($"--host must be an IP address, not '{host}'");
 
     static string? Socket(TaktFolder folder) => !OperatingSystem.IsWindows() && folder.Socket.Length <= LongestSocketPath ? folder.Socket : null;
 

@@ -1,4 +1,3 @@
-using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 
@@ -13,9 +12,7 @@ static class SameOrigin
     /// </summary>
     public static void RefuseForeignPages(this IApplicationBuilder web) => web.Use(next => http => IsForeign(http.Request) ? throw Denied(http.Request, http.Request.Headers.Origin.ToString()) : next(http));
 
-    /// <summary>
-    /// Lets a form through only from a page of this server. A server on loopback answers to the names of loopback only, because a foreign name may be made to point here.
-    /// </summary>
+    /// <summary>Lets a form through only from a page of this server; that the page is not another's under a name of its own, <see cref="KnownHosts"/> sees to.</summary>
     /// <exception cref="TaktException">Denied.</exception>
     public static void Require(HttpContext http)
     {
@@ -23,8 +20,6 @@ static class SameOrigin
         if (request.Headers["Sec-Fetch-Site"].ToString() is { Length: > 0 } site and not "same-origin")
             throw new TaktException(TaktError.Denied, $"this form was sent by another site ({site}); open the page of this server and send it from there");
         if (request.Headers.Origin.ToString() is var origin && !IsOwn(request, origin)) throw Denied(request, origin.Length == 0 ? "none" : origin);
-        if (http.Connection.LocalIpAddress is { } here && IPAddress.IsLoopback(here) && !IsLoopbackName(request.Host.Host))
-            throw new TaktException(TaktError.Denied, $"this server listens on loopback only and is not known as '{request.Host.Host}'; use http://127.0.0.1:{http.Connection.LocalPort}");
     }
 
     static bool IsForeign(HttpRequest request)
@@ -42,7 +37,4 @@ static class SameOrigin
 
     // a Uri leaves out the port that its scheme implies; so does the comparison
     static string Authority(HttpRequest request) => new Uri($"{request.Scheme}://{request.Host.Value}").Authority;
-
-    static bool IsLoopbackName(string host) => host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || host.EndsWith(".localhost", StringComparison.OrdinalIgnoreCase)
-        || (IPAddress.TryParse(host.Trim('[', ']'), out var address) && IPAddress.IsLoopback(address));
 }
