@@ -56,7 +56,7 @@ public static class TaktHost
         });
         web.UseProjectRows();
         web.UseRouting();
-        web.MapGet("/health", () => "OK");
+        web.MapMethods("/health", ["GET", "HEAD"], () => "OK"); // some balancers ask for the head only
         web.MapMetrics(app);
         web.MapDeployments(app);
         if (roles.HasFlag(ServerRoles.Serving)) MapServing(web, app);

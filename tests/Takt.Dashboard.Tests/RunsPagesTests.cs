@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Microsoft.Playwright;
@@ -317,7 +318,7 @@ public sealed class RunsPagesTests(RunsServer server, Chromium chromium)
     public async Task A_workspace_is_chosen_in_the_head_and_shows_its_own_runs()
     {
         await server.Server.App.Workspaces.Create("research", null, null);
-        using var made = new HttpRequestMessage(HttpMethod.Post, "/api/2.0/mlflow/experiments/create") { Content = new StringContent("{\"name\": \"secret plan\"}") };
+        using var made = new HttpRequestMessage(HttpMethod.Post, "/api/2.0/mlflow/experiments/create") { Content = new StringContent("{\"name\": \"secret plan\"}", Encoding.UTF8, "application/json") };
         made.Headers.Add("X-MLFLOW-WORKSPACE", "research");
         using var answer = await server.Http.SendAsync(made);
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());

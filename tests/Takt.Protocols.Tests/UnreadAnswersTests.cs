@@ -57,7 +57,7 @@ public sealed class UnreadAnswersTests : IAsyncLifetime
     async Task AskUntilCut(string protocol)
     {
         var (path, body, header) = Request(protocol);
-        byte[] request = [.. Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"POST {path} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {body.Length}\r\n{header}\r\n")), .. body];
+        byte[] request = [.. Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {body.Length}\r\n{header}\r\n")), .. body];
         using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096 };
         await client.ConnectAsync(_model.Server.Address.Host, _model.Server.Address.Port);
         var sent = 0L;

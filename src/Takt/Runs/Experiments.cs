@@ -13,7 +13,7 @@ public sealed class Experiments(Database database, TimeProvider time, Workspace 
     /// <exception cref="TaktException">Conflict: the name is taken, also by a deleted one.</exception>
     public Task<long> Create(string name, string? artifactLocation, IReadOnlyList<KeyValuePair<string, string>> tags) => database.Write(session =>
     {
-        RunTable.Experiment(session, Default, time.GetUtcNow(), workspace); // so that it is 0 and its name never another's
+        RunTable.Default(session, time.GetUtcNow(), workspace); // so that it is 0
         RequireFree(session, name, null);
         var id = RunTable.Experiment(session, name, time.GetUtcNow(), workspace);
         if (!string.IsNullOrEmpty(artifactLocation)) session.Execute($"update experiment set artifact_location = {artifactLocation} where id = {id}");
@@ -69,7 +69,7 @@ public sealed class Experiments(Database database, TimeProvider time, Workspace 
     /// <exception cref="TaktException">NotFound: there is none that could be.</exception>
     public Task SetDeleted(long id, bool deleted) => database.Write(session =>
     {
-        if (id == 0) id = RunTable.Experiment(session, Default, time.GetUtcNow(), workspace);
+        if (id == 0) id = RunTable.Default(session, time.GetUtcNow(), workspace);
         var (from, to) = deleted ? ("active", "deleted") : ("deleted", "active");
         if (session.Execute($"update experiment set lifecycle = {to}, updated = {time.GetUtcNow()} where workspace = {workspace} and id = {id} and lifecycle = {from}") == 0) throw Unknown(id);
         session.Execute($"update run set lifecycle = {to}, deleted = {(deleted ? time.GetUtcNow() : null)} where experiment = {id}");
@@ -92,7 +92,7 @@ public sealed class Experiments(Database database, TimeProvider time, Workspace 
 
     /// <summary>The number of the experiment that a client means: 0 stands for the workspace's Default.</summary>
     internal static long Resolve(SqlSession session, long id, TimeProvider time, Workspace workspace) =>
-        id == 0 && !workspace.IsDefault ? RunTable.Experiment(session, Default, time.GetUtcNow(), workspace) : id;
+        id == 0 && !workspace.IsDefault ? RunTable.Default(session, time.GetUtcNow(), workspace) : id;
 
     /// <returns>Where its artifacts are. Default is made when it is not there yet.</returns>
     /// <exception cref="TaktException">NotFound, or Invalid: it is deleted.</exception>
@@ -102,7 +102,7 @@ public sealed class Experiments(Database database, TimeProvider time, Workspace 
         var there = Find();
         if (there is null && id == 0)
         {
-            RunTable.Experiment(session, Default, (time ?? TimeProvider.System).GetUtcNow(), workspace);
+            RunTable.Default(session, (time ?? TimeProvider.System).GetUtcNow(), workspace);
             there = Find();
         }
         var (state, location) = there ?? throw Unknown(id);
@@ -113,7 +113,7 @@ public sealed class Experiments(Database database, TimeProvider time, Workspace 
     }
 
     /// <summary>Makes Default when it is not there yet.</summary>
-    public Task EnsureDefault() => database.Write(session => { RunTable.Experiment(session, Default, time.GetUtcNow(), workspace); });
+    public Task EnsureDefault() => database.Write(session => { RunTable.Default(session, time.GetUtcNow(), workspace); });
 
     static TaktException Inactive(long id, string state) => TaktException.Invalid($"The experiment {id} must be in the 'active' state. Current state is {state}.");
 
@@ -127,7 +127,7 @@ public sealed class Experiments(Database database, TimeProvider time, Workspace 
 
     Task Change(long id, Action<SqlSession, long> change, string? inactive = null) => database.Write(session =>
     {
-        if (id == 0) id = RunTable.Experiment(session, Default, time.GetUtcNow(), workspace);
+        if (id == 0) id = RunTable.Default(session, time.GetUtcNow(), workspace);
         var state = session.Text($"select lifecycle from experiment where workspace = {workspace} and id = {id}") ?? throw Unknown(id);
         if (state != "active") throw inactive is null ? Inactive(id, state) : TaktException.Invalid(inactive);
         change(session, id);

@@ -16,8 +16,8 @@ static class RunTable
     public static long Experiment(SqlSession session, string name, DateTimeOffset now, Workspace workspace = default)
     {
         if (session.Number($"select id from experiment where workspace = {workspace} and name = {name}") is { } id) return id;
-        // 0 is MLflow's Default
-        id = name == "Default" && workspace.IsDefault ? 0 : Math.Max(1, (session.Number($"select max(id) from experiment") ?? 0) + 1);
+        // 0 is MLflow's Default; renamed, it leaves its name to others
+        id = name == "Default" && workspace.IsDefault && session.Number($"select id from experiment where id = {0}") is null ? 0 : Math.Max(1, (session.Number($"select max(id) from experiment") ?? 0) + 1);
         var root = session.Text($"select artifact_root from workspace where name = {workspace}");
         root = string.IsNullOrEmpty(root) ? "mlflow-artifacts:/" : root.TrimEnd('/') + "/";
         session.Execute($"""
@@ -26,6 +26,10 @@ static class RunTable
             """);
         return id;
     }
+
+    /// <summary>The workspace's Default, made when there is none. That of the default workspace is 0 under whatever name it has by now.</summary>
+    public static long Default(SqlSession session, DateTimeOffset now, Workspace workspace) =>
+        workspace.IsDefault ? session.Number($"select id from experiment where id = {0}") ?? Experiment(session, "Default", now, workspace) : Experiment(session, "Default", now, workspace);
 
     public static void Insert(SqlSession session, RunId id, StartRun start, DateTimeOffset now)
     {

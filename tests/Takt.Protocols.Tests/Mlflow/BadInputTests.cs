@@ -28,6 +28,43 @@ public sealed class BadInputTests
     }
 
     [Theory]
+    [InlineData("text/plain", "Bad Request. Content-Type must be one of ['application/json'].")]
+    [InlineData("application/x-www-form-urlencoded", "Bad Request. Content-Type must be one of ['application/json'].")]
+    [InlineData(null, "Bad Request. Content-Type header is missing.")]
+    [InlineData("application/json; charset=utf-8", null)]
+    public async Task Only_what_says_that_it_is_JSON_is_taken_for_it(string? type, string? refusal)
+    {
+        await using var server = await MlflowServer.Start();
+        using var content = new ByteArrayContent("""{"name":"plain"}"""u8.ToArray());
+        if (type is not null) content.Headers.TryAddWithoutValidation("Content-Type", type);
+        using var answer = await server.Client.PostAsync(Api + "/experiments/create", content);
+        Assert.Equal(refusal is null ? 200 : 400, (int)answer.StatusCode);
+        if (refusal is not null) Assert.Equal(refusal, (string?)JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["message"]);
+        Assert.Equal(refusal is null, await server.App.Experiments.FindByName("plain") is not null);
+    }
+
+    [Theory]
+    [InlineData("/health")]
+    [InlineData("/version")]
+    public async Task A_balancer_may_ask_for_the_head_only(string path)
+    {
+        await using var server = await MlflowServer.Start();
+        Assert.Equal((200, ""), await server.Send("HEAD", path));
+    }
+
+    [Fact]
+    public async Task A_renamed_Default_stays_experiment_0_and_leaves_its_name_to_others()
+    {
+        await using var server = await MlflowServer.Start();
+        Assert.Equal(200, (await server.Send("POST", Api + "/experiments/update", """{"experiment_id":"0","new_name":"renamed"}""")).Status);
+        Assert.Equal("""{"experiment_id":"1"}""", (await server.Send("POST", Api + "/experiments/create", """{"name":"next"}""")).Body);
+        Assert.Equal(404, (await server.Send("GET", Api + "/experiments/get-by-name?experiment_name=Default")).Status);
+        Assert.Contains("\"renamed\"", (await server.Send("GET", Api + "/experiments/get?experiment_id=0")).Body);
+        Assert.Equal("""{"experiment_id":"2"}""", (await server.Send("POST", Api + "/experiments/create", """{"name":"Default"}""")).Body);
+        Assert.Equal(200, (await server.Send("POST", Api + "/runs/create", """{"experiment_id":"0"}""")).Status);
+    }
+
+    [Theory]
     [InlineData("runs/create", "not json", "JSON")]
     [InlineData("runs/create", "[1]", "JSON")]
     [InlineData("runs/create", """{"start_time":"soon"}""", "start_time")]

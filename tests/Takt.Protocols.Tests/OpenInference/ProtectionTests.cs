@@ -168,7 +168,7 @@ public sealed class ProtectionTests : IAsyncLifetime
         var since = System.Diagnostics.Stopwatch.StartNew();
         for (var request = 0; request < 2; request++) // both on one connection
         {
-            await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"POST {path} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"));
+            await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"));
             Assert.Equal("HTTP/1.1 503 Service Unavailable", await reader.ReadLineAsync());
             var length = 0;
             while (await reader.ReadLineAsync() is { Length: > 0 } header)
@@ -196,7 +196,7 @@ public sealed class ProtectionTests : IAsyncLifetime
         using (var client = new System.Net.Sockets.TcpClient())
         {
             await client.ConnectAsync(_model.Server.Address.Host, _model.Server.Address.Port);
-            await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"POST {path} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"));
+            await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"));
             using var reader = new StreamReader(client.GetStream());
             Assert.Equal("HTTP/1.1 503 Service Unavailable", await reader.ReadLineAsync());
             var headers = new List<string>();

@@ -15,7 +15,7 @@ public static class MlflowApi
 
     public static void MapMlflow(this IEndpointRouteBuilder routes, TaktApp app)
     {
-        routes.MapGet("/version", () => Version);
+        routes.MapMethods("/version", ["GET", "HEAD"], () => Version);
         ArtifactRoutes.MapBrowser(routes, app);
         MapGraphQl(routes, app);
         // only pages ask for these

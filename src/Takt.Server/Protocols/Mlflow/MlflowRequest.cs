@@ -46,6 +46,7 @@ sealed partial class MlflowRequest
     {
         var workspace = http.Workspace();
         if (HttpMethods.IsGet(http.Request.Method)) return new(default, http.Request.Query, workspace);
+        RequireJson(http.Request);
         if (http.Request.ContentLength > LongestBody) throw TooLong();
         return new(await ReadBody(http), workspace);
     }
@@ -205,6 +206,16 @@ sealed partial class MlflowRequest
 
     public static TaktException Wrong(string name, string value, string type = "str") =>
         TaktException.Invalid($"Invalid value {value} for parameter '{name}' supplied:  Hint: Value was of type '{type}'. See the API docs for more information about request parameters.");
+
+    // MLflow asks POST and PUT only; pages of other sites can't send JSON under its name without having asked first
+    static void RequireJson(HttpRequest request)
+    {
+        if (!HttpMethods.IsPost(request.Method) && !HttpMethods.IsPut(request.Method)) return;
+        var type = request.ContentType.AsSpan();
+        if (type.IsEmpty) throw TaktException.Invalid("Bad Request. Content-Type header is missing.");
+        if (type.IndexOf(';') is > 0 and var end) type = type[..end];
+        if (!type.SequenceEqual("application/json")) throw TaktException.Invalid("Bad Request. Content-Type must be one of ['application/json'].");
+    }
 
     static TaktException NotJson() => TaktException.Invalid("The request's body is not a JSON object. See the API docs for more information about request parameters.");
 
