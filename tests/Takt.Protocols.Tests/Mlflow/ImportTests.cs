@@ -222,6 +222,9 @@ public sealed class ImportTests : IDisposable
         await server.Send("POST", $"/api/3.0/mlflow/traces/{Id}/assessments", $$$"""{"assessment":{"assessment_name":"want","trace_id":"{{{Id}}}","source":{"source_type":"HUMAN","source_id":"bob"},"expectation":{"value":"x"} } }""");
         Assert.Equal(1, (await Import(app, address)).Traces);
         Assert.Equal(2, app.Traces.Get(Id).Assessments.Count);
+        await server.Send("POST", $"/api/3.0/mlflow/traces/{Id}/assessments", $$$"""{"assessment":{"assessment_name":"good","trace_id":"{{{Id}}}","source":{"source_type":"HUMAN","source_id":"eve"},"feedback":{"value":false},"overrides":"{{{said.Id}}}"} }""");
+        Assert.Equal(1, (await Import(app, address)).Traces);
+        Assert.Equal([("good", "true", false), ("want", "\"x\"", true), ("good", "false", true)], app.Traces.Get(Id).Assessments.Select(a => (a.Name, a.Value, a.Valid)));
     }
 
     [Fact]

@@ -23,7 +23,8 @@ static class TraceReader
             State = (Filled("state") ?? Filled("status")) is TraceLog.Ok or TraceLog.Error or TraceLog.Running ? Filled("state") ?? Filled("status")! : TraceLog.Unspecified,
             Metadata = Pairs(given.Has("trace_metadata") ? "trace_metadata" : "request_metadata"),
             Tags = Pairs("tags"),
-            Assessments = given.Objects("assessments").ConvertAll(a => AssessmentJson.Read(a, id)),
+            // what another has replaced stays so; a client that makes one says nothing of it
+            Assessments = given.Objects("assessments").ConvertAll(a => AssessmentJson.Read(a, id) with { Valid = a.RawOrNull("valid") is not { ValueKind: JsonValueKind.False } }),
         };
 
         string? Filled(string name) => given.TextOrNull(name) is { Length: > 0 } text ? text : null;
