@@ -15,6 +15,8 @@ sealed class GatedModel : ILoadedModel
     /// <summary>Requests that it was asked, answered or not.</summary>
     public int Begun => Volatile.Read(ref _begun);
 
+    public string? Unready { get; set; }
+
     public static GatedModel InPlaceOf(ServedModel served, LimitSpec? limits = null, int inside = 1)
     {
         var (model, router) = (new GatedModel(), served.Server.App.Router);

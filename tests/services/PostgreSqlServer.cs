@@ -3,7 +3,7 @@ namespace Takt.Tests.Services;
 /// <summary>A real PostgreSQL, started by the first test that asks for it and stopped after the last of the assembly.</summary>
 public sealed class PostgreSqlServer : IAsyncDisposable
 {
-    readonly string _folder = Directory.CreateTempSubdirectory("takt-postgresql").FullName;
+    string _folder = "";
     readonly Lazy<Task<string>> _address;
     int _schemas;
 
@@ -11,8 +11,12 @@ public sealed class PostgreSqlServer : IAsyncDisposable
     {
         // the variable that users set, too: no password stands in an address
         Environment.SetEnvironmentVariable("PGPASSWORD", "takt-secret");
-        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(_folder, (UnixFileMode)0b111_101_101);
-        _address = new(() => TestProcess.Script("postgresql/up.sh", Path.Combine(_folder, "server"), Environment.ProcessId.ToString()));
+        _address = new(() =>
+        {
+            _folder = Directory.CreateTempSubdirectory("takt-postgresql").FullName; // a run that asks for no server, and is stopped half-way, leaves none
+            if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(_folder, (UnixFileMode)0b111_101_101);
+            return TestProcess.Script("postgresql/up.sh", Path.Combine(_folder, "server"), Environment.ProcessId.ToString());
+        });
     }
 
     /// <summary><c>postgres://takt@127.0.0.1:PORT/postgres</c></summary>
@@ -31,7 +35,8 @@ public sealed class PostgreSqlServer : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (_address.IsValueCreated && _address.Value.IsCompletedSuccessfully) await TestProcess.Script("postgresql/down.sh", Path.Combine(_folder, "server"), "immediate");
+        if (!_address.IsValueCreated) return;
+        if (_address.Value.IsCompletedSuccessfully) await TestProcess.Script("postgresql/down.sh", Path.Combine(_folder, "server"), "immediate");
         Directory.Delete(_folder, recursive: true);
     }
 }

@@ -49,6 +49,16 @@ public sealed class GrpcStreamTests(GrpcFixture fixture) : IClassFixture<GrpcFix
     }
 
     [Fact]
+    public async Task A_model_that_can_not_answer_is_not_ready_over_gRPC_as_over_REST()
+    {
+        await using var own = await ServedModel.Start(grpc: true);
+        using var channel = GrpcFixture.Connect(own);
+        GatedModel.InPlaceOf(own).Unready = "its workers do not start";
+        Assert.Equal(503, (int)(await own.Http.GetAsync("/v2/models/m/ready")).StatusCode);
+        Assert.False((await new GRPCInferenceService.GRPCInferenceServiceClient(channel).ModelReadyAsync(new ModelReadyRequest { Name = "m" })).Ready);
+    }
+
+    [Fact]
     public async Task A_server_that_stops_ends_streams_and_watches_and_says_why()
     {
         var own = await ServedModel.Start(grpc: true);

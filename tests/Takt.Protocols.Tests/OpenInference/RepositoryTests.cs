@@ -31,6 +31,22 @@ public sealed class RepositoryTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_body_whose_length_is_not_said_is_read_all_the_same()
+    {
+        async Task<(int Status, string Body)> Chunked(string path, string body)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = new StringContent(body) };
+            request.Headers.TransferEncodingChunked = true;
+            using var answer = await _model.Http.SendAsync(request);
+            return ((int)answer.StatusCode, await answer.Content.ReadAsStringAsync());
+        }
+        Assert.Equal(501, (await Chunked("/v2/repository/models/m/load", """{"parameters":{"config":"{}"}}""")).Status);
+        Assert.Equal(413, (await Chunked("/v2/repository/models/m/load", new string(' ', 2 << 20))).Status);
+        Assert.Equal(200, (await _model.Post("/v2/repository/models/m/unload", "{}")).Status);
+        Assert.Equal((200, "[]"), await Chunked("/v2/repository/index", """{"ready":true}"""));
+    }
+
+    [Fact]
     public async Task A_registered_version_is_served_under_its_name_without_a_deployment()
     {
         await _model.Register("second", seed: 2, extra: false);

@@ -22,14 +22,14 @@ sealed class GrpcCalls(TaktApp app, IHostApplicationLifetime lifetime, ILogger<G
 
     public Task<ServerLiveResponse> ServerLive() => Task.FromResult(new ServerLiveResponse { Live = true });
 
-    public Task<ServerReadyResponse> ServerReady() => Task.FromResult(new ServerReadyResponse { Ready = !lifetime.ApplicationStopping.IsCancellationRequested });
+    public Task<ServerReadyResponse> ServerReady() => Task.FromResult(new ServerReadyResponse { Ready = OpenInferenceApi.IsReady(lifetime, app) });
 
-    /// <summary>As Triton has it: a model that is not there is not ready, which is no error.</summary>
+    /// <summary>As Triton has it: a model that is not there, or can't answer, is not ready, which is no error.</summary>
     public Task<ModelReadyResponse> ModelReady(ModelReadyRequest request, ServerCallContext context) => Answer(context, () =>
     {
         try
         {
-            return new ModelReadyResponse { Ready = Require(request.Name, request.Version) is not null };
+            return new ModelReadyResponse { Ready = Require(request.Name, request.Version).Model?.Unready is null };
         }
         catch (TaktException e) when (e.Error == TaktError.NotFound)
         {

@@ -284,7 +284,7 @@ static class InferCall
         return length;
     }
 
-    static async Task<MemoryStream> Unpacked(HttpContext http, long most)
+    internal static async Task<MemoryStream> Unpacked(HttpContext http, long most)
     {
         try
         {

@@ -79,17 +79,25 @@ static class ModelLoads
     /// <summary>A field that is not understood is refused, never passed over.</summary>
     static async Task Parameters(HttpContext http, string[] known)
     {
-        if (http.Request.ContentLength is null or 0) return;
-        if (http.Request.ContentLength > MostBytes) throw Admission.TooLarge(MostBytes, http.Request.ContentLength);
-        try
+        using var body = await Body(http);
+        if (body is not null)
         {
-            using var body = await JsonDocument.ParseAsync(http.Request.Body, cancellationToken: http.RequestAborted);
             if (body.RootElement.ValueKind != JsonValueKind.Object) throw TaktException.Invalid("the request must be a JSON object");
             if (!body.RootElement.TryGetProperty("parameters", out var parameters)) return;
             if (parameters.ValueKind != JsonValueKind.Object) throw TaktException.Invalid("parameters must be a JSON object");
             var odd = parameters.EnumerateObject().Select(p => p.Name).Where(p => !known.Contains(p)).ToList();
             if (odd.Count > 0)
                 throw new TaktException(TaktError.NotSupported, odd.Select(p => $"the parameter '{p}' is not supported: what is served is a registered version; register one and load it by NAME@VERSION").ToList());
+        }
+    }
+
+    /// <summary>Also of a client that does not say how long it is; null: there is none.</summary>
+    internal static async Task<JsonDocument?> Body(HttpContext http)
+    {
+        var body = await InferCall.Unpacked(http, MostBytes);
+        try
+        {
+            return body.Length == 0 ? null : JsonDocument.Parse(body.GetBuffer().AsMemory(0, (int)body.Length));
         }
         catch (JsonException e)
         {

@@ -50,7 +50,9 @@ public static class OpenInferenceApi
         return JsonAnswer.Of(new JsonObject { ["ready"] = ready }, ready ? 200 : 503);
     }
 
-    internal static bool IsReady(HttpContext http, TaktApp app) => app.Rollouts.Ready && !http.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.IsCancellationRequested;
+    internal static bool IsReady(HttpContext http, TaktApp app) => IsReady(http.RequestServices.GetRequiredService<IHostApplicationLifetime>(), app);
+
+    internal static bool IsReady(IHostApplicationLifetime lifetime, TaktApp app) => app.Rollouts.Ready && !lifetime.ApplicationStopping.IsCancellationRequested;
 
     public static Slot Enter(Slot slot) => slot.TryEnter() ? slot : throw new TaktException(TaktError.Unavailable, $"version {slot.Revision.Number} of '{slot.Revision.Endpoint}' has just been replaced; ask again");
 
@@ -125,16 +127,8 @@ public static class OpenInferenceApi
     /// <summary>Triton's repository index: every endpoint with the revisions that are loaded, and those that can't be.</summary>
     static async Task<IResult> Index(HttpContext http, TaktApp app)
     {
-        var readyOnly = false;
-        try
-        {
-            using var body = await JsonDocument.ParseAsync(http.Request.ContentLength is > 0 ? http.Request.Body : new MemoryStream("{}"u8.ToArray()), cancellationToken: http.RequestAborted);
-            readyOnly = body.RootElement.ValueKind == JsonValueKind.Object && body.RootElement.TryGetProperty("ready", out var ready) && ready.ValueKind == JsonValueKind.True;
-        }
-        catch (JsonException e)
-        {
-            throw new TaktException(TaktError.Invalid, $"the request is not JSON: {e.Message}", e);
-        }
+        using var body = await ModelLoads.Body(http);
+        var readyOnly = body?.RootElement is { ValueKind: JsonValueKind.Object } root && root.TryGetProperty("ready", out var ready) && ready.ValueKind == JsonValueKind.True;
         var list = new JsonArray();
         foreach (var (name, version, state, reason) in Index(app, readyOnly))
             list.Add(version is null ? new JsonObject { ["name"] = name, ["state"] = state, ["reason"] = reason } : new JsonObject { ["name"] = name, ["version"] = version, ["state"] = state, ["reason"] = reason });
