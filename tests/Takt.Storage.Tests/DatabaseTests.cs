@@ -139,7 +139,7 @@ public sealed class DatabaseTests : IDisposable
         var path = Path.Combine(_folder, "killed.db");
         var start = new ProcessStartInfo("dotnet", ["exec", Path.Combine(AppContext.BaseDirectory, "Takt.Storage.Tests.dll"), "-explicit", "only", "-method", "*.The_child_that_is_killed"])
         {
-            Environment = { [ChildFile] = path },
+            Environment = { [ChildFile] = path, ["TMPDIR"] = _folder }, // what it leaves behind goes with the folder
             RedirectStandardOutput = true,
         };
         using var child = Process.Start(start)!;

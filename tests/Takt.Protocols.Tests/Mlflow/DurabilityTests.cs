@@ -149,7 +149,7 @@ public sealed class DurabilityTests(PostgreSqlServer postgreSql) : IDisposable
             var file = Path.Combine(folder, $"address{number}");
             var start = new ProcessStartInfo("dotnet", ["exec", Path.Combine(AppContext.BaseDirectory, "Takt.Protocols.Tests.dll"), "-explicit", "only", "-method", "*.The_server_that_is_killed"])
             {
-                Environment = { [ChildFolder] = file, ["TAKT__DATABASE"] = database ?? "" },
+                Environment = { [ChildFolder] = file, ["TMPDIR"] = folder, ["TAKT__DATABASE"] = database ?? "" }, // the second: what it leaves behind goes with the folder
                 RedirectStandardOutput = true,
             };
             var process = Process.Start(start)!;

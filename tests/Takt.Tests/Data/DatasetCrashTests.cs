@@ -24,7 +24,7 @@ public sealed class DatasetCrashTests : IDisposable
             using var child = Process.Start(new ProcessStartInfo("dotnet",
                 ["exec", Path.Combine(AppContext.BaseDirectory, "Takt.Tests.dll"), "-explicit", "only", "-method", "*.The_child_that_is_killed"])
             {
-                Environment = { [ChildFolder] = _folder },
+                Environment = { [ChildFolder] = _folder, ["TMPDIR"] = _folder }, // what it leaves behind goes with the folder
                 RedirectStandardOutput = true,
             })!;
             var patience = Stopwatch.StartNew();
