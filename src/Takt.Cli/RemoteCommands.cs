@@ -80,8 +80,8 @@ static class RemoteCommands
         command.SetAction(async (parsed, cancel) =>
         {
             var tree = Tree(parsed);
+            var setting = RemoteList.Find(Folder(tree), parsed.GetValue(remote)); // before a store is made
             await using var app = Open(parsed, tree);
-            var setting = RemoteList.Find(app.Folder, parsed.GetValue(remote));
             var (refs, files) = Wanted(app, tree, parsed, parsed.GetValue(what) ?? []);
             await using var to = app.OpenRemote(setting.Address, write: true);
             var report = await new Push(app.Database, app.Blobs).Run(to, refs, files, parsed.GetValue(force), Progress("sent"), cancel);
@@ -137,8 +137,8 @@ static class RemoteCommands
         command.SetAction(async (parsed, cancel) =>
         {
             var tree = Tree(parsed);
+            var setting = RemoteList.Find(Folder(tree), parsed.GetValue(remote)); // before a store is made
             await using var app = Open(parsed, tree);
-            var setting = RemoteList.Find(app.Folder, parsed.GetValue(remote));
             var named = parsed.GetValue(what) ?? [];
             var tracked = new List<TrackedPath>();
             var references = new List<DatasetReference>();
@@ -266,7 +266,9 @@ static class RemoteCommands
 
     static WorkTree Tree(ParseResult parsed) => WorkTree.Find(ProjectFolder.Start(parsed));
 
-    static TaktFolder Folder(ParseResult parsed) => Tree(parsed) is var tree ? new TaktFolder(tree.Root, tree.State) : null!;
+    static TaktFolder Folder(ParseResult parsed) => Folder(Tree(parsed));
 
-    static TaktApp Open(ParseResult parsed, WorkTree tree) => ProjectFolder.Open(parsed, new TaktFolder(tree.Root, tree.State));
+    static TaktFolder Folder(WorkTree tree) => new(tree.Root, tree.State);
+
+    static TaktApp Open(ParseResult parsed, WorkTree tree) => ProjectFolder.Open(parsed, Folder(tree));
 }

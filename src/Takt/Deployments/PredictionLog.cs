@@ -4,6 +4,7 @@ using System.Numerics;
 using DuckDB.NET.Data;
 using Takt.Data;
 using Takt.Runs;
+using Takt.Storage;
 
 namespace Takt.Deployments;
 
@@ -290,7 +291,7 @@ public sealed class PredictionLog : IAsyncDisposable
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException or TaktException)
             {
-                var fault = new TaktException(TaktError.Unavailable, $"the prediction log in {_folder} can't be written: {e.Message}", e);
+                var fault = new TaktException(TaktError.Unavailable, $"the prediction log in {_folder} can't be written: {StorageFaults.InWords(e)}", e);
                 Volatile.Write(ref _fault, fault.Message);
                 Interlocked.Add(ref _dropped, taken);
                 foreach (var done in synced) done.TrySetException(fault);

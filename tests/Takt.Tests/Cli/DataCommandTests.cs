@@ -94,4 +94,12 @@ public sealed class DataCommandTests : IDisposable
         Assert.Equal("b", File.ReadAllText(PathOf("clone/b/x")));
         Assert.False(Directory.Exists(PathOf("clone/a")));
     }
+
+    [Fact]
+    public async Task Without_a_remote_push_and_pull_say_so_and_leave_nothing()
+    {
+        Directory.CreateDirectory(PathOf("empty"));
+        foreach (var command in (string[])["push", "pull", "fetch"]) Assert.Contains("'takt data remote add origin ADDRESS' names one", await In("empty", 4, command));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(PathOf("empty")));
+    }
 }
