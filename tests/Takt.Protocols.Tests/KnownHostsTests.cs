@@ -6,9 +6,13 @@ using Takt.Storage;
 namespace Takt.Protocols.Tests;
 
 /// <summary>A page of another site whose name was made to point here is, to the browser, a page of this server; only the Host that it asks for tells.</summary>
-public sealed class KnownHostsTests
+public sealed class KnownHostsTests : IDisposable
 {
     const string Search = "/api/2.0/mlflow/experiments/search?max_results=1";
+
+    readonly string _folder = Directory.CreateTempSubdirectory("takt").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
     public async Task A_server_on_loopback_is_read_and_written_under_addresses_and_names_of_loopback_only()
@@ -46,9 +50,9 @@ public sealed class KnownHostsTests
         Assert.Equal(200, await Ask(server.Address, Search, "mlflow.example"));
     }
 
-    static Task<TaktServer> Server(string address, string? allowed = null)
+    Task<TaktServer> Server(string address, string? allowed = null)
     {
-        var folder = TaktFolder.At(Directory.CreateTempSubdirectory("takt-hosts-").FullName);
+        var folder = TaktFolder.At(_folder);
         return TaktServer.Start(folder, address, 0, TaktOptions.Read(folder) with { AllowedHosts = new("allowed-hosts", allowed, "test") });
     }
 
