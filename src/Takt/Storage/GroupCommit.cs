@@ -10,7 +10,7 @@ namespace Takt.Storage;
 sealed class GroupCommit<T> : IAsyncDisposable where T : GroupMember
 {
     /// <summary>How many callers' work one commit may carry; bounds what a failed commit takes with it.</summary>
-    public const int LargestGroup = 256;
+    const int LargestGroup = 256;
 
     /// <summary>How many callers may wait; those after them wait to be let into the queue.</summary>
     const int LongestQueue = 4096;
